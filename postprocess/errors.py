@@ -1,0 +1,13 @@
+"""The errors of this package: one sentence each, naming the file and the value that is wrong."""
+
+
+class PostprocessError(ValueError):
+    """Base of every refusal. Command lines print its text and nothing else."""
+
+
+class ImageError(PostprocessError):
+    """An image file that cannot be read, or whose geometry or values cannot be trusted."""
+
+
+class ParameterError(PostprocessError):
+    """A parameter outside its range, or parameters that contradict each other."""

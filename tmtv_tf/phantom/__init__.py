@@ -1,0 +1,1 @@
+"""Synthetic whole-body FDG PET/CT of lymphoma patients, written as DICOM."""

@@ -10,6 +10,7 @@ app = typer.Typer(
     name="tmtv",
     help="FDG PET/CT in, total metabolic tumour volume out. Not a medical device.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -1,0 +1,62 @@
+# make demo and make test each do all of their own set-up in .venv, and work again when run again.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+DEMO   := runs/demo
+CASES  ?= 40
+SEED   ?= 1
+# Debian packages of the tools that some tests compare with; those tests are skipped where one is missing.
+TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help demo test lint format test-tools test-docker study-small clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo         phantom DICOM -> SUV -> V-Net -> lesions -> TMTV -> report (under ten minutes on 2 cores)'
+	@echo 'make test         all tests'
+	@echo 'make lint         ruff and mypy'
+	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
+	@echo 'make test-docker  build the image of the post-processing without a Docker engine, and try it (root, Debian)'
+	@echo 'make clean        remove $(VENV) and runs/'
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 demo'; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { echo "Python's venv module is missing: apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: setup.cfg constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster,codecs,dev]'
+	@touch $@
+
+demo: $(VENV)/.runtime
+	@rm -rf $(DEMO)
+	@BIN=$(BIN) OUT=$(DEMO) CASES=$(CASES) SEED=$(SEED) WORKERS=$(WORKERS) bash demo.sh
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-tools:
+	$(if $(filter-out 0,$(shell id -u)),sudo )apt-get update -q
+	$(if $(filter-out 0,$(shell id -u)),sudo )apt-get install -q -y --no-install-recommends $(TEST_TOOLS)
+
+test-docker:
+	bash tests/docker/build_without_engine.sh
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,1 +1,50 @@
-"""Probability map + SUV image -> lesions and TMTV. Imports neither `tmtv_tf` nor `training`, and never TensorFlow."""
+"""Probability map + SUV image -> lesions and TMTV. Imports neither `tmtv_tf` nor `training`, and never TensorFlow.
+
+In memory: `segment(probability, suv, spacing_mm, "41")` gives lesion labels, `lesion_table` their numbers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from postprocess.components import label_components, threshold_probability
+    from postprocess.config import Config
+    from postprocess.measures import Lesion, lesion_table
+    from postprocess.segmentation import METHODS, Segmentation, segment
+    from postprocess.thresholds import threshold_suvmax_fraction
+    from postprocess.watershed import split_large_components
+
+_WHERE = {
+    "Config": "config",
+    "Lesion": "measures",
+    "METHODS": "segmentation",
+    "Segmentation": "segmentation",
+    "label_components": "components",
+    "lesion_table": "measures",
+    "segment": "segmentation",
+    "split_large_components": "watershed",
+    "threshold_probability": "components",
+    "threshold_suvmax_fraction": "thresholds",
+}
+__all__ = [
+    "METHODS",
+    "Config",
+    "Lesion",
+    "Segmentation",
+    "label_components",
+    "lesion_table",
+    "segment",
+    "split_large_components",
+    "threshold_probability",
+    "threshold_suvmax_fraction",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name on first use, so that the command line starts quickly."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)

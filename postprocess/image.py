@@ -78,15 +78,15 @@ class Geometry:
         distance = np.linalg.norm(self.corners_mm() - other.corners_mm(), axis=1).max()
         return bool(distance <= SAME_GRID_TOLERANCE * min(*self.spacing_mm, *other.spacing_mm))
 
+    def box_mm(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Lowest and highest LPS corner (x, y, z) of the box around all voxels, edges included."""
+        half = np.abs(self.index_to_world[:3, :3]).sum(axis=1) / 2
+        corners = self.corners_mm()
+        return corners.min(axis=0) - half, corners.max(axis=0) + half
+
     def overlaps(self, other: Geometry) -> bool:
         """Whether the boxes around the two grids share any volume (edges of the voxels, axis-aligned in LPS)."""
-
-        def box(g: Geometry) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-            half = np.abs(g.index_to_world[:3, :3]).sum(axis=1) / 2
-            corners = g.corners_mm()
-            return corners.min(axis=0) - half, corners.max(axis=0) + half
-
-        (low_a, high_a), (low_b, high_b) = box(self), box(other)
+        (low_a, high_a), (low_b, high_b) = self.box_mm(), other.box_mm()
         return bool(np.all(low_a < high_b) and np.all(low_b < high_a))
 
 
@@ -120,21 +120,55 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     ImageError
         Missing, unreadable, not 3-D, sheared, or with a zero or non-finite spacing.
     """
+    image = _open(path)
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise ImageError(
+            f"{path}: expected one 3-D image, found {image.GetDimension()} dimensions and "
+            f"{image.GetNumberOfComponentsPerPixel()} values per voxel."
+        )
+    return _from_sitk(path, image)
+
+
+def read_images(path: str | os.PathLike[str]) -> list[Image]:
+    """Read the 3-D images of one file: of a 4-D stack or of several values per voxel each one, else the only one.
+
+    Raises
+    ------
+    ImageError
+        As `read_image`; a dimension other than 3 or 4.
+    """
+    import SimpleITK as sitk
+
+    image = _open(path)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        parts = [
+            sitk.VectorIndexSelectionCast(image, i) for i in range(image.GetNumberOfComponentsPerPixel())
+        ]
+    elif image.GetDimension() == 4:
+        parts = [image[:, :, :, i] for i in range(image.GetSize()[3])]
+    else:
+        parts = [image]
+    if parts[0].GetDimension() != 3:
+        raise ImageError(f"{path}: expected 3-D or 4-D, found {image.GetDimension()} dimensions.")
+    return [_from_sitk(path, part) for part in parts]
+
+
+def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported lazily
     import SimpleITK as sitk
 
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: no such file.")
     try:
-        image = sitk.ReadImage(str(path))
+        return sitk.ReadImage(str(path))
     except RuntimeError as error:
         reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())[-300:]
         raise ImageError(f"{path}: not a readable image ({reason}).") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise ImageError(
-            f"{path}: expected one 3-D image, found {image.GetDimension()} dimensions and "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel."
-        )
+
+
+def _from_sitk(path: str | os.PathLike[str], image) -> Image:
+    import SimpleITK as sitk
+
     geometry = _geometry(image)
     axes = np.asarray(geometry.direction).reshape(3, 3)
     if not np.all(np.isfinite(geometry.spacing_mm)) or min(geometry.spacing_mm) <= 0:

@@ -1,0 +1,44 @@
+"""The parameters of the post-processing. Each default lives here and nowhere else."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from postprocess.errors import ParameterError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Parameters that every method shares.
+
+    Attributes
+    ----------
+    probability_threshold : a voxel belongs to the raw mask if its probability is > this.
+    connectivity : 6 (faces), 18 (and edges) or 26 (and corners): what makes voxels one component.
+    split_above_ml : components > this volume are split by watershed (Revailler et al. 2022, section 2.5).
+    peak_distance_mm : a watershed marker is the highest voxel of its component within <= this distance.
+    min_volume_ml : a lesion smaller than this is left out of every result; 0 keeps all.
+    liver_suv : the SUV threshold of the method `liver`, by the user's own definition.
+    """
+
+    probability_threshold: float = 0.5
+    connectivity: int = 6
+    split_above_ml: float = 30.0
+    peak_distance_mm: float = 20.0
+    min_volume_ml: float = 0.0
+    liver_suv: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability_threshold < 1:
+            raise ParameterError(
+                f"The probability threshold must be in [0, 1). Received: {self.probability_threshold}."
+            )
+        if self.connectivity not in (6, 18, 26):
+            raise ParameterError(f"Connectivity must be 6, 18 or 26. Received: {self.connectivity}.")
+        for name in ("split_above_ml", "peak_distance_mm", "min_volume_ml"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ParameterError(f"{name} must not be negative. Received: {value}.")
+        if self.liver_suv is not None and not (self.liver_suv > 0 and math.isfinite(self.liver_suv)):
+            raise ParameterError(f"liver_suv must be a positive number. Received: {self.liver_suv}.")

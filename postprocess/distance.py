@@ -1,0 +1,23 @@
+"""The farthest two of many points."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import numpy.typing as npt
+
+_BLOCK = 1024  # rows of the distance matrix held at once
+_FEW = 512  # fewer points are compared pair by pair without taking their hull first
+
+
+def farthest_distance(points_mm: npt.NDArray[np.floating]) -> float:
+    """Largest Euclidean distance between two of the points (N, 3), N >= 1; one point gives 0."""
+    from scipy.spatial import ConvexHull, QhullError
+    from scipy.spatial.distance import cdist
+
+    if len(points_mm) > _FEW:
+        with suppress(QhullError):  # all in one plane: compare them all
+            points_mm = points_mm[ConvexHull(points_mm).vertices]
+    blocks = (points_mm[i : i + _BLOCK] for i in range(0, len(points_mm), _BLOCK))
+    return max(float(cdist(block, points_mm).max()) for block in blocks)

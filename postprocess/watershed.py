@@ -1,0 +1,146 @@
+"""Split coalescent masses: watershed on the SUV (Revailler et al. 2022, section 2.5; markers are our own rule)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from postprocess.ball import ball
+from postprocess.components import IntVector, Labels, foreground, order_by_volume, paint
+
+# "Over 30 mL" leaves room for spacings stored in single precision.
+VOLUME_TOLERANCE = 1e-6
+
+
+def split_large_components(
+    labels: Labels,
+    suv: npt.NDArray[np.floating],
+    spacing_mm: tuple[float, float, float],
+    *,
+    above_ml: float = 30.0,
+    peak_distance_mm: float = 20.0,
+    connectivity: int = 6,
+) -> Labels:
+    """Split every component over `above_ml` into parts, one around each of its SUV peaks.
+
+    A component is split if n * voxel_mm3 > 1000 * above_ml * (1 + 1e-6). Its markers are the voxels whose SUV is
+    the highest of the component within <= `peak_distance_mm` (Euclidean); face-connected ones of equal SUV are
+    one marker. The watershed of -SUV grows them inside the component with `connectivity`. No voxel is lost or
+    gained. Labels come back as 1..N by descending volume, ties by the first voxel in (Z, Y, X) order.
+    """
+    index = foreground(labels > 0)
+    label = labels.reshape(-1)[index]
+    parts = split_voxels(
+        index,
+        label,
+        suv.reshape(-1)[index],
+        labels.shape,
+        spacing_mm,
+        above_ml=above_ml,
+        peak_distance_mm=peak_distance_mm,
+        connectivity=connectivity,
+    )
+    return paint(index, parts, labels.shape)
+
+
+def split_voxels(
+    index: IntVector,
+    label: Labels,
+    values: npt.NDArray[np.floating],
+    shape: tuple[int, ...],
+    spacing_mm: tuple[float, float, float],
+    *,
+    above_ml: float,
+    peak_distance_mm: float,
+    connectivity: int,
+) -> Labels:
+    """`split_large_components` on a list of voxels: flat indices, labels 1..N and SUVs; new labels."""
+    count = np.bincount(label)
+    limit_mm3 = above_ml * 1000 * (1 + VOLUME_TOLERANCE)
+    large = np.flatnonzero(count * math.prod(spacing_mm) > limit_mm3)
+    large = large[large > 0]
+    if large.size == 0:
+        return order_by_volume(label)
+    by_label = np.argsort(label, kind="stable")
+    ends = np.cumsum(count)
+    result = label.astype(np.int64)
+    unused = int(label.max()) + 1
+    for k in large:
+        members = by_label[ends[k] - count[k] : ends[k]]
+        parts = _split(
+            np.stack(np.unravel_index(index[members], shape)),
+            values[members],
+            spacing_mm,
+            peak_distance_mm,
+            connectivity,
+        )
+        result[members] = unused + parts
+        unused += int(parts.max()) + 1
+    return order_by_volume(result)
+
+
+def find_peaks(
+    suv: npt.NDArray[np.floating], spacing_mm: tuple[float, float, float], distance_mm: float
+) -> npt.NDArray[np.bool_]:
+    """Voxels that no voxel within <= `distance_mm` exceeds; `suv` (Z, Y, X) is -inf outside the component."""
+    from scipy.ndimage import maximum_filter
+
+    # A peak is also the highest in every box that fits into the ball: a quick filter that leaves few candidates.
+    sides = [2 * int(distance_mm / math.sqrt(3) / s) + 1 for s in spacing_mm]
+    candidate = (suv == maximum_filter(suv, sides, mode="constant", cval=-np.inf)) & np.isfinite(suv)
+    at = np.argwhere(candidate)
+    height = suv[candidate]
+    uncertain = np.flatnonzero(height < height.max(initial=-np.inf))
+    highest = _maximum_around(suv, at[uncertain], ball(distance_mm, spacing_mm))
+    lower = at[uncertain[height[uncertain] < highest]]
+    candidate[tuple(lower.T)] = False
+    return candidate
+
+
+def _maximum_around(
+    suv: npt.NDArray[np.floating], at: npt.NDArray[np.int64], footprint: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.floating]:
+    """The maximum of `suv` over the footprint around each of the points `at` (N, 3), row by row of the ball."""
+    from scipy.ndimage import maximum_filter1d
+
+    highest = np.full(len(at), -np.inf, suv.dtype)
+    if len(at) == 0:
+        return highest
+    length = footprint.sum(axis=2)
+    middle = np.array(length.shape) // 2
+    for n in np.unique(length[length > 0]):
+        rows = maximum_filter1d(suv, int(n), axis=2, mode="constant", cval=-np.inf)
+        for shift in np.argwhere(length == n) - middle:
+            zy = at[:, :2] + shift
+            inside = np.flatnonzero(((zy >= 0) & (zy < suv.shape[:2])).all(axis=1))
+            seen = rows[zy[inside, 0], zy[inside, 1], at[inside, 2]]
+            highest[inside] = np.maximum(highest[inside], seen)
+    return highest
+
+
+def _split(
+    coordinates: npt.NDArray[np.int64],
+    values: npt.NDArray[np.floating],
+    spacing_mm: tuple[float, float, float],
+    peak_distance_mm: float,
+    connectivity: int,
+) -> npt.NDArray[np.int64]:
+    """Part (0, 1, ...) of each voxel of one component; coordinates (3, N) in z, y, x."""
+    from skimage.measure import label as label_equal
+    from skimage.segmentation import watershed
+
+    place = tuple(coordinates - coordinates.min(axis=1, keepdims=True))
+    suv = np.full([int(c.max()) + 1 for c in place], -np.inf, values.dtype)
+    suv[place] = values
+    peaks = find_peaks(suv, spacing_mm, peak_distance_mm)
+    rank = np.zeros(suv.shape, np.int32)  # equal SUV, equal rank: `label_equal` joins neighbours of one rank
+    rank[peaks] = np.unique(suv[peaks], return_inverse=True)[1] + 1
+    markers, n = label_equal(rank, connectivity=1, return_num=True)
+    if n < 2:
+        return np.zeros(values.size, np.int64)
+    inside = suv > -np.inf
+    neighbours = {6: 1, 18: 2, 26: 3}[connectivity]
+    # A label that is not connected may hold voxels that no marker reaches: they stay together as part 0.
+    return watershed(-suv, markers, connectivity=neighbours, mask=inside)[place]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,101 @@ def options(
         import logging
 
         logging.getLogger().setLevel(logging.INFO)
+
+
+@app.command(no_args_is_help=True)
+def evaluate(
+    results: Annotated[
+        Path, typer.Argument(help="What tmtv-postprocess wrote: RESULTS/<case-id>/tmtv.json.")
+    ],
+    cases: Annotated[Path, typer.Option(help="What tmtv prepare wrote: CASES/<case-id>/ and cohort.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder for the report.")],
+    probability: Annotated[
+        Path | None,
+        typer.Option(help="PROBS/<case-id>/probability.nii.gz, for the soft Dice. Default: beside RESULTS."),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Cases at once, each in a process of its own.")] = 1,
+) -> None:
+    """Compare results with the reader: Dice, TMTV, agreement, figures, one HTML report.
+
+    tmtv evaluate results --cases cases --out report
+
+    Writes report/index.html (one file, nothing fetched from anywhere), evaluation.json and CSV tables. Tables are
+    about the test split of cohort.csv, where one of its cases has a result; else about all cases.
+    """
+    from postprocess.console import report_failures
+    from tmtv_tf.evaluation.cohort import evaluate_cohort
+    from tmtv_tf.evaluation.report import print_summary, write_report
+
+    evaluation, outcomes = evaluate_cohort(results, cases, probability, workers=workers)
+    if evaluation is not None:
+        page = write_report(evaluation, out)
+        print_summary(evaluation, page)
+    raise typer.Exit(report_failures(outcomes))
+
+
+@app.command()
+def predict(
+    cases: Annotated[
+        Path, typer.Argument(help="Case folders as `tmtv prepare` writes them, or one of them.")
+    ],
+    model: Annotated[Path, typer.Option(help="Model file (.keras) that training wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for <case_id>/probability.nii.gz.")],
+    split: Annotated[
+        str | None, typer.Option(help="Only the cases of this split of cohort.csv: train, validation, test.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; each loads the model.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="tcp://host:port of a running Dask scheduler.")
+    ] = None,
+) -> None:
+    """Apply a trained network: probability of tumour for each voxel of the PET, on its own grid.
+
+    The model file says which grid, intensity windows and channels it needs. A body larger than the model's grid
+    is covered by overlapping windows. Finished cases are skipped.
+    """
+    from postprocess.console import report_failures
+    from postprocess.parallel import run_cases
+    from tmtv_tf.inference import cases_to_predict, predict_case
+    from tmtv_tf.models.file import read_description
+
+    read_description(model)  # a wrong file is refused once, not for every case
+    folders = cases_to_predict(cases, split)
+    outcomes = run_cases(
+        predict_case,
+        [(folder.name, (folder, model, out)) for folder in folders],
+        workers=workers,
+        scheduler=scheduler,
+        description="predict",
+    )
+    kept = sum(outcome.value == "kept" for outcome in outcomes)
+    if kept:
+        typer.echo(f"{kept} of {len(outcomes)} cases were finished already.", err=True)
+    raise typer.Exit(report_failures(outcomes))
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to make: dicom/, truth/ and cohort.csv.")],
+    cases: Annotated[int, typer.Option(help="Synthetic patients: HL, DLBCL and FL, 2 : 2 : 1.")] = 20,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    voxel_mm: Annotated[
+        float | None, typer.Option(help="Cubic PET voxels of this size; default: each scanner's own.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes; about 1 GB each.")] = 1,
+) -> None:
+    """Make a cohort of synthetic lymphoma PET/CT as DICOM, with reader outlines (RTSTRUCT).
+
+    Painted bodies, not patients: for trying the software, for tests and for teaching.
+
+    Example: tmtv phantom runs/phantom --cases 20 --seed 1
+    """
+    from postprocess.console import report_failures
+    from tmtv_tf.phantom.cohort import make_cohort
+
+    outcomes = make_cohort(out, cases, seed, voxel_mm=voxel_mm, workers=workers)
+    print(f"{out}: {sum(o.error is None for o in outcomes)} synthetic patients; table in {out / 'cohort.csv'}.")
+    raise typer.Exit(report_failures(outcomes))
 
 
 def main() -> None:

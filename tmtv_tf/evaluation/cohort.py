@@ -1,0 +1,269 @@
+"""`tmtv evaluate`: a folder of results beside a folder of cases -> tables, figures, one report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from postprocess.files import read_json
+from postprocess.parallel import Outcome, run_cases
+from tmtv_tf.data.cohort import COHORT_NAME, Row, read_cohort
+from tmtv_tf.errors import CaseError
+from tmtv_tf.evaluation import tables
+from tmtv_tf.evaluation.agreement import describe, median_interval
+from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
+from tmtv_tf.evaluation.reading import RAW, CaseFiles
+from tmtv_tf.evaluation.rivals import Rivals, choose_rivals
+
+NAN = float("nan")
+TEST = "test"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A whole cohort, measured.
+
+    Attributes
+    ----------
+    split : the split that every table is about: "test" where a test case was evaluated, else None (all cases).
+    cases, methods : one row per case, and per case and method; with `subtype` and `split`. All splits.
+    reported, reported_methods : those of `split` only.
+    tables : by file name, see `tables`.
+    found : the evaluation of each case. failed : case id -> reason.
+    cohort_size : rows of cohort.csv, None without that file.
+    rivals : None where there is no training case; `rivals_note` says why.
+    """
+
+    split: str | None
+    cases: pd.DataFrame
+    methods: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
+    found: list[CaseEvaluation]
+    failed: dict[str, str]
+    cohort_size: int | None
+    rivals: Rivals | None
+    rivals_note: str = ""
+    phantom: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def reported(self) -> pd.DataFrame:
+        return self.cases if self.split is None else self.cases[self.cases["split"] == self.split]
+
+    @property
+    def reported_methods(self) -> pd.DataFrame:
+        return self.methods if self.split is None else self.methods[self.methods["split"] == self.split]
+
+
+def evaluate_cohort(
+    results: str | os.PathLike[str],
+    cases: str | os.PathLike[str],
+    probability: str | os.PathLike[str] | None = None,
+    *,
+    workers: int = 1,
+) -> tuple[Evaluation | None, list[Outcome]]:
+    """Measure every case that has a result.
+
+    Parameters
+    ----------
+    results : `<case_id>/tmtv.json` and `<case_id>/lesions_<method>.nii.gz`, from tmtv-postprocess
+    cases : `<case_id>/` from tmtv prepare, and cohort.csv (splits and subtypes)
+    probability : `<case_id>/probability.nii.gz`; None: where tmtv.json says
+    workers : processes
+
+    Returns
+    -------
+    evaluation : None when no case could be measured
+    outcomes : one per case, in order of case id
+
+    Raises
+    ------
+    CaseError
+        No results, no such folder, or a cohort.csv that contradicts itself.
+    """
+    results, cases = Path(results), Path(cases)
+    ids = _case_ids(results)
+    cohort = _cohort(cases)
+    rivals, rivals_note = _rivals(cases, cohort, workers)
+    files = [
+        CaseFiles(case_id, results / case_id, cases / case_id, Path(probability) if probability else None)
+        for case_id in ids
+    ]
+    outcomes = run_cases(
+        evaluate_case, [(f.case_id, (f, rivals)) for f in files], workers=workers, description="cases"
+    )
+    found = [outcome.value for outcome in outcomes if outcome.error is None]
+    if not found:
+        return None, outcomes
+    clinical = {row["case_id"]: row for row in cohort or []}
+    case_table = pd.DataFrame([_joined(case.row, clinical) for case in found])
+    method_table = pd.DataFrame([_joined(row, clinical) for case in found for row in case.method_rows])
+    split = TEST if (case_table["split"] == TEST).any() else None
+    evaluation = Evaluation(
+        split=split,
+        cases=case_table,
+        methods=method_table,
+        tables={},
+        found=found,
+        failed={outcome.case_id: outcome.error for outcome in outcomes if outcome.error is not None},
+        cohort_size=None if cohort is None else len(cohort),
+        rivals=rivals,
+        rivals_note=rivals_note,
+        phantom=all(_is_phantom(cases / case.case_id) for case in found),
+    )
+    evaluation.tables.update(_tables(evaluation))
+    return evaluation, outcomes
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """The content of evaluation.json."""
+    dice = evaluation.reported["dice_tmtvprob"]
+    found = describe(dice)
+    return {
+        "median_dice_tmtvprob": found.median,
+        "median_dice_tmtvprob_interval_95": list(median_interval(dice)),
+        "dice_tmtvprob": asdict(found),
+        "split": evaluation.split or "all",
+        "cases_evaluated": len(evaluation.found),
+        "cases_reported": len(evaluation.reported),
+        "cases_in_cohort": evaluation.cohort_size,
+        "failed": evaluation.failed,
+        "methods": {
+            row["method"]: _method_summary(evaluation, row["method"])
+            for row in evaluation.tables["stages"].to_dict("records")
+        },
+        "voxel_metrics": _by(evaluation.tables["voxel_metrics"], "key"),
+        "roi_counts": _by(evaluation.tables["roi_counts"], "key"),
+        "dice_by_split": _by(evaluation.tables["dice_by_split"], "split"),
+        "rivals": _rival_summary(evaluation),
+        "software": _software(),
+    }
+
+
+def _method_summary(evaluation: Evaluation, method: str) -> dict[str, Any]:
+    chosen = evaluation.reported_methods[evaluation.reported_methods["method"] == method]
+    dice = describe(chosen["dice"])
+    found = _by(evaluation.tables["agreement"], "method")[method]
+    stages = _by(evaluation.tables["stages"], "method")[method]
+    return {
+        "reference": "TMTVprob > 0.5" if method == RAW else f"reference_{method}.nii.gz",
+        "n": dice.n,
+        "n_undefined": dice.n_undefined,
+        "median_dice": dice.median,
+        "median_dice_interval_95": list(median_interval(chosen["dice"])),
+        "mean_dice": dice.mean,
+        "sd_dice": dice.sd,
+        "median_jaccard": stages["median_jaccard"],
+        "raw_median_dice": stages["raw_median_dice"],
+        "ceiling_median_dice": stages["ceiling_median_dice"],
+        "tmtv_manual_ml": asdict(describe(chosen["tmtv_manual_ml"])),
+        "tmtv_predicted_ml": asdict(describe(chosen["tmtv_predicted_ml"])),
+        **{key: value for key, value in found.items() if key != "n" and not key.startswith("paper")},
+    }
+
+
+def _rival_summary(evaluation: Evaluation) -> dict[str, Any]:
+    rivals = evaluation.rivals
+    if rivals is None:
+        return {"note": evaluation.rivals_note}
+    rows = _by(evaluation.tables["rivals"], "key")
+    chosen = {
+        "dice_threshold": {"suv": rivals.threshold_suv},
+        "dice_threshold_without_hot": {"suv": rivals.masked_threshold_suv, "hot_mean_suv": rivals.hot_suv},
+    }
+    return {
+        "training_cases": rivals.cases,
+        **{
+            key.removeprefix("dice_"): parameters
+            | {name: rows[key][name] for name in ("n", "median_dice", "mean_dice", "train_median_dice")}
+            for key, parameters in chosen.items()
+        },
+    }
+
+
+def _tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
+    cases, methods = evaluation.reported, evaluation.reported_methods
+    reported = set(cases["case_id"])
+    foci = {
+        kind: pd.DataFrame(
+            [
+                {"case_id": case.case_id, **asdict(focus)}
+                for case in evaluation.found
+                if case.case_id in reported
+                for focus in getattr(case, kind)
+            ],
+            columns=["case_id", "volume_ml", "suv_max", "x_mm", "y_mm", "z_mm"],
+        )
+        for kind in ("missed", "false_positives")
+    }
+    return {
+        "dice_by_subtype": tables.dice_by_subtype(methods),
+        "tmtv_distribution": tables.tmtv_distribution(methods),
+        "agreement": tables.agreement(methods),
+        "stages": tables.stages(methods),
+        "voxel_metrics": tables.voxel_metrics(cases),
+        "roi_counts": tables.roi_counts(cases),
+        "dice_by_split": tables.dice_by_split(evaluation.cases),
+        "rivals": tables.rival_table(cases, evaluation.rivals),
+        "missed_lesions": foci["missed"],
+        "false_positives": foci["false_positives"],
+    }
+
+
+def _case_ids(results: Path) -> list[str]:
+    if not results.is_dir():
+        raise CaseError(f"{results}: no such folder.")
+    ids = sorted(
+        path.parent.name for path in results.glob("*/tmtv.json") if not path.parent.name.startswith(".")
+    )
+    if not ids:
+        raise CaseError(f"{results}: no result of tmtv-postprocess (expected <case_id>/tmtv.json).")
+    return ids
+
+
+def _cohort(cases: Path) -> list[Row] | None:
+    if not cases.is_dir():
+        raise CaseError(f"{cases}: no such folder.")
+    return read_cohort(cases) if (cases / COHORT_NAME).is_file() else None
+
+
+def _rivals(cases: Path, cohort: list[Row] | None, workers: int) -> tuple[Rivals | None, str]:
+    train = [cases / row["case_id"] for row in cohort or [] if row["split"] == "train"]
+    folders = [folder for folder in train if (folder / "tmtvprob.nii.gz").is_file()]
+    if not folders:
+        return None, f"{COHORT_NAME} names no training case that is here with its reference."
+    rivals = choose_rivals(folders, workers=workers)
+    return rivals, "" if rivals else "no training case could be read."
+
+
+def _joined(row: dict[str, Any], clinical: dict[str, Row]) -> dict[str, Any]:
+    known = clinical.get(row["case_id"], {})
+    return {
+        "case_id": row["case_id"],
+        "subtype": known.get("subtype"),
+        "split": known.get("split"),
+        **{key: value for key, value in row.items() if key != "case_id"},
+    }
+
+
+def _is_phantom(folder: Path) -> bool:
+    info = read_json(folder / "case.json") if (folder / "case.json").is_file() else {}
+    return "phantom" in str(info).lower()
+
+
+def _by(table: pd.DataFrame, key: str) -> dict[str, dict[str, Any]]:
+    return {
+        str(row[key]): {str(k): v for k, v in row.items() if k != key} for row in table.to_dict("records")
+    }
+
+
+def _software() -> dict[str, str]:
+    from importlib.metadata import version
+
+    from tmtv_tf import __version__
+
+    return {"tmtv-tf": __version__} | {name: version(name) for name in ("scipy", "numpy", "pandas")}

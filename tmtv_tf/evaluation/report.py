@@ -1,0 +1,175 @@
+"""Write an evaluation: evaluation.json, CSV tables, figures, index.html; and print its short form."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from postprocess.files import replace_atomically, write_json, write_text
+from tmtv_tf.evaluation import figures, paper
+from tmtv_tf.evaluation.cohort import Evaluation, summary
+from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
+from tmtv_tf.evaluation.reading import RAW
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WORST_CASES = 5  # spelled out in "What went wrong"
+DASH = "–"
+
+
+def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
+    """Write everything under `out` and return the path of index.html.
+
+    evaluation.json, cases.csv, case_methods.csv, one CSV per table, three figures as PNG, and index.html, which
+    needs no other file. Each file appears whole or not at all; index.html comes last.
+    """
+    out = Path(out)
+    content = summary(evaluation)
+    pictures = _figures(evaluation)
+    write_json(out / "evaluation.json", content)
+    for name, table in {
+        "cases": evaluation.cases,
+        "case_methods": evaluation.methods,
+        **evaluation.tables,
+    }.items():
+        write_text(out / f"{name}.csv", _csv(table))
+    for name, data in pictures.items():
+        with replace_atomically(out / f"{name}.png") as temporary:
+            temporary.write_bytes(data)
+    page = out / "index.html"
+    write_text(page, render(evaluation, content, pictures))
+    return page
+
+
+def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, bytes]) -> str:
+    """index.html as text: inline CSS, images as base64 PNG, nothing fetched from anywhere."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tmtv_tf.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": number,
+        "p_value": p_value,
+        "signed": lambda value: number(value, 0, sign=True),
+        "png": lambda data: "data:image/png;base64," + base64.b64encode(data).decode("ascii"),
+        "method": lambda name: figures.METHOD_NAMES.get(name, name),
+    }
+    return environment.get_template("report.html.j2").render(
+        evaluation=evaluation,
+        summary=content,
+        tables={name: table.to_dict("records") for name, table in evaluation.tables.items()},
+        figures=pictures,
+        cases=_cases_worst_first(evaluation),
+        worst_count=WORST_CASES,
+        paper=paper,
+        colours={"reference": REFERENCE_COLOUR, "prediction": PREDICTION_COLOUR},
+        suv_window=SUV_WINDOW,
+    )
+
+
+def terminal_tables(evaluation: Evaluation) -> list[Table]:
+    """The short form for the terminal: the raw mask and its rivals, then one row per method."""
+    from rich.table import Table
+
+    overall = Table(title="Dice against TMTVprob > 0.5", title_justify="left")
+    for name in ("", "n", "median", "mean"):
+        overall.add_column(name, justify="left" if not name else "right")
+    for row in evaluation.tables["rivals"].to_dict("records"):
+        overall.add_row(row["name"], str(row["n"]), number(row["median_dice"]), number(row["mean_dice"]))
+    methods = Table(title="Per method, against the reader", title_justify="left")
+    columns = (
+        "method",
+        "n",
+        "median Dice",
+        "ceiling",
+        "TMTV manual / predicted, median mL",
+        "Spearman",
+        "bias mL",
+    )
+    for name in columns:
+        methods.add_column(name, justify="left" if name == "method" else "right")
+    for name, row in summary(evaluation)["methods"].items():
+        methods.add_row(
+            figures.METHOD_NAMES.get(name, name),
+            str(row["n"]),
+            number(row["median_dice"]),
+            number(row["ceiling_median_dice"]),
+            f"{number(row['tmtv_manual_ml']['median'], 0)} / {number(row['tmtv_predicted_ml']['median'], 0)}",
+            number(row["spearman"]),
+            number(row["bias_ml"], 0, sign=True),
+        )
+    return [overall, methods]
+
+
+def print_summary(evaluation: Evaluation, page: Path) -> None:
+    """Print what was evaluated, the two short tables, and where the report is."""
+    from rich.console import Console
+
+    console = Console()
+    of_cohort = "" if evaluation.cohort_size is None else f" of {evaluation.cohort_size} in the cohort"
+    split = "" if evaluation.split is None else f"; the tables are about the {evaluation.split} split"
+    console.print(
+        f"{len(evaluation.found)} cases evaluated{of_cohort}{split} ({len(evaluation.reported)} cases).",
+        highlight=False,
+    )
+    for table in terminal_tables(evaluation):
+        console.print(table)
+    console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+
+
+def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """A number for a reader: fixed digits, thin spaces between thousands, a true minus; a dash if undefined."""
+    if value is None or value != value:
+        return DASH
+    text = f"{value:{'+' if sign else ''},.{digits}f}".replace(",", "\u2009").replace("-", "−")
+    return text.lstrip("−+") if not text.strip("−+0.") else text
+
+
+def p_value(value: float | None) -> str:
+    """p as papers print it."""
+    if value is None or value != value:
+        return DASH
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _figures(evaluation: Evaluation) -> dict[str, bytes]:
+    methods = evaluation.reported_methods
+    compared = methods[methods["method"] != RAW]
+    if compared.empty:
+        compared = methods
+    return {
+        "figure1_box_plots": figures.box_plots(compared),
+        "figure2_bland_altman": figures.bland_altman_plots(compared),
+        "figure3_scatter": figures.scatter_plots(compared),
+    }
+
+
+def _cases_worst_first(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """What the report shows of each reported case; lowest Dice first, undefined Dice last."""
+    found = {case.case_id: case for case in evaluation.found}
+    methods = {
+        case_id: group.set_index("method").to_dict("index")
+        for case_id, group in evaluation.methods.groupby("case_id")
+    }
+    rows = evaluation.reported.sort_values(["dice_tmtvprob", "case_id"], na_position="last")
+    return [
+        {**{str(k): v for k, v in row.items()}, "evaluation": found[row["case_id"]], "methods": methods[row["case_id"]]}
+        for row in rows.to_dict("records")
+    ]
+
+
+def _csv(table: pd.DataFrame) -> str:
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.6g")
+    return buffer.getvalue()

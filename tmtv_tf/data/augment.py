@@ -1,0 +1,133 @@
+"""Random translation, rotation and scaling of an image and its target: one affine resampling, seeded, stateless.
+
+Revailler et al. 2022, section 2.4 (amounts: its authors' code); Liu et al. 2022, section III.
+The draw depends on (seed, epoch, case) alone and not on what was drawn before, so a run that is resumed, or
+read by more processes, sees the same images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from tmtv_tf.errors import ParameterError
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far an image may be moved. Each draw is uniform in [-amount, amount] (scaling: in its range).
+
+    Attributes
+    ----------
+    translation_mm : largest shift along (z, y, x).
+    rotation_rad : largest angle about the z, y, x axes.
+    scaling : smallest and largest factor; above 1 the patient becomes larger.
+    scaling_per_axis : one factor for each axis instead of one for all.
+    probability : that each of translation, rotation and scaling happens.
+    flip_left_right : mirror half of the images along x.
+    """
+
+    translation_mm: tuple[float, float, float] = (10.0, 10.0, 10.0)
+    rotation_rad: tuple[float, float, float] = (math.pi / 60, math.pi / 30, math.pi / 60)
+    scaling: tuple[float, float] = (0.9, 1.1)
+    scaling_per_axis: bool = False
+    probability: float = 0.8
+    flip_left_right: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scaling[0] <= self.scaling[1]:
+            raise ParameterError(f"Scaling needs 0 < smallest <= largest. Received: {self.scaling}.")
+        if not 0 <= self.probability <= 1:
+            raise ParameterError(f"A probability lies in [0, 1]. Received: {self.probability}.")
+
+
+def draw_affine(augmentation: Augmentation, spacing_mm: tuple[float, float, float], shape, seed: tf.Tensor):
+    """A random map from output to input voxel index: (matrix (3, 3), offset (3,)), float32, order (z, y, x).
+
+    input = matrix @ output + offset. Rotation (about z, then y, then x) and scaling are taken in mm about the
+    centre of the grid.
+
+    Parameters
+    ----------
+    seed : (2,) int32. The same seed, the same map.
+    """
+    spacing = tf.constant(spacing_mm, tf.float32)
+    centre = (tf.cast(shape[:3], tf.float32) - 1.0) / 2.0
+    draw = tf.random.stateless_uniform([13], seed, -1.0, 1.0)
+    happens = tf.cast(tf.random.stateless_uniform([3], seed + [1, 0]) < augmentation.probability, tf.float32)
+
+    shift_mm = happens[0] * draw[0:3] * tf.constant(augmentation.translation_mm, tf.float32)
+    angles = happens[1] * draw[3:6] * tf.constant(augmentation.rotation_rad, tf.float32)
+    low, high = augmentation.scaling
+    which = draw[6:9] if augmentation.scaling_per_axis else tf.repeat(draw[6], 3)
+    factors = 1.0 + happens[2] * ((low + high) / 2.0 + which * (high - low) / 2.0 - 1.0)
+    if augmentation.flip_left_right:
+        factors *= tf.stack([1.0, 1.0, tf.sign(draw[9])])
+
+    # output = centre + R S (input - centre) + shift, in mm; here its inverse, in voxels
+    inverse_mm = tf.linalg.diag(1.0 / factors) @ tf.transpose(_rotation(angles))
+    matrix = inverse_mm * spacing[None, :] / spacing[:, None]
+    offset = centre - tf.linalg.matvec(matrix, centre + shift_mm / spacing)
+    return matrix, offset
+
+
+def affine_resample(volume: tf.Tensor, matrix: tf.Tensor, offset: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
+    """Linear interpolation of (Z, Y, X, C) at `matrix @ index + offset`; `fill` (C,) outside the voxel centres.
+
+    Between the outermost voxel centres and the outside the value goes over linearly to `fill`.
+    """
+    shape = tf.shape(volume)
+    size, channels = shape[:3], shape[3]
+    # One voxel of `fill` all around makes every corner of every cell addressable.
+    padded = tf.pad(volume - fill, [[1, 1], [1, 1], [1, 1], [0, 0]])
+    flat = tf.reshape(padded, [-1, channels])
+
+    low, weight = [], []
+    axes = [tf.range(tf.cast(n, tf.float32), dtype=tf.float32) for n in tf.unstack(size)]
+    for i in range(3):  # coordinate i of every voxel, by broadcasting
+        x = (
+            matrix[i, 0] * axes[0][:, None, None]
+            + matrix[i, 1] * axes[1][None, :, None]
+            + matrix[i, 2] * axes[2][None, None, :]
+            + offset[i]
+        )
+        x = tf.clip_by_value(x + 1.0, 0.0, tf.cast(size[i], tf.float32) + 1.0)
+        floor = tf.minimum(tf.floor(x), tf.cast(size[i], tf.float32))
+        low.append(tf.cast(floor, tf.int32))
+        weight.append(x - floor)
+
+    strides = [(size[1] + 2) * (size[2] + 2), size[2] + 2, 1]
+    corner = low[0] * strides[0] + low[1] * strides[1] + low[2]
+    result = tf.zeros_like(volume)
+    for dz in (0, 1):
+        for dy in (0, 1):
+            for dx in (0, 1):
+                w = (
+                    (weight[0] if dz else 1.0 - weight[0])
+                    * (weight[1] if dy else 1.0 - weight[1])
+                    * (weight[2] if dx else 1.0 - weight[2])
+                )
+                values = tf.gather(flat, corner + (dz * strides[0] + dy * strides[1] + dx))
+                result += w[..., None] * values
+    return result + fill
+
+
+def augment(image: tf.Tensor, target: tf.Tensor, augmentation: Augmentation, spacing_mm, seed: tf.Tensor):
+    """Move image and target (Z, Y, X, C) alike. Both are linear and filled with 0 (SUV 0, -1000 HU, no lesion)."""
+    channels = image.shape[-1]
+    both = tf.concat([tf.cast(image, tf.float32), tf.cast(target, tf.float32)], axis=-1)
+    matrix, offset = draw_affine(augmentation, spacing_mm, tf.shape(both), seed)
+    moved = affine_resample(both, matrix, offset, tf.zeros([tf.shape(both)[-1]]))
+    moved = tf.ensure_shape(moved, (*image.shape[:-1], channels + target.shape[-1]))
+    return moved[..., :channels], moved[..., channels:]
+
+
+def _rotation(angles_zyx: tf.Tensor) -> tf.Tensor:
+    """(3, 3) in (z, y, x) order: about z, then y, then x, by the right-hand rule of (x, y, z)."""
+    c, s = tf.unstack(tf.cos(angles_zyx)), tf.unstack(tf.sin(angles_zyx))
+    about_z = [[1.0, 0.0, 0.0], [0.0, c[0], s[0]], [0.0, -s[0], c[0]]]
+    about_y = [[c[1], 0.0, -s[1]], [0.0, 1.0, 0.0], [s[1], 0.0, c[1]]]
+    about_x = [[c[2], s[2], 0.0], [-s[2], c[2], 0.0], [0.0, 0.0, 1.0]]
+    return tf.stack(about_x) @ tf.stack(about_y) @ tf.stack(about_z)

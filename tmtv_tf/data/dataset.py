@@ -1,0 +1,109 @@
+"""Model-grid arrays as a stream of batches (tf.data). Nothing loads the cohort into memory.
+
+The order of the cases, and every random draw, follow from (seed, epoch, case): an interrupted run that starts
+again at epoch n sees exactly what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tmtv_tf.data.augment import Augmentation, augment
+from tmtv_tf.data.grid import ModelArrays
+from tmtv_tf.errors import ParameterError
+
+# Batches ready before they are asked for. Two hide the reading of one behind the use of the other.
+PREFETCH = 2
+
+
+def training_dataset(
+    arrays: Sequence[ModelArrays],
+    *,
+    batch: int,
+    seed: int,
+    epochs: int,
+    first_epoch: int = 0,
+    first_step: int = 0,
+    augmentation: Augmentation | None = None,
+) -> tf.data.Dataset:
+    """Batches (image (B, Z, Y, X, C), target (B, Z, Y, X, 1)), float32, of all epochs, one after the other.
+
+    Every epoch is a new permutation of the cases, cut into `steps_per_epoch` whole batches; a remainder smaller
+    than a batch sits that epoch out. `fit` therefore needs `steps_per_epoch`.
+
+    Parameters
+    ----------
+    batch : size of the global batch (over all replicas).
+    first_epoch, first_step : where to begin, counted from 0 (resumed runs).
+    augmentation : a new draw for each case in each epoch; None for none.
+    """
+    steps = steps_per_epoch(len(arrays), batch)
+    order = epoch_order(len(arrays), batch, seed, first_epoch, epochs)[first_step * batch :]
+    grid = arrays[0].grid
+    load = _loader(arrays)
+
+    def example(epoch_case: tf.Tensor):
+        epoch, case = epoch_case[0], epoch_case[1]
+        image, target = load(case)
+        if augmentation is not None:
+            draw = tf.stack([tf.constant(seed, tf.int32), epoch * len(arrays) + case])
+            image, target = augment(image, target, augmentation, grid.spacing_mm, draw)
+        return image, target
+
+    if not len(order):
+        raise ParameterError(f"No training step left: epoch {first_epoch} of {epochs}, {steps} steps each.")
+    return _batches(tf.data.Dataset.from_tensor_slices(order), example, batch)
+
+
+def validation_dataset(arrays: Sequence[ModelArrays], *, batch: int) -> tf.data.Dataset:
+    """Every case once, in order, unchanged; the last batch may be smaller."""
+    cases = np.stack([np.zeros(len(arrays)), np.arange(len(arrays))], axis=1).astype(np.int32)
+    load = _loader(arrays)
+    return _batches(tf.data.Dataset.from_tensor_slices(cases), lambda epoch_case: load(epoch_case[1]), batch)
+
+
+def steps_per_epoch(n_cases: int, batch: int) -> int:
+    """Whole batches in one pass over the cases; at least one is needed."""
+    if n_cases < batch:
+        raise ParameterError(
+            f"A batch of {batch} needs at least as many training cases. Received: {n_cases}."
+        )
+    return n_cases // batch
+
+
+def epoch_order(n_cases: int, batch: int, seed: int, first: int, last: int) -> npt.NDArray[np.int32]:
+    """Rows (epoch, case) in the order in which they are trained on, epochs `first` <= epoch < `last`."""
+    used = steps_per_epoch(n_cases, batch) * batch
+    rows = np.empty((max(last - first, 0), used, 2), np.int32)
+    for i, epoch in enumerate(range(first, last)):
+        rows[i, :, 0] = epoch
+        rows[i, :, 1] = np.random.default_rng([seed, epoch]).permutation(n_cases)[:used]
+    return rows.reshape(-1, 2)
+
+
+def _loader(arrays: Sequence[ModelArrays]) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    """Case index -> image and target, float32, read from the raw files."""
+    grid = arrays[0].grid
+    images = tf.constant([str(a.image) for a in arrays])
+    targets = tf.constant([str(a.target) for a in arrays])
+
+    def load(case: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = tf.io.decode_raw(tf.io.read_file(images[case]), tf.float16)
+        target = tf.io.decode_raw(tf.io.read_file(targets[case]), tf.uint8)
+        image = tf.reshape(tf.cast(image, tf.float32), grid.input_shape)
+        target = tf.reshape(tf.cast(target, tf.float32) / 255.0, (*grid.shape, 1))
+        return image, target
+
+    return load
+
+
+def _batches(cases: tf.data.Dataset, example, batch: int) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    dataset = cases.map(example, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(batch).prefetch(PREFETCH).with_options(options)

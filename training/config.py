@@ -1,0 +1,121 @@
+"""Configuration of the training scripts: one YAML file per experiment, an unknown key is an error.
+
+What every script shares is here; each script adds its network and its data. Every default is the paper's (of
+Revailler et al. 2022) and stands here once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tmtv_tf.data.grid import ModelGrid
+from tmtv_tf.errors import ParameterError
+
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+
+
+class Strict(BaseModel):
+    """Frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GridConfig(Strict):
+    """The model grid (`tmtv_tf.data.grid.ModelGrid`)."""
+
+    shape: tuple[int, int, int] = (256, 128, 128)
+    spacing_mm: tuple[float, float, float] = (4.0, 4.0, 4.0)
+    pet_window_suv: tuple[float, float] = (0.0, 25.0)
+    ct_window_hu: tuple[float, float] = (-1000.0, 1000.0)
+    channels: tuple[str, ...] = ("pet", "ct")
+
+    def grid(self) -> ModelGrid:
+        return ModelGrid(**self.model_dump())
+
+
+class OptimizerConfig(Strict):
+    """A Keras optimizer; `momentum` is for sgd alone.
+
+    `gradient_accumulation_steps` = k adds up the gradients of k batches before each update (small cards).
+    """
+
+    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(0.001, gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    clip_norm: float | None = Field(None, gt=0)
+    gradient_accumulation_steps: int = Field(1, ge=1)
+
+
+class PlateauConfig(Strict):
+    """Keras's ReduceLROnPlateau."""
+
+    monitor: str = "val_loss"
+    patience: int = Field(10, ge=1)
+    factor: float = Field(0.5, gt=0, lt=1)
+    min_learning_rate: float = Field(1e-7, ge=0)
+
+
+class LearningRateDrop(Strict):
+    """From epoch `after_epochs` (counted from 0) on, the learning rate is multiplied by `factor`, once."""
+
+    after_epochs: int = Field(100, ge=1)
+    factor: float = Field(0.1, gt=0, lt=1)
+
+
+class FitConfig(Strict):
+    """What `training.fit` needs, whatever the network.
+
+    batch : global batch, over all devices. The learning rate is not scaled with it.
+    monitor : the best checkpoint is that of the lowest `monitor` (or highest, with `monitor_mode: max`).
+    deterministic : bit-identical repetition on a GPU too, for some speed.
+    """
+
+    seed: int = Field(0, ge=0, lt=2**31)
+    epochs: int = Field(100, ge=1)
+    batch: int = Field(2, ge=1)
+    precision: Precision = "float32"
+    optimizer: OptimizerConfig = OptimizerConfig()
+    reduce_on_plateau: PlateauConfig | None = None
+    learning_rate_drop: LearningRateDrop | None = None
+    monitor: str = "val_loss"
+    monitor_mode: Literal["min", "max"] = "min"
+    deterministic: bool = False
+
+
+C = TypeVar("C", bound=Strict)
+
+
+def read_config(path: str | Path, kind: type[C]) -> C:
+    """Read a YAML file as a configuration of this kind.
+
+    Raises
+    ------
+    ParameterError
+        Missing, not YAML, an unknown key, or a value of the wrong kind: each named in one sentence.
+    """
+    path = Path(path)
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ParameterError(f"{path}: no such file.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ParameterError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from error
+    try:
+        return kind.model_validate({} if value is None else value)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {_reason(item)}"
+            for item in error.errors()
+        )
+        raise ParameterError(f"{path}: {problems}.") from error
+
+
+def _reason(item) -> str:
+    if item["type"] == "extra_forbidden":
+        return "unknown key"
+    return f"{item['msg'][0].lower()}{item['msg'][1:]} (received {item['input']!r})"

@@ -1,0 +1,153 @@
+"""`model.fit` on all devices, with checkpoints, logs and a state to go on from. The same for every network."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from training.callbacks import DropLearningRate, Keep, StopOnNaN
+from training.config import FitConfig, OptimizerConfig
+from training.state import NAME, Progress, load_state
+from training.strategy import check_batch, is_chief
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What a training script hands to `run_fit`.
+
+    Attributes
+    ----------
+    build : makes the network (not compiled); called inside the strategy's scope.
+    compile_options : makes the arguments of `model.compile` beside the optimizer (loss, loss_weights, metrics);
+        called inside the strategy's scope. Losses return one value per sample.
+    training_data : (first_epoch, first_step) -> batches of all epochs from there on.
+    steps_per_epoch : number of those batches that make an epoch.
+    validation_data : all validation cases once, or None.
+    save : writes the trained network as a model file that loads without this package: save(path, model).
+    callbacks : further Keras callbacks; they run before the checkpoint is written.
+    """
+
+    build: Callable[[], keras.Model]
+    compile_options: Callable[[], dict[str, Any]]
+    training_data: Callable[[int, int], tf.data.Dataset]
+    steps_per_epoch: int
+    validation_data: tf.data.Dataset | None
+    save: Callable[[Path, keras.Model], None]
+    callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=list)
+
+
+def run_fit(
+    experiment: Experiment, config: FitConfig, out: Path, strategy: tf.distribute.Strategy
+) -> Progress:
+    """Train, or go on training, in the folder `out`: best.keras, last.keras, log.csv, state.npz, tensorboard/.
+
+    Interrupted at any moment, the same call goes on after the last finished epoch (after SIGTERM or Ctrl-C: after
+    the last step) and ends with the result of a run that was never interrupted.
+    """
+    check_batch(config.batch, strategy)
+    keras.utils.set_random_seed(config.seed)
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    with strategy.scope(), dtype_policy(config.precision):
+        model = experiment.build()
+        model.compile(
+            optimizer=make_optimizer(config.optimizer), jit_compile=False, **experiment.compile_options()
+        )
+        model.optimizer.build(model.trainable_variables)
+        progress, partial_metrics = Progress(), []
+        if (out / NAME).exists():
+            progress, partial_metrics = load_state(out / NAME, model)
+    if progress.epoch >= config.epochs:
+        return progress
+
+    keep = Keep(
+        out,
+        experiment.save,
+        progress,
+        callbacks := [*_callbacks(config, out, progress, is_chief(strategy)), *experiment.callbacks],
+        monitor=config.monitor,
+        mode=config.monitor_mode,
+        partial_metrics=partial_metrics,
+        writes=is_chief(strategy),
+    )
+    for first, last in _fit_calls(progress, config.epochs):
+        step = progress.step
+        model.fit(
+            experiment.training_data(first, step),
+            initial_epoch=first,
+            epochs=last,
+            steps_per_epoch=experiment.steps_per_epoch - step,
+            validation_data=experiment.validation_data,
+            callbacks=[*callbacks, keep],
+            shuffle=False,  # the order of the cases is the data's own
+            verbose=(1 if sys.stdout.isatty() else 2) if keep.writes else 0,
+        )
+    return progress
+
+
+def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
+    """The Keras optimizer; its loss is scaled by `compile` where the policy is mixed_float16."""
+    options: dict[str, Any] = {
+        "learning_rate": config.learning_rate,
+        "global_clipnorm": config.clip_norm,
+        "gradient_accumulation_steps": (
+            config.gradient_accumulation_steps if config.gradient_accumulation_steps > 1 else None
+        ),
+    }
+    if config.name == "sgd":
+        return keras.optimizers.SGD(momentum=config.momentum, nesterov=config.nesterov, **options)
+    return {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[config.name](**options)
+
+
+@contextmanager
+def dtype_policy(name: str):
+    """Keras's global policy, for a while."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _fit_calls(progress: Progress, epochs: int) -> list[tuple[int, int]]:
+    """(first, last) epochs of the calls of `fit`: what is left of a half-finished epoch is a call of its own."""
+    first = progress.epoch
+    if progress.step == 0:
+        return [(first, epochs)]
+    return [(first, first + 1)] + ([(first + 1, epochs)] if first + 1 < epochs else [])
+
+
+def _callbacks(config: FitConfig, out: Path, progress: Progress, writes: bool) -> list:
+    callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if config.reduce_on_plateau is not None:
+        plateau = config.reduce_on_plateau
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                monitor=plateau.monitor,
+                patience=plateau.patience,
+                factor=plateau.factor,
+                min_lr=plateau.min_learning_rate,
+                verbose=1,
+            )
+        )
+    if config.learning_rate_drop is not None:
+        drop = DropLearningRate(config.learning_rate_drop.after_epochs, config.learning_rate_drop.factor)
+        drop.resumed_inside = progress.step > 0
+        callbacks.append(drop)
+    if writes and find_spec("tensorboard") is None:
+        log.warning("TensorBoard is not installed (pip install tensorboard): no tensorboard/ is written.")
+    elif writes:
+        callbacks.append(keras.callbacks.TensorBoard(out / "tensorboard", write_graph=False))
+    return callbacks

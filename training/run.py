@@ -1,0 +1,135 @@
+"""The folder of a training run: run.json says what was trained, on what, with which software."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from postprocess.errors import PostprocessError
+from postprocess.files import read_json, write_json
+from postprocess.parallel import progress
+from tmtv_tf import __version__
+from tmtv_tf.data.cohort import Row, read_cohort
+from tmtv_tf.data.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
+from tmtv_tf.errors import CaseError, ParameterError
+from training.config import FitConfig
+
+# What may differ between a run and its continuation: everything else must be the same.
+MAY_CHANGE = ("epochs",)
+
+
+def split_cases(cases: Path) -> dict[str, list[Row]]:
+    """Rows of cohort.csv by split, in the order of case_id.
+
+    Raises
+    ------
+    CaseError
+        A case without a split (splits are never drawn here), or one patient in two splits.
+    """
+    rows = sorted(read_cohort(cases), key=lambda row: row["case_id"])
+    unassigned = [row["case_id"] for row in rows if row["split"] is None]
+    if unassigned:
+        raise CaseError(
+            f"{cases / 'cohort.csv'}: {len(unassigned)} cases have no split (the first: {unassigned[0]}); "
+            "`tmtv prepare` assigns them."
+        )
+    return {split: [r for r in rows if r["split"] == split] for split in ("train", "validation", "test")}
+
+
+def prepare_arrays(cases: Path, case_ids: Sequence[str], grid: ModelGrid) -> list[ModelArrays]:
+    """The model-grid arrays of the cases; those that are missing are written now, one case at a time."""
+    ready = []
+    with progress("model-grid arrays", len(case_ids)) as advance:
+        for case_id in case_ids:
+            write_model_arrays(cases / case_id, grid)
+            ready.append(model_arrays(cases / case_id, grid))
+            advance(1)
+    return ready
+
+
+def data_fingerprint(arrays: dict[str, Sequence[ModelArrays]]) -> dict[str, Any]:
+    """Which cases, in which split, made from which files: their ids, counts and one SHA-256."""
+    content = {
+        split: {a.folder.parent.parent.name: _sizes(a) for a in members} for split, members in arrays.items()
+    }
+    text = json.dumps(content, sort_keys=True)
+    return {
+        "cases": {split: sorted(members) for split, members in content.items()},
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def open_run(
+    out: Path, config: FitConfig, data: dict[str, Any], devices: Sequence[str], *, writes: bool = True
+) -> None:
+    """Begin a run in `out`, or go on with the one that is there; write run.json.
+
+    Raises
+    ------
+    ParameterError
+        `out` holds a run of another configuration or other data.
+    """
+    path = out / "run.json"
+    # as it reads back from JSON, so that the comparison below is of equals
+    settings = json.loads(json.dumps(config.model_dump(mode="json")))
+    starts: list[dict[str, Any]] = []
+    if path.is_file():
+        before = read_json(path)
+        changed = _differences(before["config"], settings)
+        changed = [c for c in changed if c.split(":")[0] not in MAY_CHANGE]
+        if changed:
+            raise ParameterError(
+                f"{out}: holds a run of another configuration ({'; '.join(changed)}); choose another --out."
+            )
+        if before["data"]["sha256"] != data["sha256"]:
+            raise ParameterError(f"{out}: holds a run on other data; choose another --out.")
+        starts = before["starts"]
+    elif any(out.glob("*.keras")):
+        raise ParameterError(f"{out}: holds models but no run.json; choose another --out.")
+    starts.append(
+        {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "devices": list(devices),
+            "software": software(),
+        }
+    )
+    if writes:
+        write_json(path, {"config": settings, "data": data, "starts": starts})
+
+
+def software() -> dict[str, str]:
+    """Versions of what computes."""
+    return {
+        "tmtv_tf": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.version(),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _sizes(arrays: ModelArrays) -> dict[str, Any]:
+    try:
+        return read_json(arrays.description)["sources"]
+    except PostprocessError as error:
+        raise CaseError(f"{arrays.folder}: model-grid arrays are incomplete.") from error
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key in sorted(before.keys() | now.keys()):
+        a, b = before.get(key), now.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key}: {a} there, {b} here")
+    return found

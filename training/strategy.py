@@ -1,0 +1,52 @@
+"""On which devices a script trains: all GPUs of this machine, or its CPU, under one tf.distribute strategy."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import tensorflow as tf
+
+from tmtv_tf.errors import ParameterError
+
+log = logging.getLogger(__name__)
+
+
+def choose_strategy() -> tf.distribute.Strategy:
+    """MultiWorkerMirroredStrategy where TF_CONFIG or SLURM names several workers, else MirroredStrategy.
+
+    One machine: all visible GPUs, or without a GPU all logical CPUs (one, unless configured otherwise).
+    """
+    if os.environ.get("TF_CONFIG") or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        from training.multi_worker import multi_worker_strategy
+
+        return multi_worker_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the files: the only one, or worker 0."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.task_type:
+        return True
+    return resolver.task_type == "chief" or (resolver.task_type == "worker" and resolver.task_id == 0)
+
+
+def check_batch(batch: int, strategy: tf.distribute.Strategy) -> None:
+    """Refuse a global batch that the replicas cannot share evenly (the mean over it would be wrong)."""
+    replicas = strategy.num_replicas_in_sync
+    if batch % replicas:
+        raise ParameterError(
+            f"batch: {batch} is not divisible by the {replicas} devices it is shared by. "
+            "Choose a multiple, or show fewer devices (CUDA_VISIBLE_DEVICES)."
+        )
+
+
+def describe_devices(strategy: tf.distribute.Strategy) -> list[str]:
+    """Names of the devices, as for run.json: "GPU NVIDIA H100", "CPU x 8 threads"."""
+    names = []
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        names.append(f"GPU {details.get('device_name', device.name)}")
+    return names or [f"CPU x {os.cpu_count()} threads, {strategy.num_replicas_in_sync} replica(s)"]

@@ -1,0 +1,180 @@
+"""Train the V-Net of Revailler et al. 2022: python -m training.train_vnet --config C.yaml --data CASES --out RUN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import Field
+
+from training.config import FitConfig, GridConfig, Strict
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class VNetConfig(Strict):
+    """Arguments of `tmtv_tf.models.vnet.vnet`; the defaults are the paper's network."""
+
+    filters: int = Field(8, ge=1)
+    convolutions: tuple[int, ...] = (1, 2, 3, 3)
+    bottom_convolutions: int = Field(3, ge=1)
+    kernel_size: int = Field(5, ge=1)
+    activation: Literal["relu", "prelu"] = "relu"
+    normalization: Literal["batch", "group"] | None = None
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
+class LossConfig(Strict):
+    """One of `tmtv_tf.losses`."""
+
+    kind: Literal["soft_dice", "tversky", "dice_cross_entropy"] = "soft_dice"
+    options: dict[str, float] = {}
+    binarize_target: bool = False
+
+
+class AugmentationConfig(Strict):
+    """`tmtv_tf.data.augment.Augmentation`, and when it is drawn.
+
+    mode : "none"; "paper": one extra image per patient, drawn once and stored; "online": a new draw for every
+        image in every epoch.
+    """
+
+    mode: Literal["none", "paper", "online"] = "none"
+    translation_mm: tuple[float, float, float] = (10.0, 10.0, 10.0)
+    rotation_degrees: tuple[float, float, float] = (3.0, 6.0, 3.0)
+    scaling: tuple[float, float] = (0.9, 1.1)
+    scaling_per_axis: bool = False
+    probability: float = Field(0.8, ge=0, le=1)
+    flip_left_right: bool = False
+
+
+class Config(FitConfig):
+    """Everything an experiment with the V-Net can change."""
+
+    grid: GridConfig = GridConfig()
+    model: VNetConfig = VNetConfig()
+    loss: LossConfig = LossConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def train(
+    config: Annotated[Path, typer.Option(help="YAML file; see training/configs.")],
+    data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
+    out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
+) -> None:
+    """Train the V-Net on prepared cases: their TMTVprob is the truth, cohort.csv says who trains and who validates.
+
+    Writes RUN/best.keras (lowest validation loss), last.keras, log.csv, run.json, tensorboard/. Interrupted at
+    any moment, the same command goes on from the last finished epoch.
+    """
+    from training.config import read_config
+
+    run(read_config(config, Config), data, out)
+
+
+def run(config: Config, data: Path, out: Path) -> None:
+    """Train as configured."""
+    from tmtv_tf.data.dataset import steps_per_epoch, training_dataset, validation_dataset
+    from tmtv_tf.errors import CaseError
+    from training.fit import Experiment, run_fit
+    from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
+    from training.strategy import choose_strategy, describe_devices, is_chief
+
+    strategy = choose_strategy()
+    grid = config.grid.grid()
+    splits = split_cases(data)
+    arrays = {
+        split: prepare_arrays(data, [row["case_id"] for row in splits[split]], grid)
+        for split in ("train", "validation")
+    }
+    if not arrays["validation"]:
+        raise CaseError(f"{data / 'cohort.csv'}: no validation case, so the best epoch cannot be chosen.")
+    open_run(
+        out,
+        config,
+        fingerprint := data_fingerprint(arrays),
+        describe_devices(strategy),
+        writes=is_chief(strategy),
+    )
+    examples, augmentation = training_examples(arrays["train"], config)
+    provenance = {"config": config.model_dump(mode="json"), "data_sha256": fingerprint["sha256"]}
+    experiment = Experiment(
+        build=lambda: build(config),
+        compile_options=lambda: compile_options(config),
+        training_data=lambda epoch, step: training_dataset(
+            examples,
+            batch=config.batch,
+            seed=config.seed,
+            epochs=config.epochs,
+            first_epoch=epoch,
+            first_step=step,
+            augmentation=augmentation,
+        ),
+        steps_per_epoch=steps_per_epoch(len(examples), config.batch),
+        validation_data=validation_dataset(arrays["validation"], batch=config.batch),
+        save=lambda path, model: save(path, model, config, provenance),
+    )
+    if is_chief(strategy):
+        print(
+            f"V-Net on {', '.join(describe_devices(strategy))}: {len(arrays['train'])} training cases "
+            f"({len(examples)} images), {len(arrays['validation'])} validation cases, batch {config.batch}, "
+            f"up to epoch {config.epochs}. Log: {out / 'log.csv'}",
+            flush=True,
+        )
+    progress = run_fit(experiment, config, out, strategy)
+    if is_chief(strategy):
+        print(
+            f"Best {config.monitor} {progress.best:.4f} after {progress.epoch} epochs: {out / 'best.keras'}"
+        )
+
+
+def build(config: Config):
+    """The network as configured, not compiled."""
+    from tmtv_tf.models.vnet import vnet
+
+    return vnet(config.grid.grid().input_shape, **config.model.model_dump())
+
+
+def compile_options(config: Config) -> dict[str, Any]:
+    from tmtv_tf.losses import SegmentationLoss
+    from tmtv_tf.metrics import HardDice
+
+    return {"loss": SegmentationLoss(**config.loss.model_dump()), "metrics": [HardDice()]}
+
+
+def save(path: Path, model, config: Config, provenance: dict[str, Any]) -> None:
+    """Write the plain float32 network with the weights of the one in training."""
+    from tmtv_tf.models.file import save_model
+    from training.fit import dtype_policy
+
+    with dtype_policy("float32"):
+        plain = build(config)
+    plain.set_weights(model.get_weights())
+    save_model(path, plain, config.grid.grid(), provenance)
+
+
+def training_examples(arrays, config: Config):
+    """What an epoch consists of, and the augmentation that is drawn anew in each."""
+    import math
+
+    from tmtv_tf.data.augment import Augmentation
+
+    settings = config.augmentation.model_dump()
+    mode = settings.pop("mode")
+    settings["rotation_rad"] = tuple(math.radians(a) for a in settings.pop("rotation_degrees"))
+    augmentation = Augmentation(**settings)
+    if mode == "online":
+        return arrays, augmentation
+    if mode == "paper":
+        from tmtv_tf.data.augment import augmented_arrays
+
+        return [*arrays, *augmented_arrays(arrays, augmentation, config.seed)], None
+    return arrays, None
+
+
+if __name__ == "__main__":
+    from postprocess.console import run_app
+
+    run_app(app)

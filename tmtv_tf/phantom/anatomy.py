@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tmtv_tf.phantom.canvas import Array, Box, Canvas, smooth_noise
+from tmtv_tf.phantom.canvas import Array, Box, Canvas, Point, smooth_noise
 from tmtv_tf.phantom.patient import Patient
 
 # name: (mean, standard deviation, lowest) of SUVbw between patients
@@ -110,17 +110,17 @@ def trunk_distance(canvas: Canvas, box: Box, grow_mm: float = 0.0, belly_mm: flo
     return np.maximum(distance, (800 - z)[:, None, None])
 
 
-def limbs(patient: Patient) -> list[tuple[list[tuple[float, float, float]], list[float]]]:
-    """Centre lines and muscle radii of the legs and arms."""
-    lines: list[tuple[list[tuple[float, float, float]], list[float]]] = []
+def limbs(patient: Patient) -> list[tuple[list[Point], list[float]]]:
+    """Centre lines and muscle radii: right leg, right arm, left leg, left arm."""
+    lines: list[tuple[list[Point], list[float]]] = []
     for side in (-1, 1):
-        lines.append(([(side * 88, 12, 880), (side * 96, 8, 640)], [74, 64]))
-        shoulder = (side * 160, 14, 1412)
+        lines.append(([(side * 88, 12, 880), (side * 96, 8, 640)], [74.0, 64.0]))
+        shoulder: Point = (side * 160, 14, 1412)
         if patient.arms_up:
-            points = [shoulder, (side * 215, -30, 1570), (side * 150, -60, 1790)]
+            points: list[Point] = [shoulder, (side * 215, -30, 1570), (side * 150, -60, 1790)]
         else:
             points = [shoulder, (side * 222, 28, 1160), (side * 205, -18, 930), (side * 196, -42, 800)]
-        lines.append((points, [44, 36, 29, 22][: len(points)]))
+        lines.append((points, [44.0, 36.0, 29.0, 22.0][: len(points)]))
     return lines
 
 
@@ -163,7 +163,8 @@ def _skeleton(canvas: Canvas, patient: Patient, uptake: dict[str, float], rng: n
         canvas.tube([(side * 70, 92, 1300), (side * 96, 84, 1400), (side * 150, 25, 1425)], [6, 6, 10],
                     0.7 * marrow, 330)  # fmt: skip
     # spine: cortex and marrow, paler at the discs, and the canal behind
-    points, radii = [p for p, _ in SPINE], [r for _, r in SPINE]
+    points: list[Point] = [p for p, _ in SPINE]
+    radii = [r for _, r in SPINE]
     canvas.tube(points, [r + 3 for r in radii], 0.7, 360)
     for (a, b), (ra, rb) in zip(zip(points, points[1:]), zip(radii, radii[1:])):
         box, distance = canvas.segment_distance(a, b, ra, rb)
@@ -181,10 +182,10 @@ def _skeleton(canvas: Canvas, patient: Patient, uptake: dict[str, float], rng: n
             canvas.tube(
                 [(side * 128, 14, 862), (side * 100, 6, 640)], [13 + shell, 10 + shell], suv * shaft, hu + 260
             )
-    for points, _ in limbs(patient)[1::2]:
-        canvas.ellipsoid(points[0], (22, 22, 22), 0.9 * marrow, 280)
-        canvas.tube(points[:2], [11, 10], 0.6 * marrow, 520)
-        canvas.tube(points[1:], 8, 0.3, 520)
+    for arm, _ in limbs(patient)[1::2]:
+        canvas.ellipsoid(arm[0], (22, 22, 22), 0.9 * marrow, 280)
+        canvas.tube(arm[:2], [11, 10], 0.6 * marrow, 520)
+        canvas.tube(arm[1:], 8, 0.3, 520)
 
 
 def _head_and_neck(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> None:

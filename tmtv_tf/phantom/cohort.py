@@ -7,8 +7,6 @@ OUT/truth/<case_id>/                     the true lesions: for studying the phan
 
 from __future__ import annotations
 
-import csv
-import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +18,15 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from postprocess.errors import ParameterError
-from postprocess.files import write_json, write_text
+from postprocess.files import write_json
 from postprocess.image import Geometry, Image, resample, write_image
 from postprocess.parallel import Outcome, run_cases
+from tmtv_tf.data.cohort import assign_splits, write_table
 from tmtv_tf.phantom.anatomy import draw_uptake, paint_body
 from tmtv_tf.phantom.canvas import Canvas
 from tmtv_tf.phantom.dicom import Study, write_ct, write_pet
 from tmtv_tf.phantom.lesions import Lesion, draw_lesions, paint_lesions
-from tmtv_tf.phantom.patient import SUBTYPES, Patient, draw_patient
+from tmtv_tf.phantom.patient import Patient, draw_patient
 from tmtv_tf.phantom.physics import scan_ct, scan_pet
 from tmtv_tf.phantom.reader import Outline, draw_outlines
 from tmtv_tf.phantom.rtstruct import write_rtstruct
@@ -35,6 +34,19 @@ from tmtv_tf.phantom.scanners import Scanner, scanner_of
 from tmtv_tf.phantom.traps import paint_traps
 
 CANVAS_MM = 3.0
+COLUMNS = (
+    "PatientID",
+    "case_id",
+    "subtype",
+    "split",
+    "scanner",
+    "sex",
+    "age_years",
+    "true_tmtv_ml",
+    "true_lesion_count",
+    "true_dmax_mm",
+    "true_suv_max",
+)
 CT_MATRIX, CT_PIXEL_MM, CT_SLICE_MM = 128, 4.5, 5.0
 
 
@@ -76,8 +88,8 @@ def make_cohort(
     outcomes = run_cases(write_case, jobs, workers=workers, description="phantoms")
     rows = [outcome.value for outcome in outcomes if outcome.error is None]
     if rows:
-        splits = assign_splits([row["subtype"] for row in rows], seed)
-        write_cohort(out / "cohort.csv", [{**row, "split": split} for row, split in zip(rows, splits)])
+        rows = assign_splits([{**row, "patient_key": row["PatientID"], "split": None} for row in rows], seed)
+        write_table(out / "cohort.csv", COLUMNS, [{name: row[name] for name in COLUMNS} for row in rows])
     return outcomes
 
 
@@ -145,25 +157,6 @@ def describe(scan: Scan) -> dict[str, Any]:
         "true_dmax_mm": round(float(pdist(centres).max()), 2) if len(present) > 1 else 0.0,
         "true_suv_max": round(float(scan.pet.array[labels > 0].max()), 3),
     }
-
-
-def assign_splits(subtypes: list[str], seed: int) -> list[str]:
-    """60/20/20 train/validation/test, drawn within each subtype."""
-    shuffled = np.random.default_rng((seed, 0)).permutation(len(subtypes))
-    order = sorted(shuffled.tolist(), key=lambda i: SUBTYPES.index(subtypes[i]))
-    splits = [""] * len(subtypes)
-    for place, i in enumerate(order):
-        splits[i] = ("train", "validation", "train", "test", "train")[place % 5]
-    return splits
-
-
-def write_cohort(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    first = ["PatientID", "case_id", "subtype", "split"]
-    writer = csv.DictWriter(text, first + [k for k in rows[0] if k not in first], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
 
 
 def _grids(

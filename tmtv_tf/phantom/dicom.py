@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    PositronEmissionTomographyImageStorage,
+    generate_uid,
+)
 
 from postprocess.errors import PostprocessError
 from postprocess.image import Geometry
@@ -23,8 +29,7 @@ from tmtv_tf.phantom.canvas import Array
 from tmtv_tf.phantom.patient import Patient
 from tmtv_tf.phantom.scanners import Scanner
 
-PET_STORAGE = "1.2.840.10008.5.1.4.1.1.128"
-CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+IMPLEMENTATION_UID = generate_uid(entropy_srcs=["tmtv phantom", "implementation"])
 F18_HALF_LIFE_S = 6586.2
 BED_MM, BED_S, FRAME_S = 160.0, 130, 120  # bed length, start to start, and time per bed
 GE_SERIES_DELAY_S = 45  # the GE-like SeriesTime is this much later than its true decay reference
@@ -39,10 +44,10 @@ class Study:
     patient: Patient
     scanner: Scanner
 
-    def uid(self, *what: object) -> str:
+    def uid(self, *what: object) -> UID:
         """A UID that depends on the seed, the patient and what it is for, on nothing else."""
         entropy = ["tmtv phantom", str(self.seed), self.patient.patient_id, *map(str, what)]
-        return str(generate_uid(entropy_srcs=entropy))
+        return generate_uid(entropy_srcs=entropy)
 
     @property
     def reference_time(self) -> datetime:
@@ -63,9 +68,9 @@ class Study:
         return self.patient.weight_kg * 1000 / dose
 
 
-def write_pet(folder: Path, study: Study, suv: Array, geometry: Geometry) -> list[str]:
+def write_pet(folder: Path, study: Study, suv: Array, geometry: Geometry) -> list[UID]:
     """Write the PET series, one file per slice; the SOP instance UIDs in the order of the slices."""
-    dataset = _image_dataset(study, "PT", PET_STORAGE, geometry)
+    dataset = _image_dataset(study, "PT", PositronEmissionTomographyImageStorage, geometry)
     _pet_series(dataset, study, len(suv))
     per_unit = _pet_units(dataset, study)
     uids = []
@@ -81,9 +86,9 @@ def write_pet(folder: Path, study: Study, suv: Array, geometry: Geometry) -> lis
     return uids
 
 
-def write_ct(folder: Path, study: Study, hu: npt.NDArray[np.int16], geometry: Geometry) -> list[str]:
+def write_ct(folder: Path, study: Study, hu: npt.NDArray[np.int16], geometry: Geometry) -> list[UID]:
     """Write the CT series, one file per slice."""
-    dataset = _image_dataset(study, "CT", CT_STORAGE, geometry)
+    dataset = _image_dataset(study, "CT", CTImageStorage, geometry)
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     dataset.AcquisitionDate, dataset.AcquisitionTime = _date_time(
         study.reference_time - timedelta(seconds=90)
@@ -101,13 +106,13 @@ def write_ct(folder: Path, study: Study, hu: npt.NDArray[np.int16], geometry: Ge
     ]
 
 
-def patient_and_study(study: Study, modality: str, sop_class: str) -> FileDataset:
+def patient_and_study(study: Study, modality: str, sop_class: UID) -> FileDataset:
     """The modules that every object of the examination has (patient, study, series, equipment)."""
     patient = study.patient
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = sop_class
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = study_independent_uid("implementation")
+    meta.ImplementationClassUID = IMPLEMENTATION_UID
     meta.ImplementationVersionName = "TMTV_PHANTOM"
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SpecificCharacterSet = "ISO_IR 100"
@@ -137,10 +142,6 @@ def patient_and_study(study: Study, modality: str, sop_class: str) -> FileDatase
     return dataset
 
 
-def study_independent_uid(what: str) -> str:
-    return str(generate_uid(entropy_srcs=["tmtv phantom", what]))
-
-
 def save(dataset: FileDataset, path: Path) -> None:
     try:
         dataset.save_as(path, enforce_file_format=True)
@@ -148,7 +149,7 @@ def save(dataset: FileDataset, path: Path) -> None:
         raise PostprocessError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
-def _image_dataset(study: Study, modality: str, sop_class: str, geometry: Geometry) -> FileDataset:
+def _image_dataset(study: Study, modality: str, sop_class: UID, geometry: Geometry) -> FileDataset:
     dataset = patient_and_study(study, modality, sop_class)
     dataset.BodyPartExamined = "WHOLEBODY"
     dataset.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
@@ -169,7 +170,7 @@ def _write_slice(
     geometry: Geometry,
     k: int,
     stored: npt.NDArray[np.uint16],
-) -> str:
+) -> UID:
     """Slice k (0 = feet end); instance numbers run from the head, as scanners number them."""
     x, y, z = geometry.to_world([(k, 0, 0)])[0]
     number = geometry.shape[0] - k

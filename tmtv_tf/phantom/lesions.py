@@ -179,9 +179,7 @@ def _mass_distance(canvas: Canvas, box: tuple[slice, slice, slice], lesion: Lesi
     return result
 
 
-def _involved_stations(
-    subtype: str, extent: float, rng: np.random.Generator
-) -> list[tuple[str, Line]]:
+def _involved_stations(subtype: str, extent: float, rng: np.random.Generator) -> list[tuple[str, Line]]:
     chances = INVOLVEMENT[subtype]
     stations = list(MIDLINE.items())
     for side in ("left", "right"):

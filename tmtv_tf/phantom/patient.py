@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SUBTYPES = ("HL", "DLBCL", "FL")
 # Five consecutive cases: about the shares of Revailler et al. 2022, Table 1 (777 HL, 851 DLBCL, 402 FL).
 SUBTYPE_CYCLE = ("HL", "DLBCL", "FL", "DLBCL", "HL")
 

@@ -7,19 +7,18 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import UID, PositronEmissionTomographyImageStorage, RTStructureSetStorage
 
 from postprocess.image import Geometry
-from tmtv_tf.phantom.dicom import PET_STORAGE, Study, patient_and_study, save
+from tmtv_tf.phantom.dicom import Study, patient_and_study, save
 from tmtv_tf.phantom.reader import Outline
-
-RTSTRUCT_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 
 
 def write_rtstruct(
-    path: Path, study: Study, outlines: list[Outline], geometry: Geometry, pet_uids: list[str]
+    path: Path, study: Study, outlines: list[Outline], geometry: Geometry, pet_uids: list[UID]
 ) -> None:
     """Write closed planar contours; `pet_uids` are the PET slices' SOP instance UIDs, feet end first."""
-    dataset = patient_and_study(study, "RTSTRUCT", RTSTRUCT_STORAGE)
+    dataset = patient_and_study(study, "RTSTRUCT", RTStructureSetStorage)
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = study.uid("RTSTRUCT")
     dataset.SeriesDescription = "Reader outlines (synthetic)"
     dataset.OperatorsName = ""
@@ -54,7 +53,7 @@ def write_rtstruct(
     save(dataset, path)
 
 
-def _referenced_frame(study: Study, frame: str, pet_uids: list[str]) -> Dataset:
+def _referenced_frame(study: Study, frame: str, pet_uids: list[UID]) -> Dataset:
     series = _dataset(SeriesInstanceUID=study.uid("series", "PT"),
                       ContourImageSequence=Sequence([_reference(uid) for uid in pet_uids]))  # fmt: skip
     examination = _dataset(
@@ -65,8 +64,10 @@ def _referenced_frame(study: Study, frame: str, pet_uids: list[str]) -> Dataset:
     return _dataset(FrameOfReferenceUID=frame, RTReferencedStudySequence=Sequence([examination]))
 
 
-def _reference(uid: str) -> Dataset:
-    return _dataset(ReferencedSOPClassUID=PET_STORAGE, ReferencedSOPInstanceUID=uid)
+def _reference(uid: UID) -> Dataset:
+    return _dataset(
+        ReferencedSOPClassUID=PositronEmissionTomographyImageStorage, ReferencedSOPInstanceUID=uid
+    )
 
 
 def _dataset(**elements: object) -> Dataset:

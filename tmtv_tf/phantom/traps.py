@@ -52,14 +52,13 @@ def _gut(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> 
         points, [24, 23, 20, 18, 18, 18, 19, 17, 16, 15, 16, 18, 17], list(np.minimum(segments, 16.0)), 35
     )
     gas = [p for p in points if rng.random() < 0.5]
-    for p in gas:
-        canvas.ellipsoid(p, (10, 9, 13), 0.5, -700)
-    start = np.array((rng.uniform(-40, 40), -25.0, 1115.0))
-    loop = [tuple(p)]
+    for bubble in gas:
+        canvas.ellipsoid(bubble, (10, 9, 13), 0.5, -700)
+    end = np.array((rng.uniform(-40, 40), -25.0, 1115.0))
+    loop = [end]
     for _ in range(26):
-        p = p + rng.normal(0, (34, 18, 30))
-        p = np.clip(p, (-78, -62, 962), (78, 8, 1120))
-        loop.append(tuple(p))
+        end = np.clip(end + rng.normal(0, (34, 18, 30)), (-78, -62, 962), (78, 8, 1120))
+        loop.append(end)
     level = uptake["gut"] * (0.6 * strength if metformin else float(rng.uniform(0.8, 1.5)))
     canvas.tube(loop, 10.5, list(np.clip(level * rng.lognormal(0, 0.35, len(loop) - 1), 0.6, 12)), 30)
     return ["metformin bowel"] if metformin else []

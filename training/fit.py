@@ -61,10 +61,8 @@ def run_fit(
         tf.config.experimental.enable_op_determinism()
     with strategy.scope(), dtype_policy(config.precision):
         model = experiment.build()
-        model.compile(
-            optimizer=make_optimizer(config.optimizer), jit_compile=False, **experiment.compile_options()
-        )
-        model.optimizer.build(model.trainable_variables)
+        if not model.compiled:  # one that comes compiled (the next fold's) keeps its graph
+            compile_model(model, config, experiment.compile_options())
         progress, partial_metrics = Progress(), []
         if (out / NAME).exists():
             progress, partial_metrics = load_state(out / NAME, model)
@@ -94,6 +92,12 @@ def run_fit(
             verbose=(1 if sys.stdout.isatty() else 2) if keep.writes else 0,
         )
     return progress
+
+
+def compile_model(model: keras.Model, config: FitConfig, options: dict[str, Any]) -> None:
+    """Compile with the configured optimizer, whose variables are made now; inside the strategy's scope."""
+    model.compile(optimizer=make_optimizer(config.optimizer), jit_compile=False, **options)
+    model.optimizer.build(model.trainable_variables)
 
 
 def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:

@@ -1,0 +1,327 @@
+"""Finding DICOM series in any tree of files. Headers only; pixels are read by `volume`.
+
+A file's name says nothing: every file is opened. What is not used is returned with its reason, never dropped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import UID, MediaStorageDirectoryStorage
+
+from postprocess.parallel import progress
+from tmtv_tf.errors import DicomError
+
+# What pydicom raises on a value or a file that does not follow the standard.
+PYDICOM_ERRORS = (
+    AttributeError,
+    EOFError,
+    InvalidDicomError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+# Read while walking the tree: enough to group files, to choose series and to check their geometry.
+SCAN_KEYWORDS = (
+    "SpecificCharacterSet",
+    "ImageType",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyDate",
+    "SeriesDate",
+    "SeriesTime",
+    "Modality",
+    "Manufacturer",
+    "SeriesDescription",
+    "ManufacturerModelName",
+    "PatientID",
+    "ContrastBolusAgent",
+    "ReconstructionDiameter",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "FrameOfReferenceUID",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "CorrectedImage",
+    "SeriesType",
+    "Units",
+    "NumberOfSlices",
+    "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One file of a series; a value that is absent or unreadable is None (`volume` refuses it by name)."""
+
+    path: Path
+    sop_instance_uid: str
+    position_mm: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing_mm: tuple[float, ...] | None
+    rows: int | None
+    columns: int | None
+    n_frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """The files that share one SeriesInstanceUID.
+
+    Attributes
+    ----------
+    header : the scanned attributes (`SCAN_KEYWORDS`) of the first file.
+    conflicts : sentences about files that carry this SeriesInstanceUID but differ in patient, study, modality,
+        SOP class or frame of reference. Such a series is never read.
+    damaged : unreadable DICOM files in the same folders, any of which may be a lost slice of this series.
+    """
+
+    series_uid: str
+    study_uid: str
+    patient_id: str
+    modality: str
+    sop_class_uid: str
+    frame_of_reference_uid: str
+    instances: tuple[Instance, ...]
+    header: Dataset
+    conflicts: tuple[str, ...] = ()
+    damaged: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        return [instance.path for instance in self.instances]
+
+    @property
+    def folder(self) -> Path:
+        return self.instances[0].path.parent
+
+    @property
+    def sop_class_name(self) -> str:
+        return UID(self.sop_class_uid).name
+
+    @property
+    def number(self) -> int | None:
+        value = tag_value(self.header, "SeriesNumber")
+        return int(value) if value is not None else None
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription: free text, which may identify a patient. Shown only when asked for."""
+        return str(tag_value(self.header, "SeriesDescription") or "")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that belongs to no series, and why. `damaged`: it was a DICOM file, or claims to be one."""
+
+    path: Path
+    reason: str
+    damaged: bool = False
+
+
+def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple[list[Series], list[Skipped]]:
+    """Every DICOM series below one or more folders (or files), read by header only.
+
+    Returns
+    -------
+    series : ordered by PatientID, StudyInstanceUID, SeriesNumber, SeriesInstanceUID; files by path.
+    skipped : files that belong to no series, each with its reason.
+
+    Raises
+    ------
+    DicomError
+        A root does not exist.
+    """
+    paths = list(_walk([roots] if isinstance(roots, str | os.PathLike) else roots))
+    groups: dict[str, list[tuple[Instance, Dataset]]] = {}
+    skipped: list[Skipped] = []
+    with progress("Reading DICOM headers", len(paths)) as advance:
+        for path in paths:
+            scanned = _scan(path)
+            if isinstance(scanned, Skipped):
+                skipped.append(scanned)
+            else:
+                group = groups.setdefault(str(scanned.SeriesInstanceUID), [])
+                # One header a series is kept whole: a tree may hold a hundred thousand files.
+                group.append((_instance(path, scanned), _identity(scanned) if group else scanned))
+            advance(1)
+    damaged = [item.path for item in skipped if item.damaged]
+    series = [_series(group, damaged) for group in groups.values()]
+    big = 2**31
+    series.sort(
+        key=lambda s: (s.patient_id, s.study_uid, s.number if s.number is not None else big, s.series_uid)
+    )
+    return series, skipped
+
+
+def tag_value(dataset: Dataset, keyword: str) -> Any:
+    """The value of an attribute, or None when it is absent, empty or not decodable."""
+    try:
+        value = dataset.get(keyword)
+    except PYDICOM_ERRORS:
+        return None
+    return None if value is None or (hasattr(value, "__len__") and len(value) == 0) else value
+
+
+def tag_values(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of a multi-valued text attribute (ImageType, CorrectedImage), upper case; empty if absent."""
+    value = tag_value(dataset, keyword)
+    if value is None:
+        return ()
+    values = [value] if isinstance(value, str | bytes | int | float) else value
+    return tuple(str(item).strip().upper() for item in values)
+
+
+def tag_name(keyword: str) -> str:
+    """'PatientWeight (0010,1030)'."""
+    tag = pydicom.datadict.tag_for_keyword(keyword)
+    return keyword if tag is None else f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def read_dataset(path: Path, *, pixels: bool = True) -> Dataset:
+    """Read one DICOM file, with or without the File Meta header.
+
+    Raises
+    ------
+    DicomError
+        The file cannot be read as DICOM.
+    """
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
+    except PYDICOM_ERRORS as error:
+        raise DicomError(f"{path}: not readable as DICOM ({_reason(error)}).") from error
+
+
+def _walk(roots: Iterable[str | os.PathLike]) -> Iterable[Path]:
+    for root in map(Path, roots):
+        if root.is_file():
+            yield root
+        elif not root.is_dir():
+            raise DicomError(f"{root}: no such file or folder.")
+        for folder, subfolders, names in os.walk(root):
+            subfolders.sort()
+            yield from (Path(folder, name) for name in sorted(names))
+
+
+def _scan(path: Path) -> Dataset | Skipped:
+    if path.name.startswith("."):
+        return Skipped(path, "hidden file")
+    claims = path.suffix.lower() in {".dcm", ".ima"}
+    try:
+        with open(path, "rb") as file:
+            head = file.read(132)
+        if not _looks_like_dicom(head):
+            return Skipped(path, "empty file" if not head else "not a DICOM file", damaged=claims)
+        dataset = pydicom.dcmread(
+            path, stop_before_pixels=True, force=True, specific_tags=list(SCAN_KEYWORDS)
+        )
+        media_class = str(dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+        if media_class == MediaStorageDirectoryStorage or path.name.upper() == "DICOMDIR":
+            return Skipped(path, "DICOMDIR: an index; the files themselves are found by walking the tree")
+        missing = [k for k in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID") if not dataset.get(k)]
+    except PYDICOM_ERRORS as error:
+        return Skipped(path, f"not readable as DICOM ({_reason(error)})", damaged=True)
+    if missing:
+        names = ", ".join(map(tag_name, missing))
+        return Skipped(path, f"DICOM file cut short or incomplete: {names} is missing", damaged=True)
+    return dataset
+
+
+def _looks_like_dicom(head: bytes) -> bool:
+    """The 'DICM' prefix, or (files written without it) a data set that starts with group 0002 or 0008."""
+    if head[128:132] == b"DICM":
+        return True
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    implicit = head[6:8] == b"\0\0" and head[4:5] != b"\0"
+    return (
+        len(head) >= 8
+        and head[:2] in (b"\x02\0", b"\x08\0")
+        and head[3:4] == b"\0"
+        and (explicit or implicit)
+    )
+
+
+def _instance(path: Path, dataset: Dataset) -> Instance:
+    frames = _numbers(dataset, "NumberOfFrames", 1)
+    rows, columns = _numbers(dataset, "Rows", 1), _numbers(dataset, "Columns", 1)
+    return Instance(
+        path=path,
+        sop_instance_uid=str(tag_value(dataset, "SOPInstanceUID") or ""),
+        position_mm=_numbers(dataset, "ImagePositionPatient", 3),
+        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
+        pixel_spacing_mm=_numbers(dataset, "PixelSpacing", 2),
+        rows=int(rows[0]) if rows else None,
+        columns=int(columns[0]) if columns else None,
+        n_frames=int(frames[0]) if frames else 1,
+    )
+
+
+def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
+    value = tag_value(dataset, keyword)
+    if value is None:
+        return None
+    try:
+        numbers = tuple(float(v) for v in (value if count > 1 else [value]))
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(numbers) == count else None
+
+
+_IDENTITY = ("PatientID", "StudyInstanceUID", "Modality", "SOPClassUID", "FrameOfReferenceUID")
+
+
+def _identity(dataset: Dataset) -> Dataset:
+    identity = Dataset()
+    for keyword in _IDENTITY:
+        setattr(identity, keyword, str(tag_value(dataset, keyword) or ""))
+    return identity
+
+
+def _series(group: list[tuple[Instance, Dataset]], damaged: list[Path]) -> Series:
+    first, header = group[0]
+    conflicts = []
+    for keyword in _IDENTITY:
+        value = str(tag_value(header, keyword) or "")
+        for instance, other in group[1:]:
+            if str(tag_value(other, keyword) or "") != value:
+                # Values are left out: a PatientID must not reach a log.
+                conflicts.append(
+                    f"{instance.path}: {tag_name(keyword)} differs from that of {first.path}, "
+                    "though both carry the same SeriesInstanceUID (0020,000E)."
+                )
+                break
+    folders = {instance.path.parent for instance, _ in group}
+    return Series(
+        series_uid=str(header.SeriesInstanceUID),
+        study_uid=str(header.StudyInstanceUID),
+        patient_id=str(tag_value(header, "PatientID") or ""),
+        modality=str(tag_value(header, "Modality") or ""),
+        sop_class_uid=str(header.SOPClassUID),
+        frame_of_reference_uid=str(tag_value(header, "FrameOfReferenceUID") or ""),
+        instances=tuple(instance for instance, _ in group),
+        header=header,
+        conflicts=tuple(conflicts),
+        damaged=tuple(path for path in damaged if path.parent in folders),
+    )
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""The one place where a PET header becomes plain values: pydicom in, `suv.PetHeader` out."""
+"""The one place where a PET header becomes plain values: pydicom in, `PetHeader` out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from tmtv_tf.data.dicom import PYDICOM_ERRORS
-from tmtv_tf.data.suv import ATTRIBUTES, PetHeader, SliceTiming
+from tmtv_tf.data.suv.header import ATTRIBUTES, PetHeader, SliceTiming
+from tmtv_tf.errors import SuvError
 
 GE_CREATOR = "GEMS_PETD_01"
 PHILIPS_CREATOR = "Philips PET Private Group"
@@ -34,7 +35,7 @@ _DATETIME = re.compile(r"(\d{8})(\d{4}(?:\d{2}(?:\.\d{1,6})?)?)([+-]\d{4})?", re
 
 
 def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
-    """What the slices of one PET series say about SUV. Judges nothing; see `suv.suv_bw_factor`.
+    """What the slices of one PET series say about SUV. Judges nothing; see `factor.suv_bw_factor`.
 
     Parameters
     ----------
@@ -49,19 +50,17 @@ def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
     unusable: dict[str, str] = {}
     for name, (get, parse) in _FIELDS.items():
         texts = {get(dataset) for dataset in datasets}
-        if len(texts) > 1:
-            shown = " and ".join(sorted(map(repr, texts))[:2])
-            unusable[name] = (
-                f"{source}: {ATTRIBUTES[name]} is not the same in all slices: {shown}; one value is needed."
-            )
-            continue
-        text = texts.pop() if texts else None
-        if text is None:
-            continue
         try:
-            values[name] = parse(text)
+            parsed = {None if text is None else parse(text) for text in texts}
         except ValueError as error:
-            unusable[name] = f"{source}: {ATTRIBUTES[name]} is {text!r}: {error}."
+            shown = " and ".join(sorted(map(repr, texts))[:2])
+            unusable[name] = f"{source}: {ATTRIBUTES[name]} is {shown}: {error}."
+            continue
+        if len(parsed) > 1:
+            shown = " and ".join(sorted(map(repr, texts))[:2])
+            unusable[name] = f"{source}: {ATTRIBUTES[name]} is not the same in all slices: {shown}."
+        else:
+            values[name] = parsed.pop() if parsed else None
     corrected = [
         set((text or "").upper().split("\\")) for text in {_text(d, "CorrectedImage") for d in datasets}
     ]
@@ -122,13 +121,33 @@ def parse_datetime(text: str, local_offset: str | None = None) -> datetime:
     return moment
 
 
+def parse_injection_time(text: str) -> datetime | time:
+    """A user's injection time: HH:MM[:SS], or a date and time as 2024-01-31T10:35:00 or 20240131103500.
+
+    Raises
+    ------
+    SuvError
+        It is neither.
+    """
+    compact = text.strip().replace("-", "").replace(":", "").replace("T", "").replace(" ", "")
+    try:
+        return parse_time(compact) if len(compact.partition(".")[0]) <= 6 else parse_datetime(compact)
+    except ValueError as error:
+        raise SuvError(
+            f"Injection time {text!r} is {error}; give HH:MM:SS or YYYY-MM-DDTHH:MM:SS on the scanner's clock."
+        ) from error
+
+
 def nuclide_name(text: str) -> str:
     """'F-18' from '18F', 'F-18', '^18^Fluorine' or a code of CID 4020; other text comes back as it is."""
     if text.upper() in NUCLIDE_CODES:
         return NUCLIDE_CODES[text.upper()]
-    mass = re.search(r"\d{1,3}", text)
-    words = [word for word in re.findall(r"[A-Z]+", text.upper()) if word in ELEMENTS]
-    return f"{ELEMENTS[words[0]]}-{mass[0]}" if mass and words else text
+    mass = re.search(r"(?<!\d)(\d{1,3})(m?)(?!\d)", text)
+    if mass is None:
+        return text
+    rest = f"{text[: mass.start()]} {text[mass.end() :]}"
+    elements = [ELEMENTS[word] for word in re.findall(r"[A-Z]+", rest.upper()) if word in ELEMENTS]
+    return f"{elements[0]}-{mass[1]}{mass[2]}" if elements else text
 
 
 def _zone(offset: str) -> timezone:
@@ -170,13 +189,13 @@ def _item(dataset: Dataset, key: str) -> Dataset | str | None:
     try:
         sequence = dataset.get(key)
         if sequence is None or isinstance(sequence, str | bytes) or len(sequence) == 0:
-            return None if not sequence else "not a sequence"
+            return None if not sequence else "in what is no sequence"
         if len(sequence) > 1:
-            return f"{len(sequence)} items"
+            return f"in a sequence of {len(sequence)} items"
         item = sequence[0]
     except PYDICOM_ERRORS:
-        return "unreadable"
-    return item if isinstance(item, Dataset) else "not a sequence"
+        return "in an unreadable sequence"
+    return item if isinstance(item, Dataset) else "in what is no sequence"
 
 
 def _nuclide(dataset: Dataset) -> str | None:

@@ -122,6 +122,96 @@ def phantom(
     raise typer.Exit(report_failures(outcomes))
 
 
+@app.command(no_args_is_help=True)
+def prepare(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="DICOM...", help="Any tree of any files; with --layout nifti, a CSV of paths."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for <case_id>/, cohort.csv, prepare.csv, left_out.csv.")],
+    rois: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of reader ROIs (RTSTRUCT, SEG, NIfTI, Fiji CSV) besides those beside the images. Images and "
+            "tables are matched by name: PatientID, or SeriesInstanceUID of the PET."
+        ),
+    ] = None,
+    clinical: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV joined by PatientID: subtype, split, efs2y_event, pfs_months, pfs_event, os_months, os_event, "
+            "case_id. It is not written."
+        ),
+    ] = None,
+    case_ids: Annotated[
+        Path | None, typer.Option(help="CSV with PatientID and case_id, instead of keyed hashes.")
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Secret of the keyed hashes. Default: ~/.config/tmtv/key, made on first use.")
+    ] = None,
+    layout: Annotated[
+        str,
+        typer.Option(help="dicom; autopet: the public FDG-PET-CT-Lesions release; nifti: a CSV of SUV images."),
+    ] = "dicom",
+    pet_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")] = None,
+    ct_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the CT to use.")] = None,
+    weight_kg: Annotated[float | None, typer.Option(help="In place of PatientWeight.")] = None,
+    dose_mbq: Annotated[float | None, typer.Option(help="In place of RadionuclideTotalDose.")] = None,
+    injection_time: Annotated[
+        str | None, typer.Option(help="In place of the header's: 10:35, 10:35:00 or 2024-05-17T10:35:00.")
+    ] = None,
+    grid_mm: Annotated[float, typer.Option(help="Voxel size of the arrays for training.")] = 4.0,
+    grid_shape: Annotated[
+        tuple[int, int, int], typer.Option(help="Voxels of the arrays for training: Z Y X.")
+    ] = (256, 128, 128),
+    model_grid: Annotated[bool, typer.Option(help="Write the arrays for training.")] = True,
+    split_components: Annotated[
+        bool, typer.Option(help="Every connected part of a ROI counts as a ROI (one mask of all lesions).")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the 60/20/20 split of patients without one.")] = 0,
+    show_text: Annotated[
+        bool, typer.Option(help="Keep ROI names in rois.csv. They may name a patient.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; up to 1.5 GB each.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="tcp://host:port of a running Dask scheduler.")
+    ] = None,
+) -> None:
+    """Turn PET/CT examinations into case folders: SUV, HU, the readers' truth; nothing that names a patient.
+
+    tmtv prepare /data/export --out cases --clinical outcomes.csv --workers 4
+
+    One case per study with an attenuation-corrected PET. Finished cases are skipped; a bad case is listed with its
+    reason and does not stop the rest. What was left out is in left_out.csv.
+    """
+    from postprocess.console import report_failures
+    from tmtv_tf.data.grid import ModelGrid
+    from tmtv_tf.data.prepare import Settings
+    from tmtv_tf.data.prepare_cohort import Request, prepare_cohort, print_report
+    from tmtv_tf.data.sources import make_overrides
+
+    grid = ModelGrid(grid_shape, (grid_mm, grid_mm, grid_mm)) if model_grid else None
+    request = Request(
+        inputs=tuple(inputs),
+        out=out,
+        layout=layout,
+        rois=rois,
+        clinical=clinical,
+        case_ids=case_ids,
+        key_file=key_file,
+        pet_uid=pet_uid,
+        ct_uid=ct_uid,
+        overrides=make_overrides(weight_kg, dose_mbq, injection_time),
+        settings=Settings(grid, split_components, show_text),
+        seed=seed,
+        workers=workers,
+        scheduler=scheduler,
+    )
+    report = prepare_cohort(request)
+    print_report(report, out)
+    raise typer.Exit(report_failures(report.outcomes))
+
+
 def main() -> None:
     from postprocess.console import run_app
 

@@ -86,8 +86,10 @@ def make_truth(suv: npt.NDArray[np.float32], rois: Sequence[Roi], voxel_ml: floa
             values = roi.values(suv)
             row |= {"suv_max": float(values.max()), "suv_mean": float(values.mean(dtype=np.float64))}
         rows.append(row)
-    votes = sum(mask.astype(np.uint8) for mask in masks.values())
-    return Truth(masks, votes * np.float32(1 / len(METHODS)), rows)
+    probability = np.zeros(suv.shape, np.float32)
+    for mask in masks.values():
+        probability += mask * np.float32(1 / len(METHODS))
+    return Truth(masks, probability, rows)
 
 
 def tmtv_probability(suv: npt.NDArray[np.float32], rois: Sequence[Roi]) -> npt.NDArray[np.float32]:

@@ -179,7 +179,7 @@ def _rasterise(
         if nearest not in filled:
             filled[nearest] = fill_loops([loop - low[1:] for loop in groups[nearest]], mask.shape[1:])
         mask[z - low[0]] = filled[nearest]
-    return Roi.from_mask(name, mask, tuple(int(v) for v in low)), outside
+    return Roi.from_mask(name, mask, (int(low[0]), int(low[1]), int(low[2]))), outside
 
 
 def _merge_planes(

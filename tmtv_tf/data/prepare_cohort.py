@@ -1,0 +1,297 @@
+"""Any number of examinations to case folders, cohort.csv, prepare.csv and a list of what was left out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from postprocess.errors import PostprocessError
+from postprocess.files import read_json, write_text
+from postprocess.parallel import Outcome, run_cases
+from tmtv_tf.data.case import INFO_NAME
+from tmtv_tf.data.clinical import Table, case_ids_of, clinical_row, read_by_patient
+from tmtv_tf.data.cohort import (
+    COHORT_NAME,
+    Row,
+    assign_splits,
+    check_cohort,
+    read_cohort,
+    write_cohort,
+    write_table,
+)
+from tmtv_tf.data.layouts import Found, LeftOut, find_autopet, find_dicom, find_nifti
+from tmtv_tf.data.prepare import CaseInput, Settings, prepare_case, summary_row
+from tmtv_tf.data.pseudonym import case_pseudonym, load_key, patient_key, pseudonym, without_identifiers
+from tmtv_tf.data.suv import Overrides
+from tmtv_tf.errors import CaseError, ParameterError
+
+log = logging.getLogger(__name__)
+
+LAYOUTS = ("dicom", "autopet", "nifti")
+SUMMARY_NAME = "prepare.csv"
+LEFT_OUT_NAME = "left_out.csv"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; see `tmtv prepare --help`."""
+
+    inputs: tuple[Path, ...]
+    out: Path
+    layout: str = "dicom"
+    rois: Path | None = None
+    clinical: Path | None = None
+    case_ids: Path | None = None
+    key_file: Path | None = None
+    pet_uid: str | None = None
+    ct_uid: str | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+    settings: Settings = field(default_factory=Settings)
+    seed: int = 0
+    workers: int = 1
+    scheduler: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it: one outcome per case found, and what no case was made from."""
+
+    outcomes: list[Outcome]
+    left_out: list[LeftOut]
+
+
+def prepare_cohort(request: Request) -> Report:
+    """Prepare every examination found; a bad one does not stop the rest.
+
+    Writes `<out>/<case_id>/`, `cohort.csv` (rows of earlier runs stay), `prepare.csv` (one row per case of this
+    run) and `left_out.csv`.
+
+    Raises
+    ------
+    PostprocessError
+        Nothing to prepare; a wrong table; one patient's cases in two splits; an output that cannot be written.
+    """
+    _check(request)
+    key = load_key(request.key_file)
+    _check_key(request.out, key)
+    found, left_out = _find(request)
+    cases, errors, records = _name_cases(request, found, key)
+    earlier = {row["case_id"]: row for row in (read_cohort(request.out) if _has_cohort(request.out) else [])}
+    rows = {
+        case.case_id: _cohort_row(case, earlier.get(case.case_id, {}), records.get(case.case_id, {}))
+        for case in cases
+    }
+    check_cohort([*(row for case_id, row in earlier.items() if case_id not in rows), *rows.values()])
+
+    roots = [path.resolve() for path in request.inputs] + list(request.inputs)
+    roots += [request.rois] if request.rois else []
+    good = [case for case in cases if case.case_id not in errors]
+    done = run_cases(
+        prepare_case,
+        [(case.case_id, (case, request.out.resolve(), request.settings, roots)) for case in good],
+        workers=request.workers,
+        scheduler=request.scheduler,
+        description="Preparing",
+    )
+    by_case = {outcome.case_id: outcome for outcome in done}
+    outcomes = [by_case.get(case.case_id) or _refused(case, errors[case.case_id], roots) for case in cases]
+    finished = [rows[outcome.case_id] for outcome in outcomes if outcome.error is None]
+    if finished:
+        kept = [
+            row
+            for case_id, row in earlier.items()
+            if case_id not in {r["case_id"] for r in finished}
+            and (request.out / case_id / INFO_NAME).is_file()
+        ]
+        write_cohort(request.out, assign_splits([*kept, *finished], request.seed))
+    words = {word for case in cases for word in _words(case)} if left_out else set()
+    left_out = [
+        LeftOut(
+            item.kind,
+            without_identifiers(item.name, words, roots),
+            without_identifiers(item.reason, words, roots),
+        )
+        for item in left_out
+    ]
+    _write_summary(request.out, outcomes, left_out)
+    return Report(outcomes, left_out)
+
+
+def print_report(report: Report, out: Path) -> None:
+    """What was done, on stdout, in a few lines without names."""
+    kept = sum(
+        outcome.error is None and outcome.value["status"] == "unchanged" for outcome in report.outcomes
+    )
+    done = sum(outcome.error is None for outcome in report.outcomes)
+    print(
+        f"{done} of {len(report.outcomes)} cases in {out}"
+        + (f" ({kept} were finished already)." if kept else ".")
+    )
+    warned = sum(outcome.error is None and bool(outcome.value["warnings"]) for outcome in report.outcomes)
+    if warned:
+        print(f"{warned} with warnings: see {out / SUMMARY_NAME} or the case.json.")
+    if report.left_out:
+        counts = Counter(item.kind for item in report.left_out)
+        kinds = ", ".join(
+            f"{count} {kind}{'s' if count > 1 and kind != 'series' else ''}" for kind, count in counts.items()
+        )
+        print(f"Left out: {kinds}; reasons in {out / LEFT_OUT_NAME}.")
+
+
+def _check(request: Request) -> None:
+    if request.layout not in LAYOUTS:
+        raise ParameterError(f"--layout must be one of {', '.join(LAYOUTS)}. Received: {request.layout}.")
+    if request.layout != "dicom" and len(request.inputs) != 1:
+        raise ParameterError(f"The layout {request.layout} takes one input. Received: {len(request.inputs)}.")
+    for path in request.inputs:
+        if not path.exists():
+            raise CaseError(f"{path}: no such file or folder.")
+    if request.layout == "nifti" and not request.inputs[0].is_file():
+        raise CaseError(
+            f"{request.inputs[0]}: the nifti layout takes a CSV file with the columns PatientID and pet."
+        )
+    # Fails here, before hours of work, where the output cannot be written.
+    write_text(request.out / ".writable", "")
+    (request.out / ".writable").unlink()
+
+
+def _find(request: Request) -> tuple[list[Found], list[LeftOut]]:
+    if request.layout == "nifti":
+        return find_nifti(request.inputs[0])
+    if request.layout == "autopet":
+        return find_autopet(request.inputs[0], request.clinical, request.overrides)
+    return find_dicom(
+        list(request.inputs),
+        pet_uid=request.pet_uid,
+        ct_uid=request.ct_uid,
+        overrides=request.overrides,
+        rois=request.rois,
+    )
+
+
+def _name_cases(
+    request: Request, found: Sequence[Found], key: bytes
+) -> tuple[list[CaseInput], dict[str, str], dict[str, Row]]:
+    """Case ids, the errors known so far by case id, and the clinical columns by case id."""
+    table: Table = {}
+    if request.clinical is not None and request.layout != "autopet":
+        table = read_by_patient(request.clinical)
+    ids = case_ids_of(request.clinical, table) if request.clinical is not None else {}
+    if request.case_ids is not None:
+        ids |= case_ids_of(request.case_ids, read_by_patient(request.case_ids))
+    named = _case_ids(request.out, found, {**_own_ids(found), **ids}, key)
+    cases, errors, records = [], {}, {}
+    for item, case_id in zip(found, named):
+        case = CaseInput(
+            case_id,
+            patient_key(key, item.patient_id, item.study_uid),
+            item.patient_id,
+            item.study_uid,
+            item.source,
+            item.rois,
+            item.notes + (() if item.patient_id else ("PatientID is empty: the study counts as a patient.",)),
+            pseudonym(key, "check"),
+        )
+        cases.append(case)
+        source = request.clinical or request.inputs[0]
+        try:
+            own = [item.record] if item.record else []
+            records[case_id] = clinical_row(source, [*own, *table.get(item.patient_id, [])], case_id)
+        except PostprocessError as error:
+            errors[case_id] = str(error)
+        if item.error:
+            errors[case_id] = item.error
+    if table and not any(item.patient_id in table for item in found):
+        log.warning("%s: none of its %d patients is among the images.", request.clinical, len(table))
+    return cases, errors, records
+
+
+def _own_ids(found: Sequence[Found]) -> dict[str, str]:
+    """PatientID -> case id where the layout's own table has a column case_id."""
+    rows: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for item in found:
+        if item.record.get("case_id", "").strip():
+            rows[item.patient_id].append(item.record)
+    return case_ids_of("the table of images", dict(rows))
+
+
+def _case_ids(out: Path, found: Sequence[Found], ids: dict[str, str], key: bytes) -> list[str]:
+    """The case id of every study: keyed hash, or the user's; a study prepared before keeps the one it has.
+
+    A user's id stands for one study; further studies of that patient get it with a suffix from the study.
+    """
+    earlier = _earlier_ids(out) if ids else {}
+    studies: dict[str, set[str]] = defaultdict(set)
+    for item in found:
+        studies[item.patient_id].add(item.study_uid)
+    named = []
+    for item in found:
+        base = ids.get(item.patient_id)
+        if base is None:
+            named.append(case_pseudonym(key, item.patient_id, item.study_uid))
+            continue
+        before = next((name for name, study in earlier.items() if study == item.study_uid), None)
+        suffixed = f"{base}-{pseudonym(key, 'study', item.study_uid)[:6]}"
+        taken = earlier.get(base, item.study_uid) != item.study_uid
+        if before in (base, suffixed):
+            named.append(before)
+        else:
+            named.append(suffixed if taken or len(studies[item.patient_id]) > 1 else base)
+    return named
+
+
+def _earlier_ids(out: Path) -> dict[str, str]:
+    """Case id -> study of every finished case."""
+    infos = [read_json(path) for path in out.glob(f"*/{INFO_NAME}")]
+    return {info["case_id"]: info.get("study_uid", "") for info in infos}
+
+
+def _check_key(out: Path, key: bytes) -> None:
+    """Cases made with another key would make one patient two: refuse to mix."""
+    path = next(iter(sorted(out.glob(f"[!.]*/{INFO_NAME}"))), None)
+    if path is not None and read_json(path).get("key_check") not in (None, pseudonym(key, "check")):
+        raise CaseError(
+            f"{out}: its cases were prepared with another key, so patients could not be matched; give the old key by "
+            "--key-file, or another output folder."
+        )
+
+
+def _cohort_row(case: CaseInput, earlier: Row, clinical: Row) -> Row:
+    return {**earlier, **clinical, "case_id": case.case_id, "patient_key": case.patient_key}
+
+
+def _refused(case: CaseInput, error: str, roots: Sequence[Path]) -> Outcome:
+    return Outcome(case.case_id, error=without_identifiers(error, _words(case), roots))
+
+
+def _words(case: CaseInput) -> set[str]:
+    return case.source.identifying_words()
+
+
+def _has_cohort(out: Path) -> bool:
+    return os.path.isfile(out / COHORT_NAME)
+
+
+def _write_summary(out: Path, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> None:
+    columns = list(summary_row({"case_id": "", "grid": {"shape": (0, 0, 0), "spacing_mm": (0, 0, 0)}}, ""))
+    rows = [
+        outcome.value
+        if outcome.error is None
+        else {
+            **dict.fromkeys(columns),
+            "case_id": outcome.case_id,
+            "status": "failed",
+            "reason": outcome.error,
+        }
+        for outcome in outcomes
+    ]
+    write_table(out / SUMMARY_NAME, columns, rows)
+    write_table(
+        out / LEFT_OUT_NAME,
+        ["kind", "name", "reason"],
+        [{"kind": item.kind, "name": item.name, "reason": item.reason} for item in left_out],
+    )

@@ -1,0 +1,116 @@
+"""Pseudonyms by keyed hash, and messages without the words that identify a patient."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from postprocess.files import replace_atomically
+from tmtv_tf.errors import CaseError
+
+KEY_BYTES = 32
+# Hexadecimal digits of a pseudonym: 64 bits, so two of a million patients meet once in 30 million cohorts.
+DIGITS = 16
+
+# Attributes whose values name a patient, the people around, or the place (after DICOM PS3.15 table E.1-1).
+IDENTIFYING = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientBirthName",
+    "PatientMotherBirthName",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+    "OtherPatientIDs",
+    "OtherPatientNames",
+    "AccessionNumber",
+    "StudyID",
+    "InstitutionName",
+    "InstitutionAddress",
+    "InstitutionalDepartmentName",
+    "ReferringPhysicianName",
+    "PerformingPhysicianName",
+    "OperatorsName",
+    "StationName",
+)
+REMOVED = "***"
+
+
+def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
+    """The secret of the pseudonyms, 32 bytes; made on first use, readable by its owner only.
+
+    Keep it: with another key the same patient gets another pseudonym, and could land in two splits.
+
+    Parameters
+    ----------
+    path : a key file; default `$XDG_CONFIG_HOME/tmtv/key` (`~/.config/tmtv/key`). The file holds hexadecimal
+        digits, at least 32 of them.
+    """
+    if path is None:
+        config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+        path = Path(config) / "tmtv" / "key"
+    path = Path(path)
+    if not path.exists():
+        with replace_atomically(path) as temporary:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+    try:
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise CaseError(f"{path}: not a readable key file (hexadecimal digits are expected).") from error
+    if len(key) < KEY_BYTES // 2:
+        raise CaseError(f"{path}: the key is too short ({len(key)} bytes; at least {KEY_BYTES // 2}).")
+    return key
+
+
+def pseudonym(key: bytes, purpose: str, *values: str) -> str:
+    """HMAC-SHA256 of the purpose and the values, as 16 hexadecimal digits. Without the key it cannot be traced."""
+    message = "\0".join([purpose, *values]).encode()
+    return hmac.new(key, message, hashlib.sha256).hexdigest()[:DIGITS]
+
+
+def patient_key(key: bytes, patient_id: str, study_uid: str) -> str:
+    """Pseudonym of a patient, the unit of every split; a study without PatientID stands for a patient of its own."""
+    return pseudonym(key, "patient", patient_id) if patient_id else pseudonym(key, "study", study_uid)
+
+
+def case_pseudonym(key: bytes, patient_id: str, study_uid: str) -> str:
+    """Pseudonym of one study of one patient. It does not change when more studies arrive."""
+    return pseudonym(key, "case", patient_id, study_uid)
+
+
+def identifying_words(header: Dataset) -> set[str]:
+    """The values of `IDENTIFYING` in a header, whole and (names) word by word."""
+    words: set[str] = set()
+    for keyword in IDENTIFYING:
+        value = header.get(keyword)
+        for item in [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value:
+            text = str(item or "").strip()
+            words.add(text)
+            if keyword.endswith(("Name", "Names", "ID", "IDs")):
+                words.update(re.split(r"[\^=\s,;]+", text))
+    return {word for word in words if word}
+
+
+def without_identifiers(text: str, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> str:
+    """`text` with each of the words replaced by ***, and paths below the roots made relative to them.
+
+    Upper and lower case are not told apart; a word counts only where no letter or digit touches it. One-letter
+    words are left.
+    """
+    for root in sorted((str(root).rstrip(os.sep) for root in roots), key=len, reverse=True):
+        if root and root != ".":
+            text = text.replace(root + os.sep, "")
+    for word in sorted(set(words), key=len, reverse=True):
+        if len(word) > 1:
+            pattern = rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
+            text = re.sub(pattern, REMOVED, text, flags=re.IGNORECASE)
+    return text

@@ -1,0 +1,73 @@
+"""One ROI file of any kind: which reader it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
+
+from postprocess.image import Image
+from tmtv_tf.data.rois.nifti import read_label_image
+from tmtv_tf.data.rois.roi import Roi
+from tmtv_tf.data.rois.rtstruct import read_rtstruct
+from tmtv_tf.data.rois.seg import read_seg
+from tmtv_tf.errors import RoiError
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+TABLE_SUFFIX = ".csv"
+DICOM_MODALITIES = ("RTSTRUCT", "SEG")
+
+
+@dataclass(frozen=True)
+class RoiTarget:
+    """The PET on which ROIs are wanted: its SUV image, and the UIDs by which DICOM ROIs refer to it."""
+
+    pet: Image
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+
+
+def roi_suffix(path: Path) -> str:
+    """The suffix that makes a file a ROI image or table, lower case; "" for any other (DICOM, if anything)."""
+    name = path.name.lower()
+    return next((suffix for suffix in (*IMAGE_SUFFIXES, TABLE_SUFFIX) if name.endswith(suffix)), "")
+
+
+def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]]:
+    """The ROIs of one file (RTSTRUCT, SEG, NIfTI or other image, Fiji CSV) on the PET grid, and warnings.
+
+    Raises
+    ------
+    RoiError
+        The file is none of these, or cannot be trusted on this PET.
+    """
+    path = Path(path)
+    suffix = roi_suffix(path)
+    if suffix == TABLE_SUFFIX:
+        from tmtv_tf.data.rois.fiji import read_fiji
+
+        return read_fiji(path, target.pet), []
+    if suffix:
+        return read_label_image(path, target.pet.geometry)
+    modality = _modality(path)
+    if modality not in DICOM_MODALITIES:
+        raise RoiError(
+            f"{path}: not a file of ROIs (Modality (0008,0060) is {modality!r}; expected RTSTRUCT, SEG, an image "
+            f"({', '.join(IMAGE_SUFFIXES)}) or a Fiji table ({TABLE_SUFFIX}))."
+        )
+    read = read_rtstruct if modality == "RTSTRUCT" else read_seg
+    return read(
+        path,
+        target.pet.geometry,
+        frame_of_reference_uid=target.frame_of_reference_uid,
+        series_uid=target.series_uid,
+    )
+
+
+def _modality(path: Path) -> str:
+    try:
+        return str(dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality", ""))
+    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, EOFError) as error:
+        raise RoiError(f"{path}: not readable as DICOM ({error}).") from error

@@ -8,7 +8,7 @@ import math
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise PostprocessError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # not there after success; nor if the folder could not be made
+            temporary.unlink()
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

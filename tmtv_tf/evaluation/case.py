@@ -13,7 +13,6 @@ from tmtv_tf.evaluation.overlap import bounding_box, confusion, soft_dice
 from tmtv_tf.evaluation.reading import RAW, CaseFiles, LoadedCase, load
 
 if TYPE_CHECKING:
-    from postprocess import Segmentation
     from tmtv_tf.evaluation.rivals import Rivals
 
 NAN = float("nan")
@@ -95,10 +94,9 @@ def method_rows(case: LoadedCase, truth: Mask) -> list[dict[str, Any]]:
     `raw` is compared with TMTVprob > 0.5, every other method with the reader's mask of that method.
     """
     rows = []
-    perfect = ceiling_segmentation(case)
     for method, labels in case.labels.items():
         reference = truth if method == RAW else case.references[method]
-        ceiling = perfect.labels(method) > 0
+        ceiling = ceiling_mask(case, method)
         counts = confusion(labels > 0, reference)
         raw = confusion(case.prediction, reference)
         rows.append(
@@ -121,13 +119,13 @@ def method_rows(case: LoadedCase, truth: Mask) -> list[dict[str, Any]]:
     return rows
 
 
-def ceiling_segmentation(case: LoadedCase) -> Segmentation:
+def ceiling_mask(case: LoadedCase, method: str) -> Mask:
     """TMTVprob itself sent through the same post-processing: the best that a perfect network could reach."""
-    from postprocess import Config, Segmentation
+    from postprocess import Config, segment
 
     known = {field.name for field in fields(Config)}
     config = Config(**{name: value for name, value in case.parameters.items() if name in known})
-    return Segmentation(case.tmtvprob, case.pet.array, case.pet.spacing_mm, config)
+    return segment(case.tmtvprob, case.pet.array, case.pet.spacing_mm, method, config) > 0
 
 
 def _soft_dice_in_box(probability: npt.NDArray[np.float32], tmtvprob: npt.NDArray[np.float32]) -> float:

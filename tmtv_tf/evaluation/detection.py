@@ -35,6 +35,8 @@ def unmatched_components(
     With (reference, prediction) these are the missed lesions; with (prediction, reference) the false positives.
     An empty mask gives ([], 0). All arrays are (Z, Y, X) on the grid of `geometry`.
     """
+    if not mask.any():
+        return [], 0
     box = bounding_box(mask)
     labels, count = ndimage.label(mask[box])
     matched = np.unique(labels[other[box]])

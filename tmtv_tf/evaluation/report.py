@@ -164,7 +164,11 @@ def _cases_worst_first(evaluation: Evaluation) -> list[dict[str, Any]]:
     }
     rows = evaluation.reported.sort_values(["dice_tmtvprob", "case_id"], na_position="last")
     return [
-        {**{str(k): v for k, v in row.items()}, "evaluation": found[row["case_id"]], "methods": methods[row["case_id"]]}
+        {
+            **{str(k): v for k, v in row.items()},
+            "evaluation": found[row["case_id"]],
+            "methods": methods[row["case_id"]],
+        }
         for row in rows.to_dict("records")
     ]
 

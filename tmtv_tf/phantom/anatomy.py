@@ -97,17 +97,16 @@ def trunk_distance(canvas: Canvas, box: Box, grow_mm: float = 0.0, belly_mm: flo
     """Approximate signed distance to the trunk's muscle wall, moved out by `grow_mm` and further at the belly."""
     x, y, _ = canvas.coordinates(box)
     z = canvas.axes[2][box[0]]
-    a, b, centre = (
-        np.interp(z, TRUNK[:, 0], TRUNK[:, k]).astype(np.float32)[:, None, None] for k in (1, 2, 3)
-    )
-    fade = np.interp(z, (1400, 1500), (1.0, 0.25)).astype(np.float32)[:, None, None]
-    belly = belly_mm * np.exp(-(((z - 1090) / 110) ** 2)).astype(np.float32)[:, None, None]
-    a = a + grow_mm * fade + 0.5 * belly
-    b = b + grow_mm * fade + belly
-    q = np.sqrt(np.sqrt((x / a) ** 4 + ((y - centre + 0.6 * belly) / b) ** 4) * 0.35
-                + ((x / a) ** 2 + ((y - centre + 0.6 * belly) / b) ** 2) * 0.65)  # fmt: skip
-    distance = (q - 1) * np.minimum(a, b)
-    return np.maximum(distance, (800 - z)[:, None, None])
+    a, b, centre = (np.interp(z, TRUNK[:, 0], TRUNK[:, k]) for k in (1, 2, 3))
+    fade = np.interp(z, (1400, 1500), (1.0, 0.25))
+    belly = belly_mm * np.exp(-(((z - 1090) / 110) ** 2))
+    a, b, centre = a + grow_mm * fade + 0.5 * belly, b + grow_mm * fade + belly, centre - 0.6 * belly
+    a, b, centre, z = (column.astype(np.float32)[:, None, None] for column in (a, b, centre, z))
+    u = np.square(x / a)
+    v = np.square((y - centre) / b)
+    # between an ellipse and a rounded box
+    radius = 0.65 * (u + v) + 0.35 * np.sqrt(u * u + v * v)
+    return np.maximum((np.sqrt(radius) - 1) * np.minimum(a, b), 800 - z)
 
 
 def limbs(patient: Patient) -> list[tuple[list[Point], list[float]]]:
@@ -167,7 +166,7 @@ def _skeleton(canvas: Canvas, patient: Patient, uptake: dict[str, float], rng: n
     radii = [r for _, r in SPINE]
     canvas.tube(points, [r + 3 for r in radii], 0.7, 360)
     for (a, b), (ra, rb) in zip(zip(points, points[1:]), zip(radii, radii[1:])):
-        box, distance = canvas.segment_distance(a, b, ra, rb)
+        box, distance, _ = canvas.segment(a, b, ra, rb)
         disc = (np.cos(2 * np.pi * canvas.z_mm[box] / VERTEBRA_MM) > 0.80).astype(np.float32)
         canvas.paint(box, canvas.inside(distance), marrow * (1 - 0.45 * disc), 210 - 110 * disc)
     canvas.tube([(p[0], p[1] + r + 11, p[2]) for p, r in SPINE[2:]], 7.5, 1.6, 35)

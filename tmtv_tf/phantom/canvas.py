@@ -106,14 +106,16 @@ class Canvas:
         suv: float | Sequence[float] | None = None,
         hu: float | None = None,
     ) -> None:
-        """Round-ended segments from point to point; radii per point, `suv` one for all or one per segment."""
+        """Round-ended segments from point to point; radii and SUV per point (linear in between) or one for all."""
         radius = np.broadcast_to(np.asarray(radii, float), len(points))
-        values = [suv] * (len(points) - 1) if suv is None or isinstance(suv, int | float) else list(suv)
+        values = None if suv is None else np.broadcast_to(np.asarray(suv, float), len(points))
         for i in range(len(points) - 1):
-            box, distance = self.segment_distance(points[i], points[i + 1], radius[i], radius[i + 1])
-            self.paint(box, self.inside(distance), values[i], hu)
+            box, distance, along = self.segment(points[i], points[i + 1], radius[i], radius[i + 1])
+            uptake = None if values is None else values[i] + along * (values[i + 1] - values[i])
+            self.paint(box, self.inside(distance), uptake, hu)
 
-    def segment_distance(self, a: Point, b: Point, radius_a: float, radius_b: float) -> tuple[Box, Array]:
+    def segment(self, a: Point, b: Point, radius_a: float, radius_b: float) -> tuple[Box, Array, Array]:
+        """Box, signed distance to a round-ended cone, and the place along it (0 at `a`, 1 at `b`)."""
         start, end = np.asarray(a, float), np.asarray(b, float)
         reach = max(radius_a, radius_b)
         box = self.box(np.minimum(start, end) - reach, np.maximum(start, end) + reach)
@@ -122,7 +124,7 @@ class Canvas:
         along = sum(c * float(v) for c, v in zip(p, axis)) / max(float(axis @ axis), 1e-6)
         along = np.clip(along, 0, 1)
         squared = sum((c - along * float(v)) ** 2 for c, v in zip(p, axis))
-        return box, np.sqrt(squared) - (radius_a + along * (radius_b - radius_a))
+        return box, np.sqrt(squared) - (radius_a + along * (radius_b - radius_a)), along
 
 
 Tilt = tuple[str, float] | None  # axis "x", "y" or "z" and degrees

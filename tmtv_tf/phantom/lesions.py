@@ -12,7 +12,7 @@ from tmtv_tf.phantom.canvas import Array, Canvas, smooth_noise
 from tmtv_tf.phantom.patient import Patient
 
 MIN_LESION_ML, MAX_LESION_ML = 0.3, 800.0
-MIN_SUV, MAX_SUV = 2.5, 35.0
+MIN_SUV, MAX_SUV = 3.0, 31.0  # painted; noise and blur take the measured SUVmax to about 2.5 and 35
 
 Line = list[tuple[float, float, float]]
 
@@ -36,6 +36,17 @@ PAIRED: dict[str, Line] = {
     "iliac": [(38, 30, 1030), (74, -22, 920)],
     "inguinal": [(84, -66, 872), (82, -64, 800)],
 }
+# Where a bulky mass finds room.
+ROOMY = (
+    "anterior mediastinum",
+    "paratracheal",
+    "coeliac",
+    "mesenteric",
+    "aortocaval",
+    "axillary",
+    "para-aortic",
+    "iliac",
+)
 BONE_SITES = [  # centres and how far along the bone a focus may lie
     ((0, 44, 1130), (8, 8, 60)),
     ((0, 62, 1310), (6, 6, 70)),
@@ -97,9 +108,9 @@ class Burden:
 
 
 BURDEN = {
-    "HL": Burden(0.45, (110, 0.6), (3.5, 1.0), 2.3, (9.0, 0.35), 0.18, 0.15, 0.05),
-    "DLBCL": Burden(0.60, (160, 0.75), (6.0, 1.1), 1.8, (16.0, 0.40), 0.20, 0.28, 0.30),
-    "FL": Burden(0.35, (120, 0.7), (4.0, 0.9), 2.4, (7.0, 0.35), 0.22, 0.22, 0.08),
+    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (9.0, 0.35), 0.18, 0.15, 0.05),
+    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (15.0, 0.40), 0.20, 0.28, 0.30),
+    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (7.5, 0.35), 0.22, 0.22, 0.08),
 }
 
 
@@ -121,7 +132,10 @@ def draw_lesions(patient: Patient, rng: np.random.Generator) -> list[Lesion]:
     shrink = float(np.prod(patient.scale_xyz)) ** (-1 / 3)  # volumes are the patient's own millilitres
     level = float(rng.lognormal(np.log(burden.suv[0]), burden.suv[1]))
     lines = _involved_stations(patient.subtype, extent, rng)
-    bulky = int(rng.integers(len(lines))) if rng.random() < burden.bulk_probability else -1
+    roomy = [
+        i for i, (site, _) in enumerate(lines) if site.removeprefix("left ").removeprefix("right ") in ROOMY
+    ]
+    bulky = roomy[int(rng.integers(len(roomy)))] if roomy and rng.random() < burden.bulk_probability else -1
     lesions = []
     for i, (site, line) in enumerate(lines):
         if i == bulky:

@@ -11,7 +11,8 @@ from tmtv_tf.phantom.canvas import Array, Canvas
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 NOISE_FWHM_MM = 6.0  # correlation length of the reconstructed noise
-NOISE_FLOOR_SUV = 0.04  # scatter and randoms leave some noise even in air
+NOISE_POWER, LIVER_SUV = 0.75, 2.3
+NOISE_FLOOR_SUV = 0.02  # scatter and randoms leave some noise even in air
 
 
 def scan_pet(
@@ -20,17 +21,16 @@ def scan_pet(
     """SUV (Z, Y, X) on the scanner's grid: blurred to `fwhm_mm` in all, with noise, never negative.
 
     The blur already in the chain is taken off first: averaging over a canvas voxel h (h^2/12) and linear
-    interpolation (h^2/6). Noise has a standard deviation proportional to the activity, as in EM reconstructions
-    (Barrett, Wilson & Tsui 1994, Phys Med Biol 39:833), which a log-normal factor gives.
+    interpolation (h^2/6). The noise's standard deviation grows with the activity to the power NOISE_POWER: between
+    counting (1/2) and unfiltered EM reconstruction (1; Barrett, Wilson & Tsui 1994, Phys Med Biol 39:833).
+    `liver_noise` is its share of the mean at LIVER_SUV.
     """
     h = canvas.voxel_mm
     sigma_mm = np.sqrt(max((fwhm_mm / FWHM_PER_SIGMA) ** 2 - h**2 / 12 - h**2 / 6, 0.0))
     blurred = ndimage.gaussian_filter(canvas.suv, sigma_mm / h, truncate=3)
     suv = resample(Image(blurred, canvas.geometry), geometry).array
-    noise = correlated_noise(geometry, NOISE_FWHM_MM, rng)
-    suv = suv * np.exp(liver_noise * noise - liver_noise**2 / 2)
-    floor = NOISE_FLOOR_SUV * liver_noise / 0.12 * correlated_noise(geometry, NOISE_FWHM_MM, rng)
-    return np.maximum(suv + floor, 0).astype(np.float32)
+    spread = liver_noise * LIVER_SUV * ((suv + NOISE_FLOOR_SUV) / LIVER_SUV) ** NOISE_POWER
+    return np.maximum(suv + spread * correlated_noise(geometry, NOISE_FWHM_MM, rng), 0).astype(np.float32)
 
 
 def correlated_noise(geometry: Geometry, fwhm_mm: float, rng: np.random.Generator) -> Array:

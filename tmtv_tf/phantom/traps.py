@@ -47,10 +47,11 @@ def _gut(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> 
     strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.0, 2.4))
     shifts = rng.normal(0, 9, (len(COLON), 3)) * (1, 0.5, 1.3)
     points = [tuple(np.add(p, s)) for p, s in zip(COLON, shifts)]
-    segments = uptake["gut"] * np.maximum(0.6, strength * rng.lognormal(0, 0.55, len(points) - 1))
-    canvas.tube(
-        points, [24, 23, 20, 18, 18, 18, 19, 17, 16, 15, 16, 18, 17], list(np.minimum(segments, 16.0)), 35
+    levels = uptake["gut"] * np.maximum(0.6, strength * rng.lognormal(0, 0.6, len(points)))
+    radii = np.array([24, 23, 20, 18, 18, 18, 19, 17, 16, 15, 16, 18, 17]) * rng.uniform(
+        0.7, 1.1, len(points)
     )
+    canvas.tube(points, list(radii), list(np.minimum(levels, 14.0)), 35)
     gas = [p for p in points if rng.random() < 0.5]
     for bubble in gas:
         canvas.ellipsoid(bubble, (10, 9, 13), 0.5, -700)
@@ -60,7 +61,7 @@ def _gut(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> 
         end = np.clip(end + rng.normal(0, (34, 18, 30)), (-78, -62, 962), (78, 8, 1120))
         loop.append(end)
     level = uptake["gut"] * (0.6 * strength if metformin else float(rng.uniform(0.8, 1.5)))
-    canvas.tube(loop, 10.5, list(np.clip(level * rng.lognormal(0, 0.35, len(loop) - 1), 0.6, 12)), 30)
+    canvas.tube(loop, 10.5, list(np.clip(level * rng.lognormal(0, 0.35, len(loop)), 0.6, 12)), 30)
     return ["metformin bowel"] if metformin else []
 
 
@@ -69,10 +70,11 @@ def _urinary_tract(canvas: Canvas, rng: np.random.Generator) -> list[str]:
     urine = float(rng.lognormal(np.log(14), 0.6))
     for side in (-1, 1):
         z = 1128 + float(rng.normal(0, 8))
-        pelvis = min(urine, 30) * float(rng.uniform(0.3, 1.1))
-        canvas.ellipsoid((side * 50, 42, z), (9, 9, float(rng.uniform(14, 28))), pelvis, 8)
-        if rng.random() < 0.4:
-            canvas.ellipsoid((side * 62, 46, z + 28), (8, 8, 9), pelvis, 8)
+        pelvis = min(urine, 30) * float(rng.uniform(0.25, 0.9))
+        canvas.tube([(side * 50, 40, z - 8), (side * 52, 42, z + 10)], [7, 9], pelvis, 8)
+        for height in (-26, 2, 28):
+            if rng.random() < 0.75:
+                canvas.ellipsoid((side * (62 - 0.1 * height), 46, z + height), (8, 8, 9), 0.8 * pelvis, 10)
         path = [(side * 44, 38, z - 25), (side * 32, 30, 1060), (side * 36, 26, 1000), (side * 44, 40, 940),
                 (side * 20, 10, 890)]  # fmt: skip
         for a, b in zip(path, path[1:]):
@@ -127,8 +129,12 @@ def _muscle_activity(canvas: Canvas, patient: Patient, rng: np.random.Generator)
     ]
     chosen = rng.choice(len(groups), size=int(rng.integers(1, 4)), replace=False)
     for group in sorted(int(g) for g in chosen):
+        thickness = (9, 11, 15, 24)[group]
         for points in groups[group]:
-            canvas.tube(points, (10, 12, 16, 26)[group], level * float(rng.uniform(0.7, 1.2)), 55)
+            belly = [np.add(points[0], np.subtract(points[-1], points[0]) * t) for t in (0.3, 0.65)]
+            line = [points[0], *(belly if len(points) == 2 else points[1:-1]), points[-1]]
+            radii = [0.4 * thickness, *[thickness] * (len(line) - 2), 0.4 * thickness]
+            canvas.tube(line, radii, level * float(rng.uniform(0.7, 1.2)), 55)
     return ["muscle"]
 
 

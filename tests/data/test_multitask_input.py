@@ -150,16 +150,17 @@ def test_arrays_are_kept_and_made_again_when_the_case_changes(tmp_path):
     truth = Image((body().array == 1).astype(np.float32), GEOMETRY)
     case = write_case(tmp_path / "a", body(), truth)
     first = multitask_arrays(case, grid)
-    assert first.image.shape == (32, 16, 16)
-    assert first.truth.any()
-    again = multitask_arrays(case, grid)
-    np.testing.assert_array_equal(first.image, again.image)
-    assert (again.crop, again.report) == (first.crop, first.report)
+    image = first.read_image()
+    assert image.shape == (32, 16, 16, 1)
+    assert first.read_truth().any()
+    written = first.image.stat().st_mtime_ns
+    assert multitask_arrays(case, grid) == first
+    assert first.image.stat().st_mtime_ns == written
     write_image(case.pet, Image(body().array * 2, GEOMETRY))
-    assert multitask_arrays(case, grid).image.max() > first.image.max()
+    assert multitask_arrays(case, grid).read_image().max() > image.max()
 
 
 def test_case_without_contours_has_no_truth(tmp_path):
     arrays = multitask_arrays(write_case(tmp_path / "b", body()), MultitaskGrid(size=(32, 16, 16)))
-    assert arrays.truth is None
-    assert arrays.report is None
+    assert not arrays.has_truth
+    assert not arrays.read_truth().any()

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.files import replace_atomically
+from postprocess.files import read_json, replace_atomically, write_json
 from postprocess.image import Geometry, Image, read_image, resample
 from tmtv_tf.data.case import Case
 from tmtv_tf.data.grid import BODY_SUV, ModelGrid, place_grid
@@ -151,49 +151,78 @@ def crop_report(tmtvprob: Image, crop: Geometry) -> CropReport:
 
 @dataclass(frozen=True)
 class MultitaskArrays:
-    """One case as a network reads it.
+    """The files of one case on one grid: raw little-endian arrays (Z, Y, X) in C order, float16 and uint8.
 
     Attributes
     ----------
-    image : (Z, Y, X) float16 in [0, 1]
-    truth : (Z, Y, X) bool, or None for a case without contours
-    crop : where it lies
-    report : what the crop took away; None for a case without contours
+    crop : where the image lies.
+    report : what the crop took away; None for a case without contours, whose truth file is all zero.
     """
 
-    image: npt.NDArray[np.float16]
-    truth: npt.NDArray[np.bool_] | None
+    case_id: str
+    folder: Path
+    grid: MultitaskGrid
     crop: Geometry
     report: CropReport | None
 
+    @property
+    def image(self) -> Path:
+        return self.folder / "image.float16"
+
+    @property
+    def truth(self) -> Path:
+        return self.folder / "truth.uint8"
+
+    @property
+    def has_truth(self) -> bool:
+        return self.report is not None
+
+    def read_image(self) -> npt.NDArray[np.float32]:
+        """(Z, Y, X, 1) in [0, 1]."""
+        return np.fromfile(self.image, "<f2").reshape(self.grid.input_shape).astype(np.float32)
+
+    def read_truth(self) -> npt.NDArray[np.bool_]:
+        """(Z, Y, X)."""
+        return np.fromfile(self.truth, np.uint8).reshape(self.grid.size).astype(bool)
+
 
 def multitask_arrays(case: Case, grid: MultitaskGrid) -> MultitaskArrays:
-    """Read a case's arrays, made first where they are not there yet or were made from other files.
+    """The arrays of a case, written first where they are not there yet or were made from other files.
 
     Raises
     ------
     CaseError
         An empty PET, or a TMTVprob on another grid than the PET.
     """
-    path = case.folder / "model_grid" / f"{grid.key}.npz"
-    sources = _sources(case)
-    stored = _load(path, sources) if path.is_file() else None
-    if stored is not None:
-        return stored
+    folder = case.folder / "model_grid" / grid.key
+    description, sources = folder / "input.json", _sources(case)
+    if description.is_file():
+        stored = read_json(description)
+        if stored["sources"] == sources:
+            crop = Geometry(**{key: tuple(value) for key, value in stored["crop"].items()})
+            report = CropReport(**stored["report"]) if stored["report"] else None
+            return MultitaskArrays(case.case_id, folder, grid, crop, report)
     pet = read_image(case.pet)
     try:
         crop = crop_geometry(pet, grid)
     except CaseError as error:
         raise CaseError(f"{case.pet}: {error}") from error
-    truth = report = None
+    truth, report = np.zeros(grid.size, bool), None
     if case.tmtvprob is not None:
         tmtvprob = read_image(case.tmtvprob)
         if not tmtvprob.geometry.same_grid(pet.geometry):
             raise CaseError(f"{case.tmtvprob}: not on the grid of {case.pet.name}.")
         truth, report = multitask_truth(tmtvprob, crop, grid), crop_report(tmtvprob, crop)
-    image = multitask_image(pet, crop, grid).array.astype(np.float16)
-    arrays = MultitaskArrays(image, truth, crop, report)
-    _store(path, arrays, sources)
+    arrays = MultitaskArrays(case.case_id, folder, grid, crop, report)
+    for path, array in (
+        (arrays.image, multitask_image(pet, crop, grid).array.astype("<f2")),
+        (arrays.truth, truth.astype(np.uint8)),
+    ):
+        with replace_atomically(path) as temporary:
+            array.tofile(temporary)
+    # Last, so that a run killed half-way leaves nothing that looks finished.
+    details = {"sources": sources, "crop": asdict(crop), "report": asdict(report) if report else None}
+    write_json(description, details)
     return arrays
 
 
@@ -220,28 +249,7 @@ def _largest_component_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice, s
     return find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
 
 
-def _sources(case: Case) -> str:
-    status = {p.name: [p.stat().st_size, p.stat().st_mtime_ns] for p in (case.pet, case.tmtvprob) if p}
-    return json.dumps({"format": FORMAT_VERSION, **status}, sort_keys=True)
-
-
-def _store(path: Path, arrays: MultitaskArrays, sources: str) -> None:
-    details = {
-        "sources": sources,
-        "crop": asdict(arrays.crop),
-        "report": asdict(arrays.report) if arrays.report else None,
-    }
-    truth = np.zeros(0, bool) if arrays.truth is None else arrays.truth
-    with replace_atomically(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, image=arrays.image, truth=truth, details=np.array(json.dumps(details)))
-
-
-def _load(path: Path, sources: str) -> MultitaskArrays | None:
-    with np.load(path) as stored:
-        details = json.loads(str(stored["details"]))
-        if details["sources"] != sources:
-            return None
-        crop = Geometry(**{key: tuple(value) for key, value in details["crop"].items()})
-        report = CropReport(**details["report"]) if details["report"] else None
-        truth = stored["truth"]
-        return MultitaskArrays(stored["image"], truth if truth.size else None, crop, report)
+def _sources(case: Case) -> dict[str, list[int]]:
+    files = [path for path in (case.pet, case.tmtvprob) if path is not None]
+    sizes = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+    return {"format": [FORMAT_VERSION], **sizes}

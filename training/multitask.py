@@ -1,0 +1,209 @@
+"""What training and cross-validating the networks of Liu et al. have in common: configuration, data, network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+from pydantic import Field
+
+from postprocess.files import replace_atomically
+from postprocess.image import Geometry, Image, write_image
+from postprocess.parallel import progress
+from tmtv_tf.data.augment import Augmentation
+from tmtv_tf.data.case import load_case
+from tmtv_tf.data.cohort import Row
+from tmtv_tf.data.multitask_dataset import Example, image_batches
+from tmtv_tf.data.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
+from tmtv_tf.errors import ParameterError
+from tmtv_tf.models.study import STUDY_MODELS, build_model
+from tmtv_tf.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
+from tmtv_tf.multitask_metrics import EventAUC, LesionDice
+from training.config import FitConfig, LearningRateDrop, OptimizerConfig, Strict
+from training.fit import compile_model, dtype_policy
+
+log = logging.getLogger(__name__)
+
+
+class MultitaskGridConfig(Strict):
+    """Sizes (Z, Y, X) of `tmtv_tf.data.multitask_input.MultitaskGrid`."""
+
+    shape: tuple[int, int, int] = (257, 128, 128)
+    spacing_mm: tuple[float, float, float] = (3.3, 5.5, 5.5)
+    crop: tuple[int, int, int] = (247, 64, 80)
+    size: tuple[int, int, int] = (224, 64, 64)
+    window_suv: tuple[float, float] = (0.0, 25.0)
+
+    def grid(self) -> MultitaskGrid:
+        return MultitaskGrid(**self.model_dump())
+
+
+class MultitaskAugmentationConfig(Strict):
+    """A new draw for every image in every epoch: an angle about, and a factor along, each of three axes."""
+
+    mode: Literal["none", "online"] = "online"
+    rotation_degrees: float = Field(8.0, ge=0)
+    scaling: tuple[float, float] = (0.8, 1.2)
+
+    def augmentation(self) -> Augmentation | None:
+        if self.mode == "none":
+            return None
+        return Augmentation(
+            translation_mm=(0.0, 0.0, 0.0),
+            rotation_rad=(math.radians(self.rotation_degrees),) * 3,
+            scaling=self.scaling,
+            scaling_per_axis=True,
+            probability=1.0,
+        )
+
+
+class MultitaskFitConfig(FitConfig):
+    """What all nine models share; the defaults are the paper's.
+
+    width : multiplies every channel count of the networks.
+    segmentation_share : lambda of equation 6.
+    """
+
+    epochs: int = Field(200, ge=1)
+    batch: int = Field(12, ge=1)
+    optimizer: OptimizerConfig = OptimizerConfig(name="adam", learning_rate=1e-4)
+    learning_rate_drop: LearningRateDrop | None = LearningRateDrop(after_epochs=100, factor=0.1)
+    grid: MultitaskGridConfig = MultitaskGridConfig()
+    width: float = Field(1.0, gt=0)
+    segmentation_share: float = Field(LAMBDA, ge=0, le=1)
+    augmentation: MultitaskAugmentationConfig = MultitaskAugmentationConfig()
+
+
+class Network:
+    """One of the study's models, built and compiled once, and set back to its first weights for every run.
+
+    Attributes
+    ----------
+    outputs : names of the network's outputs.
+    """
+
+    def __init__(self, name: str, config: MultitaskFitConfig, strategy: tf.distribute.Strategy):
+        self.name, self.config = name, config
+        keras.utils.set_random_seed(config.seed)
+        with strategy.scope(), dtype_policy(config.precision):
+            self.model = self._build()
+            self.outputs = list(self.model.output)
+            losses, loss_weights = multitask_losses(self.outputs, config.segmentation_share)
+            watched = {"segmentation_1": LesionDice(name="dice"), "prognosis": EventAUC(name="auc")}
+            options = {
+                "loss": losses,
+                "loss_weights": loss_weights,
+                "weighted_metrics": {name: [watched[name]] for name in losses if name in watched},
+            }
+            compile_model(self.model, config, options)
+        self._first = [np.array(v.numpy()) for v in self._variables()]
+        self._plain: keras.Model | None = None
+
+    def fresh(self) -> keras.Model:
+        """The network as it was at the beginning, optimizer included; its compiled graph is kept."""
+        for variable, value in zip(self._variables(), self._first, strict=True):
+            variable.assign(value)
+        return self.model
+
+    def save(self, path: Path, model: keras.Model) -> None:
+        """Write the network in float32, not compiled: it loads without this package."""
+        if self._plain is None:
+            with dtype_policy("float32"):
+                self._plain = self._build()
+        self._plain.set_weights(model.get_weights())
+        with replace_atomically(path) as temporary:
+            self._plain.save(temporary)
+
+    def _build(self) -> keras.Model:
+        return build_model(self.name, self.config.grid.grid().input_shape, width=self.config.width)
+
+    def _variables(self) -> list:
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+
+def check_models(names: Sequence[str]) -> None:
+    """Refuse a name that is not one of STUDY_MODELS."""
+    for name in names:
+        if name not in STUDY_MODELS:
+            raise ParameterError(f"Unknown model {name!r}. Expected: {', '.join(STUDY_MODELS)}.")
+
+
+def prepare_inputs(cases: Path, rows: Sequence[Row], grid: MultitaskGrid) -> dict[str, MultitaskArrays]:
+    """The arrays of every case by case id, written where they are missing; warns of lesions cut by the crop."""
+    arrays = {}
+    with progress("network inputs", len(rows)) as advance:
+        for row in rows:
+            case_id = row["case_id"]
+            arrays[case_id] = multitask_arrays(load_case(cases / case_id), grid)
+            report = arrays[case_id].report
+            if report is not None and report.warning:
+                log.warning("Case %s: %s", case_id, report.warning)
+            advance(1)
+    return arrays
+
+
+def make_examples(
+    rows: Sequence[Row], arrays: dict[str, MultitaskArrays], weights: tuple[float, float]
+) -> list[Example]:
+    """What is trained on: a case without contours has no segmentation loss, one without outcome no prognosis's.
+
+    Parameters
+    ----------
+    weights : w_p, w_n of equation 3.
+    """
+    events = [event_of(row) for row in rows]
+    prognosis = prognosis_weights(events, *weights)
+    return [
+        Example(arrays[row["case_id"]], event, float(weight))
+        for row, event, weight in zip(rows, events, prognosis, strict=True)
+    ]
+
+
+def training_weights(rows: Sequence[Row]) -> tuple[float, float]:
+    """w_p and w_n of equation 3, from the patients that are trained on."""
+    return class_weights([event_of(row) for row in rows])
+
+
+def event_of(row: Row) -> float:
+    """1 event within two years, 0 none, NaN unknown."""
+    return math.nan if row.get("efs2y_event") is None else float(row["efs2y_event"])
+
+
+def fingerprint(arrays: dict[str, Sequence[MultitaskArrays]], rows: Sequence[Row]) -> dict[str, Any]:
+    """Which cases, in which part, made from which files, with which outcomes: ids and one SHA-256."""
+    outcome = {row["case_id"]: row.get("efs2y_event") for row in rows}
+    content = {
+        part: {
+            a.case_id: [json.loads((a.folder / "input.json").read_text())["sources"], outcome.get(a.case_id)]
+            for a in members
+        }
+        for part, members in arrays.items()
+    }
+    text = json.dumps(content, sort_keys=True)
+    return {
+        "cases": {part: sorted(members) for part, members in content.items()},
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def predict(model: keras.Model, arrays: Sequence[MultitaskArrays]):
+    """Yield, case by case, (arrays, probability of an event or NaN, lesion probability (Z, Y, X) or None)."""
+    for case, image in zip(arrays, image_batches(arrays, batch=1), strict=True):
+        outputs = model.predict_on_batch(image)
+        event = float(outputs["prognosis"][0, 1]) if "prognosis" in outputs else math.nan
+        lesion = outputs["segmentation_1"][0, ..., 1] if "segmentation_1" in outputs else None
+        yield case, event, lesion
+
+
+def write_probability(path: Path, probability: np.ndarray, crop: Geometry) -> None:
+    """Write a lesion probability on the network's own grid, whose geometry puts it in the right place."""
+    shape = (probability.shape[0], probability.shape[1], probability.shape[2])
+    write_image(path, Image(probability.astype(np.float32), resized_geometry(crop, shape)))

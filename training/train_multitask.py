@@ -1,0 +1,95 @@
+"""Train a network of Liu et al. 2022: python -m training.train_multitask --config C.yaml --data CASES --out RUN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def train(
+    config: Annotated[Path, typer.Option(help="YAML file, e.g. training/configs/multitask_paper.yaml.")],
+    data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
+    out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
+    model: Annotated[
+        str, typer.Option(help="multitask_unet (the method), or another of the nine of the study.")
+    ] = "multitask_unet",
+) -> None:
+    """Train one network on the cohort's training split: lesions from TMTVprob, prognosis from efs2y_event.
+
+    A case without contours trains the prognosis alone, a case without outcome the segmentation alone. Writes
+    RUN/best.keras (best on the validation split), last.keras, log.csv, run.json, tensorboard/. Interrupted at any
+    moment, the same command goes on from the last finished epoch.
+    """
+    from training.config import read_config
+    from training.multitask import MultitaskFitConfig, check_models
+
+    check_models([model])
+    run(read_config(config, MultitaskFitConfig), model, data, out)
+
+
+def run(config, name: str, data: Path, out: Path) -> None:
+    """Train as configured (`training.multitask.MultitaskFitConfig`)."""
+    from tmtv_tf.data.dataset import steps_per_epoch
+    from tmtv_tf.data.multitask_dataset import training_batches, validation_batches
+    from tmtv_tf.errors import CaseError
+    from training.fit import Experiment, run_fit
+    from training.folds import read_outcomes
+    from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
+    from training.run import open_run, split_cases
+    from training.strategy import choose_strategy, describe_devices, is_chief
+
+    read_outcomes(data)  # refuses labels that contradict the follow-up
+    splits = split_cases(data)
+    rows = {split: splits[split] for split in ("train", "validation")}
+    if not rows["validation"]:
+        raise CaseError(f"{data / 'cohort.csv'}: no validation case, so the best epoch cannot be chosen.")
+    everyone = rows["train"] + rows["validation"]
+    weights = training_weights(rows["train"])
+    arrays = prepare_inputs(data, everyone, config.grid.grid())
+    parts = {split: make_examples(members, arrays, weights) for split, members in rows.items()}
+
+    strategy = choose_strategy()
+    writes = is_chief(strategy)
+    data_sha = fingerprint({s: [e.arrays for e in members] for s, members in parts.items()}, everyone)
+    open_run(out, config, {**data_sha, "model": name}, describe_devices(strategy), writes=writes)
+    network = Network(name, config, strategy)
+    experiment = Experiment(
+        build=network.fresh,
+        compile_options=dict,
+        training_data=lambda epoch, step: training_batches(
+            parts["train"],
+            network.outputs,
+            batch=config.batch,
+            seed=config.seed,
+            epochs=config.epochs,
+            first_epoch=epoch,
+            first_step=step,
+            augmentation=config.augmentation.augmentation(),
+        ),
+        steps_per_epoch=steps_per_epoch(len(parts["train"]), config.batch),
+        validation_data=validation_batches(parts["validation"], network.outputs, batch=config.batch),
+        save=network.save,
+    )
+    if writes:
+        print(
+            f"{name} on {', '.join(describe_devices(strategy))}: {len(parts['train'])} training and "
+            f"{len(parts['validation'])} validation cases, batch {config.batch}, up to epoch {config.epochs}. "
+            f"Log: {out / 'log.csv'}",
+            flush=True,
+        )
+    progress = run_fit(experiment, config, out, strategy)
+    if writes:
+        print(
+            f"Best {config.monitor} {progress.best:.4f} after {progress.epoch} epochs: {out / 'best.keras'}"
+        )
+
+
+if __name__ == "__main__":
+    from postprocess.console import run_app
+
+    run_app(app)

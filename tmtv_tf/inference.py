@@ -78,12 +78,13 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> str:
     from tmtv_tf.data.case import load_case
 
     case = load_case(case_dir)
-    network, grid, model_digest = _network(model_path)
+    digest = sha256(model_path)
+    network, grid = _network(model_path, digest)
     if grid.needs_ct and case.ct is None:
         raise CaseError(
             f"{case_dir}: there is no CT (ct.nii.gz), but {model_path.name} was trained on PET and CT."
         )
-    inputs = {"model": model_digest, "pet": sha256(case.pet)}
+    inputs = {"model": digest, "pet": sha256(case.pet)}
     if grid.needs_ct and case.ct is not None:
         inputs["ct"] = sha256(case.ct)
     folder = out / case.case_id
@@ -149,8 +150,9 @@ def load_network(path: Path) -> tuple[Network, ModelGrid]:
 
 
 @lru_cache(maxsize=1)
-def _network(path: Path) -> tuple[Network, ModelGrid, str]:
-    return (*load_network(path), sha256(path))
+def _network(path: Path, digest: str) -> tuple[Network, ModelGrid]:
+    """Loaded once per process; `digest` so that a file that changed is loaded again."""
+    return load_network(path)
 
 
 def _body_box(pet: Image, grid: ModelGrid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:

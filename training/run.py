@@ -58,9 +58,7 @@ def prepare_arrays(cases: Path, case_ids: Sequence[str], grid: ModelGrid) -> lis
 
 def data_fingerprint(arrays: dict[str, Sequence[ModelArrays]]) -> dict[str, Any]:
     """Which cases, in which split, made from which files: their ids, counts and one SHA-256."""
-    content = {
-        split: {a.folder.parent.parent.name: _sizes(a) for a in members} for split, members in arrays.items()
-    }
+    content = {split: {a.case_id: _sizes(a) for a in members} for split, members in arrays.items()}
     text = json.dumps(content, sort_keys=True)
     return {
         "cases": {split: sorted(members) for split, members in content.items()},

@@ -7,11 +7,17 @@ read by more processes, sees the same images.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import tensorflow as tf
 
+from postprocess.files import read_json
+from postprocess.parallel import progress
+from tmtv_tf.data.grid import ModelArrays, read_model_arrays, write_raw_arrays
 from tmtv_tf.errors import ParameterError
 
 
@@ -122,6 +128,40 @@ def augment(image: tf.Tensor, target: tf.Tensor, augmentation: Augmentation, spa
     moved = affine_resample(both, matrix, offset, tf.zeros([tf.shape(both)[-1]]))
     moved = tf.ensure_shape(moved, (*image.shape[:-1], channels + target.shape[-1]))
     return moved[..., :channels], moved[..., channels:]
+
+
+def augmented_arrays(
+    arrays: Sequence[ModelArrays], augmentation: Augmentation, seed: int
+) -> list[ModelArrays]:
+    """One moved copy of each case, drawn once and stored beside it: the paper's augmentation.
+
+    A copy that stands already, made from the same arrays with the same settings, is kept.
+    """
+    settings = {**asdict(augmentation), "seed": seed}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    copies = []
+    with progress("augmented images", len(arrays)) as advance:
+        for original in arrays:
+            copy = ModelArrays(original.folder / f"augmented_{digest}", original.grid)
+            description = {**read_json(original.description), "augmentation": settings}
+            if not copy.description.is_file() or read_json(copy.description) != _as_json(description):
+                image, target = read_model_arrays(original)
+                case = int.from_bytes(hashlib.sha256(original.case_id.encode()).digest()[:4]) >> 1
+                moved = augment(
+                    tf.constant(image),
+                    tf.constant(target),
+                    augmentation,
+                    original.grid.spacing_mm,
+                    tf.constant([seed, case]),
+                )
+                write_raw_arrays(copy, moved[0].numpy(), moved[1].numpy(), description)
+            copies.append(copy)
+            advance(1)
+    return copies
+
+
+def _as_json(value: dict) -> dict:
+    return json.loads(json.dumps(value))
 
 
 def _rotation(angles_zyx: tf.Tensor) -> tf.Tensor:

@@ -29,6 +29,7 @@ CT_MISSING_SHARE = 0.01
 
 CHANNELS = ("pet", "ct")
 FORMAT_VERSION = 1
+MODEL_GRID_FOLDER = "model_grid"
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,11 @@ class ModelArrays:
     grid: ModelGrid
 
     @property
+    def case_id(self) -> str:
+        parts = self.folder.parts
+        return parts[len(parts) - 1 - parts[::-1].index(MODEL_GRID_FOLDER) - 1]
+
+    @property
     def image(self) -> Path:
         return self.folder / "image.float16"
 
@@ -179,7 +185,7 @@ class ModelArrays:
 
 def model_arrays(case_dir: str | Path, grid: ModelGrid) -> ModelArrays:
     """Where the arrays of a case on this grid are (or would be)."""
-    return ModelArrays(Path(case_dir) / "model_grid" / grid.key, grid)
+    return ModelArrays(Path(case_dir).absolute() / MODEL_GRID_FOLDER / grid.key, grid)
 
 
 def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
@@ -215,21 +221,27 @@ def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
 
     image = model_input(pet, ct, grid, geometry)
     target = resample(truth, geometry).array
-    _write_raw(arrays.image, image.astype("<f2"))
-    _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * 255).astype(np.uint8)[..., None])
-    write_json(
-        arrays.description,
-        {
-            "format": FORMAT_VERSION,
-            "grid": grid.to_json(),
-            "geometry": asdict(geometry),
-            "truth_voxels": total,
-            "truth_voxels_outside_grid": outside,
-            "warnings": warnings,
-            "sources": sources,
-        },
-    )
+    description = {
+        "format": FORMAT_VERSION,
+        "grid": grid.to_json(),
+        "geometry": asdict(geometry),
+        "truth_voxels": total,
+        "truth_voxels_outside_grid": outside,
+        "warnings": warnings,
+        "sources": sources,
+    }
+    write_raw_arrays(arrays, image, target[..., None], description)
     return warnings
+
+
+def write_raw_arrays(
+    arrays: ModelArrays, image: npt.NDArray, target: npt.NDArray, description: dict[str, Any]
+) -> None:
+    """Write image and target in [0, 1] in their stored form; the description last."""
+    arrays.description.unlink(missing_ok=True)
+    _write_raw(arrays.image, image.astype("<f2"))
+    _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * 255).astype(np.uint8))
+    write_json(arrays.description, description)
 
 
 def read_model_arrays(arrays: ModelArrays) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -241,7 +253,7 @@ def read_model_arrays(arrays: ModelArrays) -> tuple[npt.NDArray[np.float32], npt
 
 def remove_model_arrays(case_dir: str | Path) -> None:
     """Delete a case's model-grid arrays of every grid (they can be written again at any time)."""
-    shutil.rmtree(Path(case_dir) / "model_grid", ignore_errors=True)
+    shutil.rmtree(Path(case_dir) / MODEL_GRID_FOLDER, ignore_errors=True)
 
 
 def _window(array: npt.NDArray, window: tuple[float, float]) -> npt.NDArray[np.float32]:

@@ -39,6 +39,7 @@ def evaluate(
         typer.Option(help="PROBS/<case-id>/probability.nii.gz, for the soft Dice. Default: beside RESULTS."),
     ] = None,
     workers: Annotated[int, typer.Option(help="Cases at once, each in a process of its own.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Running Dask scheduler, tcp://host:port.")] = None,
 ) -> None:
     """Compare results with the reader: Dice, TMTV, agreement, figures, one HTML report.
 
@@ -51,7 +52,7 @@ def evaluate(
     from tmtv_tf.evaluation.cohort import evaluate_cohort
     from tmtv_tf.evaluation.report import print_summary, write_report
 
-    evaluation, outcomes = evaluate_cohort(results, cases, probability, workers=workers)
+    evaluation, outcomes = evaluate_cohort(results, cases, probability, workers=workers, scheduler=scheduler)
     if evaluation is not None:
         page = write_report(evaluation, out)
         print_summary(evaluation, page)
@@ -210,6 +211,47 @@ def prepare(
     report = prepare_cohort(request)
     print_report(report, out)
     raise typer.Exit(report_failures(report.outcomes))
+
+
+@app.command(no_args_is_help=True)
+def inspect(
+    dicom: Annotated[list[Path], typer.Argument(help="Folders (any tree of any files) or files.", metavar="DICOM")],
+    as_json: Annotated[bool, typer.Option("--json", help="A list of series as JSON on stdout.")] = False,
+    show_text: Annotated[
+        bool, typer.Option(help="Show series descriptions. They are free text and may name a patient.")
+    ] = False,
+    sul: Annotated[bool, typer.Option(help="Also lean body mass over weight: SUL = SUV * this.")] = False,
+    pet_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")] = None,
+    ct_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the CT to use.")] = None,
+    weight_kg: Annotated[float | None, typer.Option(help="In place of PatientWeight.")] = None,
+    dose_mbq: Annotated[float | None, typer.Option(help="In place of RadionuclideTotalDose.")] = None,
+    injection_time: Annotated[
+        str | None, typer.Option(help="In place of the header's: 10:35, 10:35:00 or 2024-05-17T10:35:00.")
+    ] = None,
+) -> None:
+    """Say what is in a folder, which PET and CT would be used, the SUV factor and its rule, and what is wrong.
+
+    tmtv inspect /data/export
+    tmtv inspect /data/export --json
+
+    Reads headers only and writes nothing. Patients are numbered, not named.
+    """
+    import json
+
+    from tmtv_tf.data.inspect import inspect_tree, print_report
+    from tmtv_tf.data.sources import make_overrides
+    from tmtv_tf.errors import DicomError
+
+    overrides = make_overrides(weight_kg, dose_mbq, injection_time)
+    report = inspect_tree(
+        dicom, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides, show_text=show_text, sul=sul
+    )
+    if as_json:
+        typer.echo(json.dumps(report.series, indent=2, allow_nan=False))
+    else:
+        print_report(report)
+    if report.problem:
+        raise DicomError(report.problem)
 
 
 def main() -> None:

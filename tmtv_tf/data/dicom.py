@@ -19,6 +19,9 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 from postprocess.parallel import progress
 from tmtv_tf.errors import DicomError
 
+# pydicom would print odd values, a patient's name among them, on stderr. What matters is judged here, by name.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
 # What pydicom raises on a value or a file that does not follow the standard.
 PYDICOM_ERRORS = (
     AttributeError,

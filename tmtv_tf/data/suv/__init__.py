@@ -7,7 +7,7 @@ has every rule with its reason.
 
 from tmtv_tf.data.suv.factor import SuvFactor, read_suv, sul_per_suv, suv_bw_factor
 from tmtv_tf.data.suv.header import Overrides, PetHeader, SliceTiming
-from tmtv_tf.data.suv.parse import parse_injection_time, parse_pet_header
+from tmtv_tf.data.suv.parse import parse_pet_header
 from tmtv_tf.data.suv.patient import lean_body_mass_kg
 from tmtv_tf.data.suv.times import decay_factor
 
@@ -18,7 +18,6 @@ __all__ = [
     "SuvFactor",
     "decay_factor",
     "lean_body_mass_kg",
-    "parse_injection_time",
     "parse_pet_header",
     "read_suv",
     "sul_per_suv",

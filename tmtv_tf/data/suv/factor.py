@@ -5,6 +5,7 @@ SUVbw = activity [Bq/mL] * weight [g] / dose [Bq] at the image's decay reference
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -32,10 +33,14 @@ from tmtv_tf.data.suv.times import (
     undecayed_slices,
     warn_of_uptake,
 )
+from tmtv_tf.errors import SuvError
 
 if TYPE_CHECKING:
     from postprocess.image import Image
     from tmtv_tf.data.dicom import Series
+
+# Of a whole image of a patient (a hot bladder reaches some hundreds); outside is worth a warning.
+HIGHEST_SUV_EXPECTED = (1.0, 2000.0)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,13 @@ def read_suv(series: Series, overrides: Overrides | None = None) -> tuple[Image,
     suv = suv_bw_factor(parse_pet_header(headers, str(series.folder)), overrides)
     values = image.array
     values *= np.asarray(suv.factor, np.float32).reshape(-1, 1, 1)  # in place: a whole-body PET is 350 MB
+    lowest, highest = float(values.min()), float(values.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        raise SuvError(f"{series.folder}: the SUV image is not finite ({lowest} to {highest}).")
+    if not HIGHEST_SUV_EXPECTED[0] <= highest <= HIGHEST_SUV_EXPECTED[1]:
+        warnings.append(
+            f"The highest SUV of the image is {highest:.3g}: is it a patient, and are weight and dose right?"
+        )
     return image, replace(suv, warnings=(*warnings, *suv.warnings))
 
 

@@ -84,12 +84,15 @@ class Overrides:
     injection_time: datetime | time | None = None
 
     def __post_init__(self) -> None:
-        for name in ("weight_kg", "dose_bq"):
+        for name, unit in (("weight_kg", "kg"), ("dose_bq", "Bq")):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
-                raise SuvError(
-                    f"The {name.replace('_', ' in ')} given by the user must be above 0, not {value}."
-                )
+                raise SuvError(f"The user's {name.split('_')[0]} must be above 0 {unit}. Received: {value}.")
+        if self.injection_time is not None and self.injection_time.tzinfo is not None:
+            raise SuvError(
+                "The user's injection time must be on the scanner's own clock, without a time zone. "
+                f"Received: {self.injection_time.isoformat()}."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """The values that were given, JSON-ready."""

@@ -13,7 +13,6 @@ from pydicom.tag import Tag
 
 from tmtv_tf.data.dicom import PYDICOM_ERRORS
 from tmtv_tf.data.suv.header import ATTRIBUTES, PetHeader, SliceTiming
-from tmtv_tf.errors import SuvError
 
 GE_CREATOR = "GEMS_PETD_01"
 PHILIPS_CREATOR = "Philips PET Private Group"
@@ -103,7 +102,10 @@ def parse_date(text: str) -> date:
     match = _DATE.fullmatch(text)
     if match is None:
         raise ValueError("not a date YYYYMMDD")
-    return date(int(match[1]), int(match[3]), int(match[4]))
+    day = date(int(match[1]), int(match[3]), int(match[4]))
+    if not 1000 <= day.year <= 9998:
+        raise ValueError("not a date of our era")
+    return day
 
 
 def parse_datetime(text: str, local_offset: str | None = None) -> datetime:
@@ -119,23 +121,6 @@ def parse_datetime(text: str, local_offset: str | None = None) -> datetime:
     if match[3] and local_offset and local_offset != match[3]:
         moment = moment.replace(tzinfo=_zone(match[3])).astimezone(_zone(local_offset)).replace(tzinfo=None)
     return moment
-
-
-def parse_injection_time(text: str) -> datetime | time:
-    """A user's injection time: HH:MM[:SS], or a date and time as 2024-01-31T10:35:00 or 20240131103500.
-
-    Raises
-    ------
-    SuvError
-        It is neither.
-    """
-    compact = text.strip().replace("-", "").replace(":", "").replace("T", "").replace(" ", "")
-    try:
-        return parse_time(compact) if len(compact.partition(".")[0]) <= 6 else parse_datetime(compact)
-    except ValueError as error:
-        raise SuvError(
-            f"Injection time {text!r} is {error}; give HH:MM:SS or YYYY-MM-DDTHH:MM:SS on the scanner's clock."
-        ) from error
 
 
 def nuclide_name(text: str) -> str:
@@ -252,13 +237,17 @@ def _slice_timing(dataset: Dataset, source: str, unusable: dict[str, str]) -> Sl
         moment = read("acquisition", stamp, parse_datetime)
     else:
         moment = read("acquisition", acquisition, _parse_date_and_time)
-    reference_ms = read("frame_reference_s", _text(dataset, "FrameReferenceTime"), parse_number)
-    duration_ms = read("frame_duration_s", _text(dataset, "ActualFrameDuration"), parse_number)
-    return SliceTiming(
-        moment,
-        None if reference_ms is None else reference_ms / 1000,
-        None if duration_ms is None else duration_ms / 1000,
-    )
+    reference_s = read("frame_reference_s", _text(dataset, "FrameReferenceTime"), _parse_milliseconds)
+    duration_s = read("frame_duration_s", _text(dataset, "ActualFrameDuration"), _parse_milliseconds)
+    return SliceTiming(moment, reference_s, duration_s)
+
+
+def _parse_milliseconds(text: str) -> float:
+    """Seconds from a time within a scan, in ms: 0 to one day."""
+    seconds = parse_number(text) / 1000
+    if not 0 <= seconds <= 86400:
+        raise ValueError("not a time in ms within one day")
+    return seconds
 
 
 def _injection_datetime(dataset: Dataset) -> str | None:

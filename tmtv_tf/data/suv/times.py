@@ -31,7 +31,7 @@ def mean_count_time_s(duration_s: float, half_life_s: float) -> float:
 
 
 def reference_time(header: PetHeader, half_life_s: float, warnings: list[str]) -> tuple[datetime, str]:
-    """The time a START image is corrected to, and how it was found (DESIGN order: GE, frames, SeriesTime)."""
+    """The time a START image is corrected to, and how it was found (GE's own, every frame, SeriesTime)."""
     ge = optional(header, "ge_reference")
     acquisitions = [s.acquisition for s in header.slices if s.acquisition is not None]
     series = header.series_datetime
@@ -41,15 +41,12 @@ def reference_time(header: PetHeader, half_life_s: float, warnings: list[str]) -
     elif back is not None:
         reference, rule = back, "reference time computed back from every frame"
     else:
-        if "acquisition" in header.unusable:
-            raise SuvError(header.unusable["acquisition"])
+        _refuse_unusable(header, "acquisition", "series_datetime")
         if not acquisitions:
             raise refusal(
                 header, f"{ATTRIBUTES['acquisition']} are missing; the reference time cannot be known"
             )
         earliest = min(acquisitions)
-        if "series_datetime" in header.unusable:
-            raise SuvError(header.unusable["series_datetime"])
         if series is not None and series <= earliest:
             return series, "reference time by SeriesTime"
         warnings.append(
@@ -67,17 +64,10 @@ def reference_time(header: PetHeader, half_life_s: float, warnings: list[str]) -
 
 def _back_computed(header: PetHeader, half_life_s: float, warnings: list[str]) -> datetime | None:
     """AcquisitionDateTime + Tave - FrameReferenceTime, if every slice says the same and it can be true."""
-    for name in ("acquisition", "frame_reference_s", "frame_duration_s"):
-        if name in header.unusable:
-            raise SuvError(header.unusable[name])
+    _refuse_unusable(header, "acquisition", "frame_reference_s", "frame_duration_s")
     references = []
     for s in header.slices:
-        if (
-            s.acquisition is None
-            or s.frame_reference_s is None
-            or not s.frame_duration_s
-            or s.frame_duration_s < 0
-        ):
+        if s.acquisition is None or s.frame_reference_s is None or not s.frame_duration_s:
             return None
         elapsed_s = mean_count_time_s(s.frame_duration_s, half_life_s) - s.frame_reference_s
         references.append(s.acquisition + timedelta(seconds=elapsed_s))
@@ -132,11 +122,9 @@ def undecayed_slices(
     injection, source = _injection(header, overrides, warnings)
     rate = math.log(2) / half_life_s
     factors = []
-    for name in ("acquisition", "frame_duration_s"):
-        if name in header.unusable:
-            raise SuvError(header.unusable[name])
+    _refuse_unusable(header, "acquisition", "frame_duration_s")
     for s in header.slices:
-        if s.acquisition is None or not s.frame_duration_s or s.frame_duration_s < 0:
+        if s.acquisition is None or not s.frame_duration_s:
             missing = "acquisition" if s.acquisition is None else "frame_duration_s"
             raise refusal(
                 header,
@@ -181,8 +169,7 @@ def _injection(header: PetHeader, overrides: Overrides, warnings: list[str]) -> 
 
 
 def _on_acquisition_date(header: PetHeader, clock: time) -> datetime:
-    if "acquisition" in header.unusable:
-        raise SuvError(header.unusable["acquisition"])
+    _refuse_unusable(header, "acquisition")
     acquisitions = [s.acquisition for s in header.slices if s.acquisition is not None]
     if not acquisitions:
         raise refusal(
@@ -199,6 +186,12 @@ def warn_of_uptake(uptake_s: float, warnings: list[str]) -> None:
         warnings.append(
             f"Uptake time {uptake_s / 60:.0f} min, outside the recommended {low / 60:.0f} to {high / 60:.0f} min."
         )
+
+
+def _refuse_unusable(header: PetHeader, *names: str) -> None:
+    for name in names:
+        if name in header.unusable:
+            raise SuvError(header.unusable[name])
 
 
 def _possible(uptake_s: float) -> bool:

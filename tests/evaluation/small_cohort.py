@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
-from postprocess.case import Job, run_case
+from postprocess.cli import app
+from postprocess.console import run_app
 from postprocess.files import write_json
 from postprocess.image import Geometry, Image, write_image
 from tmtv_tf.data.cohort import write_cohort
@@ -55,19 +57,21 @@ def make_case(folder: Path, seed: int) -> np.ndarray:
     return tmtvprob
 
 
-def make_results(root: Path, case_id: str, probability: np.ndarray) -> None:
-    """`root/probability/<id>` and `root/results/<id>`, by the real post-processing."""
-    map_path = root / "probability" / case_id / "probability.nii.gz"
-    write_image(map_path, Image(probability.astype(np.float32), GEOMETRY))
-    run_case(
-        Job(
-            case_id=case_id,
-            map_path=map_path,
-            suv_path=root / "cases" / case_id / "pet.nii.gz",
-            folder=root / "results" / case_id,
-            methods=METHODS,
-        )
+def write_probability(root: Path, case_id: str, probability: np.ndarray) -> None:
+    write_image(
+        root / "probability" / case_id / "probability.nii.gz", Image(probability.astype(np.float32), GEOMETRY)
     )
+
+
+def post_process(root: Path) -> None:
+    """`root/results/<id>` from `root/probability/<id>`, by `tmtv-postprocess`; finished cases stay."""
+    arguments = ["--probability", root / "probability", "--suv", root / "cases", "--out", root / "results"]
+    for method in METHODS:
+        arguments += ["--method", method]
+    with pytest.raises(SystemExit) as left:
+        run_app(app, [str(argument) for argument in arguments])
+    if left.value.code:
+        raise RuntimeError(f"tmtv-postprocess ended with {left.value.code}")
 
 
 def make_cohort(root: Path) -> Path:
@@ -87,6 +91,7 @@ def make_cohort(root: Path) -> Path:
         if i == 7:
             first = ndimage.label(tmtvprob > 0.5)[0] == 1
             probability[first] = 0.1
-        make_results(root, case_id, tmtvprob if i == 8 else probability)
+        write_probability(root, case_id, tmtvprob if i == 8 else probability)
+    post_process(root)
     write_cohort(root / "cases", rows)
     return root

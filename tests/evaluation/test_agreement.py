@@ -95,3 +95,22 @@ def test_median_interval_holds_the_median_and_is_reproducible():
     # Asymptotic standard error of the median of a normal sample: 1.2533 SD / sqrt(n) -> width 2 * 1.96 * 0.0162.
     assert high - low == pytest.approx(0.063, rel=0.4)
     assert all(map(math.isnan, median_interval([0.5, 0.6])))
+
+
+def test_spearman_p_is_exact_for_few_patients():
+    """All 120 orders of five: 2 have |rho| = 1; 16 have |rho| >= 0.8. As R's exact test.
+
+    >>> # R: cor.test(1:5, c(2, 1, 4, 3, 5), method = "spearman")$p.value   0.1333333
+    >>> # R: cor.test(1:5, 1:5, method = "spearman")$p.value                0.01666667
+    """
+    assert spearman([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]).p_value == pytest.approx(16 / 120)
+    assert spearman([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]).p_value == pytest.approx(2 / 120)
+
+
+def test_spearman_p_changes_little_where_the_approximation_takes_over():
+    rng = np.random.default_rng(5)
+    x = rng.random(9)
+    y = x + rng.normal(0, 0.5, 9)
+    from scipy import stats
+
+    assert spearman(x, y).p_value == pytest.approx(stats.spearmanr(x, y).pvalue, abs=0.02)

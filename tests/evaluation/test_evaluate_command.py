@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_cohort import GEOMETRY, METHODS, SHAPE, make_cohort, make_results
+from small_cohort import GEOMETRY, METHODS, SHAPE, make_cohort, post_process, write_probability
 
 from postprocess.console import run_app
 from postprocess.image import Geometry, Image, read_image, write_image
@@ -175,7 +175,8 @@ def test_no_lesion_at_all(copy):
     """Empty prediction: Dice 0. Empty prediction and empty reference: undefined, left out, counted."""
     nothing = np.zeros(SHAPE, np.float32)
     for case_id in ("case06", "case07"):
-        make_results(copy, case_id, nothing)
+        write_probability(copy, case_id, nothing)
+    post_process(copy)
     for name in ("tmtvprob", *(f"reference_{method}" for method in ("41", "2.5", "4.0", "otsu"))):
         write_image(copy / "cases" / "case07" / f"{name}.nii.gz", Image(nothing.astype(np.uint8), GEOMETRY))
     assert evaluate(copy) == 0

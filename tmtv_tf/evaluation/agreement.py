@@ -7,6 +7,7 @@ and counted, never silently averaged. Where too few patients remain, the statist
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from tmtv_tf.errors import ParameterError
 NAN = float("nan")
 CONFIDENCE = 0.95
 BOOTSTRAP_RESAMPLES = 2000
+EXACT_BELOW = 10  # patients; 9! = 362 880 permutations
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,23 @@ def paired_t_test(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> TestResult
 def spearman(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> TestResult:
     """Spearman's rank correlation, ties at their mean rank. NaN if n < 3 or one side is constant.
 
-    The p value is the usual t approximation, rough below ten patients.
+    The p value is exact below EXACT_BELOW patients (all permutations, those as extreme or more), else the usual
+    t approximation, which would call any perfect ranking of five patients p = 0.
     """
     predicted, manual = _pairs(predicted, manual)
     if predicted.size < 3 or np.ptp(predicted) == 0 or np.ptp(manual) == 0:
         return TestResult(int(predicted.size), NAN, NAN)
     result = stats.spearmanr(predicted, manual)
-    return TestResult(int(predicted.size), float(result.statistic), float(result.pvalue))
+    exact = predicted.size < EXACT_BELOW
+    p_value = _permutation_p(predicted, manual) if exact else float(result.pvalue)
+    return TestResult(int(predicted.size), float(result.statistic), p_value)
+
+
+def _permutation_p(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    """Share of all orders of `b` whose rank correlation with `a` is as far from 0 as the one found, or farther."""
+    ranks_a, ranks_b = stats.rankdata(a) - (a.size + 1) / 2, stats.rankdata(b) - (b.size + 1) / 2
+    every = np.array(list(permutations(ranks_b))) @ ranks_a
+    return float(np.mean(np.abs(every) >= abs(ranks_a @ ranks_b) - 1e-9))
 
 
 @dataclass(frozen=True)

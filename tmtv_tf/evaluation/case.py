@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from postprocess import Config, segment
 from tmtv_tf.evaluation.detection import Focus, unmatched_components
 from tmtv_tf.evaluation.overlap import bounding_box, confusion, soft_dice
 from tmtv_tf.evaluation.reading import RAW, CaseFiles, LoadedCase, load
@@ -36,6 +37,7 @@ class CaseEvaluation:
     false_positives: list[Focus] = field(default_factory=list)
     picture: bytes = b""
     notes: list[str] = field(default_factory=list)
+    changed_parameters: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluation:
@@ -53,6 +55,7 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         if case.probability is None
         else _soft_dice_in_box(case.probability, case.tmtvprob),
         "reference_foci": reference_foci,
+        "reference_ml": np.count_nonzero(truth) * pet.geometry.voxel_ml,
         "missed_foci": len(missed),
         "missed_ml": sum(focus.volume_ml for focus in missed),
         "predicted_foci": predicted_foci,
@@ -71,6 +74,7 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         false_positives,
         coronal_mip_png(pet, truth, prediction),
         case.notes,
+        {key: value for key, value in asdict(config_of(case)).items() if value != getattr(Config(), key)},
     )
 
 
@@ -121,11 +125,13 @@ def method_rows(case: LoadedCase, truth: Mask) -> list[dict[str, Any]]:
 
 def ceiling_mask(case: LoadedCase, method: str) -> Mask:
     """TMTVprob itself sent through the same post-processing: the best that a perfect network could reach."""
-    from postprocess import Config, segment
+    return segment(case.tmtvprob, case.pet.array, case.pet.spacing_mm, method, config_of(case)) > 0
 
+
+def config_of(case: LoadedCase) -> Config:
+    """The parameters that the result was made with; what tmtv.json does not state is as published."""
     known = {field.name for field in fields(Config)}
-    config = Config(**{name: value for name, value in case.parameters.items() if name in known})
-    return segment(case.tmtvprob, case.pet.array, case.pet.spacing_mm, method, config) > 0
+    return Config(**{name: value for name, value in case.parameters.items() if name in known})
 
 
 def _soft_dice_in_box(probability: npt.NDArray[np.float32], tmtvprob: npt.NDArray[np.float32]) -> float:

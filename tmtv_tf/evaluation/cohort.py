@@ -36,6 +36,8 @@ class Evaluation:
     found : the evaluation of each case. failed : case id -> reason.
     cohort_size : rows of cohort.csv, None without that file.
     rivals : None where there is no training case; `rivals_note` says why.
+    phantom : every case was made by `tmtv phantom`.
+    changed_parameters : of the post-processing, where they differ from the published ones.
     """
 
     split: str | None
@@ -48,7 +50,7 @@ class Evaluation:
     rivals: Rivals | None
     rivals_note: str = ""
     phantom: bool = False
-    notes: list[str] = field(default_factory=list)
+    changed_parameters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def reported(self) -> pd.DataFrame:
@@ -65,6 +67,7 @@ def evaluate_cohort(
     probability: str | os.PathLike[str] | None = None,
     *,
     workers: int = 1,
+    scheduler: str | None = None,
 ) -> tuple[Evaluation | None, list[Outcome]]:
     """Measure every case that has a result.
 
@@ -74,6 +77,7 @@ def evaluate_cohort(
     cases : `<case_id>/` from tmtv prepare, and cohort.csv (splits and subtypes)
     probability : `<case_id>/probability.nii.gz`; None: where tmtv.json says
     workers : processes
+    scheduler : address of a Dask scheduler, in place of `workers`
 
     Returns
     -------
@@ -88,13 +92,17 @@ def evaluate_cohort(
     results, cases = Path(results), Path(cases)
     ids = _case_ids(results)
     cohort = _cohort(cases)
-    rivals, rivals_note = _rivals(cases, cohort, workers)
+    rivals, rivals_note = _rivals(cases, cohort, workers, scheduler)
     files = [
         CaseFiles(case_id, results / case_id, cases / case_id, Path(probability) if probability else None)
         for case_id in ids
     ]
     outcomes = run_cases(
-        evaluate_case, [(f.case_id, (f, rivals)) for f in files], workers=workers, description="cases"
+        evaluate_case,
+        [(f.case_id, (f, rivals)) for f in files],
+        workers=workers,
+        scheduler=scheduler,
+        description="cases",
     )
     found = [outcome.value for outcome in outcomes if outcome.error is None]
     if not found:
@@ -114,6 +122,7 @@ def evaluate_cohort(
         rivals=rivals,
         rivals_note=rivals_note,
         phantom=all(_is_phantom(cases / case.case_id) for case in found),
+        changed_parameters={key: value for case in found for key, value in case.changed_parameters.items()},
     )
     evaluation.tables.update(_tables(evaluation))
     return evaluation, outcomes
@@ -138,8 +147,10 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         },
         "voxel_metrics": _by(evaluation.tables["voxel_metrics"], "key"),
         "roi_counts": _by(evaluation.tables["roi_counts"], "key"),
+        "detection": _detection(evaluation.reported),
         "dice_by_split": _by(evaluation.tables["dice_by_split"], "split"),
         "rivals": _rival_summary(evaluation),
+        "parameters_not_as_published": evaluation.changed_parameters,
         "software": _software(),
     }
 
@@ -163,6 +174,19 @@ def _method_summary(evaluation: Evaluation, method: str) -> dict[str, Any]:
         "tmtv_manual_ml": asdict(describe(chosen["tmtv_manual_ml"])),
         "tmtv_predicted_ml": asdict(describe(chosen["tmtv_predicted_ml"])),
         **{key: value for key, value in found.items() if key != "n" and not key.startswith("paper")},
+    }
+
+
+def _detection(cases: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "reference_foci": int(cases["reference_foci"].sum()),
+        "reference_ml": float(cases["reference_ml"].sum()),
+        "missed_foci": int(cases["missed_foci"].sum()),
+        "missed_ml": float(cases["missed_ml"].sum()),
+        "cases_with_missed": int((cases["missed_foci"] > 0).sum()),
+        "false_positive_foci": int(cases["false_positive_foci"].sum()),
+        "false_positive_ml": float(cases["false_positive_ml"].sum()),
+        "cases_with_false_positives": int((cases["false_positive_foci"] > 0).sum()),
     }
 
 
@@ -231,12 +255,14 @@ def _cohort(cases: Path) -> list[Row] | None:
     return read_cohort(cases) if (cases / COHORT_NAME).is_file() else None
 
 
-def _rivals(cases: Path, cohort: list[Row] | None, workers: int) -> tuple[Rivals | None, str]:
+def _rivals(
+    cases: Path, cohort: list[Row] | None, workers: int, scheduler: str | None
+) -> tuple[Rivals | None, str]:
     train = [cases / row["case_id"] for row in cohort or [] if row["split"] == "train"]
     folders = [folder for folder in train if (folder / "tmtvprob.nii.gz").is_file()]
     if not folders:
         return None, f"{COHORT_NAME} names no training case that is here with its reference."
-    rivals = choose_rivals(folders, workers=workers)
+    rivals = choose_rivals(folders, workers=workers, scheduler=scheduler)
     return rivals, "" if rivals else "no training case could be read."
 
 
@@ -251,8 +277,10 @@ def _joined(row: dict[str, Any], clinical: dict[str, Row]) -> dict[str, Any]:
 
 
 def _is_phantom(folder: Path) -> bool:
+    """Whether case.json or the case id says so (`tmtv phantom` writes it into both)."""
     info = read_json(folder / "case.json") if (folder / "case.json").is_file() else {}
-    return "phantom" in str(info).lower()
+    said = [folder.name, *(str(info.get(key, "")) for key in ("vendor", "model", "scanner"))]
+    return any("phantom" in text.lower() for text in said)
 
 
 def _by(table: pd.DataFrame, key: str) -> dict[str, dict[str, Any]]:

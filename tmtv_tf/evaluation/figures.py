@@ -9,17 +9,11 @@ import pandas as pd
 
 from tmtv_tf.evaluation.agreement import bland_altman, spearman
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, png
+from tmtv_tf.evaluation.wording import METHOD_NAMES, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-METHOD_NAMES = {
-    "raw": "raw mask",
-    "41": "41 % of SUVmax",
-    "2.5": "SUV > 2.5",
-    "4.0": "SUV > 4.0",
-    "otsu": "Otsu",
-}
 INK = "#222222"
 DPI = 144
 STYLE: Any = {
@@ -79,7 +73,7 @@ def bland_altman_plots(methods: pd.DataFrame) -> bytes:
             ):
                 axes.axhline(value, color=PREDICTION_COLOUR, linewidth=1.1, linestyle=style)
                 axes.annotate(
-                    f"{text} {value:+.0f}",
+                    f"{text}  {number(value, 0, sign=True)}",
                     (1, value),
                     xycoords=("axes fraction", "data"),
                     ha="right",

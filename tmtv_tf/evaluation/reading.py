@@ -157,9 +157,7 @@ def _probability(
             raise CaseError(f"{path}: no such file.")
         _require_same_file(files, path, stated, "the probability map")
     else:
-        if not stated:
-            return None, ["Made from a mask: no soft Dice."]
-        path = files.result.parent.parent / "probability" / files.case_id / stated["file"]
+        path = files.result.parent.parent / "probability" / files.case_id / (stated.get("file") or "?")
         if not path.is_file() or sha256(path) != stated.get("sha256"):
             return None, ["Probability map not found: no soft Dice (name its folder with --probability)."]
     values = resample(read_image(path), pet.geometry).array.astype(np.float32, copy=False)

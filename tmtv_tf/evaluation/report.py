@@ -15,12 +15,12 @@ from tmtv_tf.evaluation import figures, paper
 from tmtv_tf.evaluation.cohort import Evaluation, summary
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
 from tmtv_tf.evaluation.reading import RAW
+from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WORST_CASES = 5  # spelled out in "What went wrong"
-DASH = "–"
 
 
 def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
@@ -63,7 +63,7 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         "p_value": p_value,
         "signed": lambda value: number(value, 0, sign=True),
         "png": lambda data: "data:image/png;base64," + base64.b64encode(data).decode("ascii"),
-        "method": lambda name: figures.METHOD_NAMES.get(name, name),
+        "method": lambda name: METHOD_NAMES.get(name, name),
     }
     return environment.get_template("report.html.j2").render(
         evaluation=evaluation,
@@ -75,6 +75,9 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         paper=paper,
         colours={"reference": REFERENCE_COLOUR, "prediction": PREDICTION_COLOUR},
         suv_window=SUV_WINDOW,
+        parameters=", ".join(
+            f"{key} = {value}" for key, value in content["parameters_not_as_published"].items()
+        ),
     )
 
 
@@ -101,7 +104,7 @@ def terminal_tables(evaluation: Evaluation) -> list[Table]:
         methods.add_column(name, justify="left" if name == "method" else "right")
     for name, row in summary(evaluation)["methods"].items():
         methods.add_row(
-            figures.METHOD_NAMES.get(name, name),
+            METHOD_NAMES.get(name, name),
             str(row["n"]),
             number(row["median_dice"]),
             number(row["ceiling_median_dice"]),
@@ -126,21 +129,6 @@ def print_summary(evaluation: Evaluation, page: Path) -> None:
     for table in terminal_tables(evaluation):
         console.print(table)
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
-
-
-def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
-    """A number for a reader: fixed digits, thin spaces between thousands, a true minus; a dash if undefined."""
-    if value is None or value != value:
-        return DASH
-    text = f"{value:{'+' if sign else ''},.{digits}f}".replace(",", "\u2009").replace("-", "−")
-    return text.lstrip("−+") if not text.strip("−+0.") else text
-
-
-def p_value(value: float | None) -> str:
-    """p as papers print it."""
-    if value is None or value != value:
-        return DASH
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _figures(evaluation: Evaluation) -> dict[str, bytes]:

@@ -59,7 +59,9 @@ class Rivals:
         }
 
 
-def choose_rivals(folders: Sequence[Path], *, workers: int = 1) -> Rivals | None:
+def choose_rivals(
+    folders: Sequence[Path], *, workers: int = 1, scheduler: str | None = None
+) -> Rivals | None:
     """Choose both rivals on the training cases in `folders`: the highest median Dice against TMTVprob > 0.5.
 
     At most MAXIMUM_CASES, evenly spread over the list. Cases that cannot be read are left out; None if no case
@@ -70,6 +72,7 @@ def choose_rivals(folders: Sequence[Path], *, workers: int = 1) -> Rivals | None
         coarse_case,
         [(folder.name, (folder,)) for folder in chosen],
         workers=workers,
+        scheduler=scheduler,
         description="training cases, for the simple rivals",
     )
     pairs = [outcome.value for outcome in outcomes if outcome.error is None]

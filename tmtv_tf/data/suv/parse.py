@@ -48,16 +48,16 @@ def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
     values: dict[str, Any] = {}
     unusable: dict[str, str] = {}
     for name, (get, parse) in _FIELDS.items():
-        texts = {get(dataset) for dataset in datasets}
+        texts: set[str | None] = set()
         try:
+            texts = {get(dataset) for dataset in datasets}
             parsed = {None if text is None else parse(text) for text in texts}
         except ValueError as error:
-            shown = " and ".join(sorted(map(repr, texts))[:2])
-            unusable[name] = f"{source}: {ATTRIBUTES[name]} is {shown}: {error}."
+            shown = f" {_shown(texts)}" if texts else " in doubt"
+            unusable[name] = f"{source}: {ATTRIBUTES[name]} is{shown}: {error}."
             continue
         if len(parsed) > 1:
-            shown = " and ".join(sorted(map(repr, texts))[:2])
-            unusable[name] = f"{source}: {ATTRIBUTES[name]} is not the same in all slices: {shown}."
+            unusable[name] = f"{source}: {ATTRIBUTES[name]} is not the same in all slices: {_shown(texts)}."
         else:
             values[name] = parsed.pop() if parsed else None
     corrected = [
@@ -135,6 +135,10 @@ def nuclide_name(text: str) -> str:
     return f"{elements[0]}-{mass[1]}{mass[2]}" if elements else text
 
 
+def _shown(texts: set[str | None]) -> str:
+    return " and ".join(sorted(map(repr, texts))[:2])
+
+
 def _zone(offset: str) -> timezone:
     parsed = re.fullmatch(r"([+-])(\d{2})(\d{2})", offset)
     if parsed is None:
@@ -165,31 +169,27 @@ def _text(dataset: Dataset, key: str | int) -> str | None:
 
 
 def _injected(dataset: Dataset, key: str) -> str | None:
-    item = _item(dataset, "RadiopharmaceuticalInformationSequence")
-    return item if item is None or isinstance(item, str) else _text(item, key)
+    item = _only_item(dataset, "RadiopharmaceuticalInformationSequence")
+    return None if item is None else _text(item, key)
 
 
-def _item(dataset: Dataset, key: str) -> Dataset | str | None:
-    """The only item of a sequence; text that no rule accepts where there are several, or where it is broken."""
+def _only_item(dataset: Dataset, key: str) -> Dataset | None:
+    """The one item of a sequence, None without one. Raises ValueError on several, or on what is no sequence."""
     try:
         sequence = dataset.get(key)
-        if sequence is None or isinstance(sequence, str | bytes) or len(sequence) == 0:
-            return None if not sequence else "in what is no sequence"
-        if len(sequence) > 1:
-            return f"in a sequence of {len(sequence)} items"
-        item = sequence[0]
-    except PYDICOM_ERRORS:
-        return "in an unreadable sequence"
-    return item if isinstance(item, Dataset) else "in what is no sequence"
+        items = [] if sequence is None else list(sequence)
+    except PYDICOM_ERRORS as error:
+        raise ValueError(f"{key} is unreadable") from error
+    if len(items) > 1 or not all(isinstance(item, Dataset) for item in items):
+        raise ValueError(f"{key} has {len(items)} items, and one is needed")
+    return items[0] if items else None
 
 
 def _nuclide(dataset: Dataset) -> str | None:
-    item = _item(dataset, "RadiopharmaceuticalInformationSequence")
-    if item is None or isinstance(item, str):
-        return item
-    code = _item(item, "RadionuclideCodeSequence")
-    if code is None or isinstance(code, str):
-        return code
+    item = _only_item(dataset, "RadiopharmaceuticalInformationSequence")
+    code = None if item is None else _only_item(item, "RadionuclideCodeSequence")
+    if code is None:
+        return None
     value = _text(code, "CodeValue")
     return value if (value or "").upper() in NUCLIDE_CODES else _text(code, "CodeMeaning") or value
 

@@ -12,11 +12,10 @@ from postprocess.image import Geometry, Image
 SUV_WINDOW = (0.0, 10.0)  # inverse grey: 0 is white, 10 and more is black
 BODY_SUV = 0.2  # the picture is cut to where the projection exceeds this
 MARGIN_MM = 15.0
-PIXELS_PER_MM = 0.75
-REFERENCE_COLOUR = (
-    "#0072B2"  # blue and orange of Okabe and Ito: distinct for colour-blind readers and in print
-)
-PREDICTION_COLOUR = "#E8590C"
+PIXELS_PER_MM = 1.0
+# Blue and orange: distinct for colour-blind readers and in print, on white and on black.
+REFERENCE_COLOUR = "#0A7FCC"
+PREDICTION_COLOUR = "#FF6A00"
 
 
 def coronal_projection(array: npt.NDArray, geometry: Geometry) -> tuple[npt.NDArray, tuple[float, float]]:
@@ -68,7 +67,7 @@ def coronal_mip_png(pet: Image, reference: npt.NDArray[np.bool_], prediction: np
         interpolation="bilinear",
         aspect="auto",
     )
-    for mask, colour, width in ((reference, REFERENCE_COLOUR, 2.2), (prediction, PREDICTION_COLOUR, 1.0)):
+    for mask, colour, width in ((reference, REFERENCE_COLOUR, 3.2), (prediction, PREDICTION_COLOUR, 1.5)):
         projected = coronal_projection(mask, pet.geometry)[0][rows, columns]
         if projected.any():
             x = (np.arange(projected.shape[1]) + 0.5) * spacing_mm[1]
@@ -88,7 +87,10 @@ def png(figure, dpi: float | str = "figure") -> bytes:
     buffer.seek(0)
     small = io.BytesIO()
     with Picture.open(buffer) as picture:
-        picture.convert("RGB").quantize(256, dither=Picture.Dither.NONE).save(small, "png", optimize=True)
+        palette = picture.convert("RGB").quantize(
+            256, method=Picture.Quantize.MAXCOVERAGE, dither=Picture.Dither.NONE
+        )
+        palette.save(small, "png", optimize=True)
     return small.getvalue()
 
 

@@ -150,15 +150,19 @@ class StopOnNaN(keras.callbacks.Callback):
 
 
 class DropLearningRate(keras.callbacks.Callback):
-    """Multiplies the learning rate once, at the start of epoch `after_epochs` (counted from 0)."""
+    """Multiplies the learning rate once, at the start of epoch `after_epochs` (counted from 0).
 
-    def __init__(self, after_epochs: int, factor: float):
+    Parameters
+    ----------
+    resumed_inside : the epoch whose second half is resumed; what happens at its start has happened. Or None.
+    """
+
+    def __init__(self, after_epochs: int, factor: float, resumed_inside: int | None = None):
         super().__init__()
-        self.after_epochs, self.factor = after_epochs, factor
-        self.resumed_inside = False
+        self.after_epochs, self.factor, self.resumed_inside = after_epochs, factor, resumed_inside
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.after_epochs and not self.resumed_inside:
+        if epoch == self.after_epochs and epoch != self.resumed_inside:
             optimizer = self.model.optimizer
             optimizer.learning_rate = float(optimizer.learning_rate) * self.factor
 

@@ -147,9 +147,9 @@ def _callbacks(config: FitConfig, out: Path, progress: Progress, writes: bool) -
             )
         )
     if config.learning_rate_drop is not None:
-        drop = DropLearningRate(config.learning_rate_drop.after_epochs, config.learning_rate_drop.factor)
-        drop.resumed_inside = progress.step > 0
-        callbacks.append(drop)
+        drop = config.learning_rate_drop
+        inside = progress.epoch if progress.step else None
+        callbacks.append(DropLearningRate(drop.after_epochs, drop.factor, inside))
     if writes and find_spec("tensorboard") is None:
         log.warning("TensorBoard is not installed (pip install tensorboard): no tensorboard/ is written.")
     elif writes:

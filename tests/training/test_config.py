@@ -1,0 +1,80 @@
+"""Configuration files: the paper's is the paper's, and a mistake is named."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+import training
+from tmtv_tf.errors import ParameterError
+from training.config import read_config
+from training.train_vnet import Config
+
+CONFIGS = Path(training.__file__).parent / "configs"
+
+
+def test_the_papers_configuration_is_the_papers():
+    """Revailler et al. 2022, sections 2.2 and 2.4, and its authors' code."""
+    config = read_config(CONFIGS / "vnet_paper.yaml", Config)
+    assert config.grid.grid().input_shape == (256, 128, 128, 2)
+    assert config.grid.spacing_mm == (4, 4, 4)
+    assert (config.grid.pet_window_suv, config.grid.ct_window_hu) == ((0, 25), (-1000, 1000))
+    assert (config.optimizer.name, config.optimizer.learning_rate, config.optimizer.momentum) == (
+        "sgd",
+        0.001,
+        0.9,
+    )
+    assert (config.epochs, config.batch) == (100, 2)
+    assert (config.loss.kind, config.loss.options, config.loss.binarize_target) == (
+        "soft_dice",
+        {"smooth": 0.1},
+        False,
+    )
+    plateau = config.reduce_on_plateau
+    assert (plateau.monitor, plateau.patience, plateau.factor, plateau.min_learning_rate) == (
+        "val_loss",
+        10,
+        0.5,
+        1e-7,
+    )
+    moves = config.augmentation
+    assert (moves.mode, moves.probability, moves.scaling) == ("paper", 0.8, (0.9, 1.1))
+    assert moves.translation_mm == (10, 10, 10)
+    assert [math.radians(a) for a in moves.rotation_degrees] == pytest.approx(
+        [math.pi / 60, math.pi / 30, math.pi / 60]
+    )
+    assert not moves.flip_left_right
+
+
+def test_the_papers_network_is_built_from_it():
+    from training.train_vnet import build
+
+    assert build(read_config(CONFIGS / "vnet_paper.yaml", Config)).count_params() == 10_986_489
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "vnet_paper.yaml"])
+def test_every_configuration_is_valid(name):
+    read_config(CONFIGS / name, Config)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoch: 3", r"c\.yaml: epoch: unknown key"),
+        ("optimizer: {learning_rat: 3}", r"optimizer\.learning_rat: unknown key"),
+        ("batch: 0", r"batch: input should be greater than or equal to 1 \(received 0\)"),
+        ("model: {activation: gelu}", r"model\.activation"),
+        ("epochs: [", "not readable as YAML"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, text, message):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ParameterError, match=message):
+        read_config(tmp_path / "c.yaml", Config)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ParameterError, match="no such file"):
+        read_config(tmp_path / "absent.yaml", Config)

@@ -1,0 +1,171 @@
+"""Training end to end on a little cohort: files, resuming after any end, refusals."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from little_cohort import write_config, write_little_cohort
+
+from postprocess.files import read_json
+from tmtv_tf.errors import CaseError, ParameterError
+from tmtv_tf.models.file import load_model
+from training.config import read_config
+from training.train_vnet import Config, run
+
+EPOCHS = 6
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    return write_little_cohort(tmp_path_factory.mktemp("cohort"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cohort, tmp_path_factory):
+    """A run from its first to its last epoch."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    config = write_config(out.parent / "little.yaml", EPOCHS)
+    run(read_config(config, Config), cohort, out)
+    return out
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with open(out / "log.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(path: Path) -> list[np.ndarray]:
+    return load_model(path)[0].get_weights()
+
+
+def test_a_run_leaves_what_it_promises(undisturbed):
+    log = rows(undisturbed)
+    assert [row["epoch"] for row in log] == [str(e + 1) for e in range(EPOCHS)]
+    assert {"loss", "dice", "val_loss", "val_dice", "learning_rate"} <= log[0].keys()
+    assert float(log[-1]["loss"]) < float(log[0]["loss"])
+    info = read_json(undisturbed / "run.json")
+    assert info["config"]["optimizer"]["learning_rate"] == 0.01
+    assert len(info["data"]["cases"]["train"]) == 6
+    assert info["starts"][0]["software"]["keras"]
+    assert info["starts"][0]["devices"]
+    for name in ("best.keras", "last.keras"):
+        model, grid = load_model(undisturbed / name)
+        assert grid.input_shape == (16, 16, 16, 2) == model.input_shape[1:]
+
+
+def test_killed_and_terminated_it_ends_as_if_undisturbed(cohort, undisturbed, tmp_path):
+    """SIGKILL after the first epoch, SIGTERM some steps later, then to the end: the same log, the same weights."""
+    config, out = write_config(tmp_path / "c.yaml", EPOCHS), tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "training.train_vnet",
+        "--config",
+        config,
+        "--data",
+        cohort,
+        "--out",
+        out,
+    ]
+
+    first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: (out / "log.csv").exists() and len(rows(out)) >= 1, first)
+    first.kill()
+    first.wait()
+    done = len(rows(out))
+    assert done < EPOCHS
+
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: len(rows(out)) > done or done == EPOCHS - 1, second)
+    second.send_signal(signal.SIGTERM)
+    _, message = second.communicate(timeout=120)
+    assert second.returncode in (2, 0)  # 0: it had just finished
+    if second.returncode == 2:
+        assert "Stopped by SIGTERM in epoch" in message
+        assert "Traceback" not in message
+
+    run(read_config(config, Config), cohort, out)
+    assert rows(out) == rows(undisturbed)
+    for name in ("best.keras", "last.keras"):
+        for a, b in zip(weights(undisturbed / name), weights(out / name), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def wait_for(condition, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail("the training process ended before it was stopped")
+        time.sleep(0.02)
+
+
+def test_a_finished_run_is_not_run_again(cohort, undisturbed):
+    before = (undisturbed / "last.keras").stat().st_mtime_ns
+    run(read_config(undisturbed.parent / "little.yaml", Config), cohort, undisturbed)
+    assert (undisturbed / "last.keras").stat().st_mtime_ns == before
+
+
+def test_another_configuration_in_the_same_folder_is_refused(cohort, undisturbed, tmp_path):
+    config = write_config(tmp_path / "c.yaml", EPOCHS, "precision: mixed_bfloat16\n")
+    with pytest.raises(ParameterError, match="another configuration .precision: float32 there"):
+        run(read_config(config, Config), cohort, undisturbed)
+
+
+def test_a_case_without_a_split_is_refused(tmp_path):
+    from tmtv_tf.data.cohort import read_cohort, write_cohort
+
+    write_little_cohort(tmp_path / "cases", 4)
+    cohort_rows = read_cohort(tmp_path / "cases")
+    cohort_rows[1]["split"] = None
+    write_cohort(tmp_path / "cases", cohort_rows)
+    config = write_config(tmp_path / "c.yaml", 1)
+    with pytest.raises(CaseError, match="1 cases have no split .the first: case1."):
+        run(read_config(config, Config), tmp_path / "cases", tmp_path / "run")
+
+
+def test_a_loss_that_is_no_number_stops_with_an_explanation(cohort, tmp_path):
+    from training.callbacks import TrainingError
+
+    config = read_config(write_config(tmp_path / "c.yaml", 2), Config)
+    config = config.model_copy(
+        update={"optimizer": config.optimizer.model_copy(update={"name": "sgd", "learning_rate": 1e30})}
+    )
+    with pytest.raises(TrainingError, match="The loss became nan in epoch 1 at step .* lower learning rate"):
+        run(config, cohort, tmp_path / "run")
+    assert not (tmp_path / "run" / "best.keras").exists()
+
+
+@pytest.mark.parametrize("extra", ["precision: mixed_bfloat16\n"])
+def test_the_command_says_what_it_does(cohort, tmp_path, extra):
+    config = write_config(tmp_path / "c.yaml", 1, extra)
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "training.train_vnet",
+            "--config",
+            config,
+            "--data",
+            cohort,
+            "--out",
+            tmp_path / "r",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
+    assert "V-Net on CPU" in result.stdout
+    assert "6 training cases (6 images), 2 validation cases, batch 2" in result.stdout
+    assert all(
+        layer.dtype_policy.name == "float32" for layer in load_model(tmp_path / "r" / "best.keras")[0].layers
+    )

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from typer.testing import CliRunner
 
-from tests.training.multitask_cohort import write_cohort_of_boxes
+from multitask_cohort import write_cohort_of_boxes
 from tmtv_tf.data.cohort import read_cohort
 from tmtv_tf.data.multitask_dataset import stage_truth, training_batches, validation_batches
 from training.config import LearningRateDrop, OptimizerConfig, read_config

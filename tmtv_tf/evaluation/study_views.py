@@ -1,0 +1,183 @@
+"""Pictures of single patients: multi-scale features and 3-D renderings (Liu et al. 2022, figures 4 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tmtv_tf.evaluation.figures import DPI, STYLE
+from tmtv_tf.evaluation.mip import png
+
+TRUTH_COLOUR = (0.0, 0.447, 0.698)
+PREDICTION_COLOUR = (0.91, 0.349, 0.047)
+SUV_RANGE = (0.0, 0.3)  # of the network's input, where 1 is SUV 25
+SMALLEST_SURFACE = 1  # voxels
+
+
+@dataclass(frozen=True)
+class FeatureView:
+    """What figure 4 shows of one patient; all arrays (Z, Y, X), the head at the highest z.
+
+    Attributes
+    ----------
+    title : a line above the row.
+    image : the network's input, 0..1.
+    features : mean over the channels, from the highest resolution down.
+    probability, truth : on the network's grid; `truth` None without contours.
+    spacing_mm : of `image`.
+    """
+
+    title: str
+    image: npt.NDArray[np.floating]
+    features: Sequence[npt.NDArray[np.floating]]
+    probability: npt.NDArray[np.floating] | None
+    truth: npt.NDArray[np.bool_] | None
+    spacing_mm: tuple[float, float, float]
+
+
+def feature_figure(views: Sequence[FeatureView]) -> bytes:
+    """Figure 4: per patient a coronal (upper) and a sagittal (lower) row of maximum-intensity projections.
+
+    PET, mean features of each resolution (each map in its own grey range, 1st to 99th percentile), lesion
+    probability, truth. Patient's right on the left; in sagittal views the front on the left.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    columns = 3 + max(len(view.features) for view in views)
+    extent = np.array(views[0].image.shape) * views[0].spacing_mm  # mm
+    ratio = extent[0] / max(extent[1], extent[2])
+    with rc_context(STYLE):
+        figure = Figure(
+            figsize=(1.35 * columns, (1.35 * ratio + 0.25) * 2 * len(views)), dpi=DPI, layout="constrained"
+        )
+        grid = figure.subplots(2 * len(views), columns, squeeze=False)
+        for i, view in enumerate(views):
+            panels = _panels(view)
+            for line, axis in ((2 * i, 1), (2 * i + 1, 2)):
+                for column in range(columns):
+                    axes = grid[line][column]
+                    axes.set_axis_off()
+                    if column < len(panels):
+                        name, volume, (low, high) = panels[column]
+                        _show(axes, volume, axis, extent, low, high)
+                        if line == 2 * i:
+                            axes.set_title(name, fontsize=7.5)
+            grid[2 * i][0].text(
+                0, 1.16, view.title, transform=grid[2 * i][0].transAxes, fontsize=8.5, fontweight="bold"
+            )
+        return png(figure)
+
+
+def rendering_figure(
+    cases: Sequence[tuple[str, dict[str, npt.NDArray[np.bool_] | None]]],
+    body: Sequence[npt.NDArray[np.bool_]],
+    spacing_mm: tuple[float, float, float],
+) -> bytes:
+    """Figure 5: lesion surfaces of the truth and of each model, one row per patient.
+
+    Parameters
+    ----------
+    cases : title of the row, and masks (Z, Y, X) by column title, the truth first; None leaves a gap.
+    body : mask of each patient's body, drawn as a silhouette behind.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    columns = max(len(masks) for _, masks in cases)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.9 * columns, 3.5 * len(cases)), dpi=DPI)
+        for row, ((title, masks), outline) in enumerate(zip(cases, body, strict=True)):
+            for column, (name, mask) in enumerate(masks.items()):
+                axes = figure.add_subplot(
+                    len(cases), columns, row * columns + column + 1, projection="3d", computed_zorder=False
+                )
+                axes.set_axis_off()
+                axes.set_title("\n".join(_wrap(name)), fontsize=7.5, y=0.98)
+                if mask is not None:
+                    _render(
+                        axes, mask, outline, spacing_mm, TRUTH_COLOUR if column == 0 else PREDICTION_COLOUR
+                    )
+            figure.text(0.01, 1 - (row + 0.02) / len(cases), title, fontsize=8.5, fontweight="bold", va="top")
+        figure.subplots_adjust(0, 0, 1, 0.94, wspace=0, hspace=0.12)
+        return png(figure)
+
+
+def _panels(view: FeatureView) -> list[tuple[str, npt.NDArray, tuple[float, float]]]:
+    panels: list[tuple[str, npt.NDArray, tuple[float, float]]] = [("PET", view.image, SUV_RANGE)]
+    for stage, feature in enumerate(view.features):
+        low, high = np.percentile(feature, [1, 99])
+        name = "features 1/1" if stage == 0 else f"1/{2**stage}"
+        panels.append((name, feature, (float(low), float(max(high, low + 1e-6)))))
+    if view.probability is not None:
+        panels.append(("probability", view.probability, (0.0, 1.0)))
+    if view.truth is not None:
+        panels.append(("truth", view.truth.astype(float), (0.0, 1.0)))
+    return panels
+
+
+def _show(axes, volume: npt.NDArray, axis: int, extent: npt.NDArray, low: float, high: float) -> None:  # noqa: ANN001
+    width = extent[2] if axis == 1 else extent[1]
+    axes.imshow(
+        volume.max(axis=axis),
+        cmap="gray_r",
+        vmin=low,
+        vmax=high,
+        origin="lower",
+        extent=(0, width, 0, extent[0]),
+        interpolation="nearest",
+    )
+
+
+def _render(axes, mask, body, spacing_mm, colour) -> None:  # noqa: ANN001
+    """Shaded lesion surface before the body's coronal silhouette; seen from the front, slightly from the side."""
+    shape_mm = np.array(mask.shape) * spacing_mm
+    silhouette = body.any(axis=1).astype(float)
+    z = (np.arange(mask.shape[0]) + 0.5) * spacing_mm[0]
+    x = (np.arange(mask.shape[2]) + 0.5) * spacing_mm[2]
+    if 0 < silhouette.sum() < silhouette.size:
+        grid_x, grid_z = np.meshgrid(x, z)
+        axes.contour(
+            grid_x,
+            silhouette,
+            grid_z,
+            levels=[0.5],
+            zdir="y",
+            offset=shape_mm[1],
+            colors="#999999",
+            linewidths=0.8,
+        )
+    if mask.sum() >= SMALLEST_SURFACE:
+        vertices, faces = _surface(mask, spacing_mm)
+        axes.plot_trisurf(
+            vertices[:, 2],
+            vertices[:, 1],
+            vertices[:, 0],
+            triangles=faces,
+            color=colour,
+            linewidth=0,
+            shade=True,
+        )
+    axes.set_xlim(0, shape_mm[2])
+    axes.set_ylim(0, shape_mm[1])
+    axes.set_zlim(0, shape_mm[0])
+    axes.set_box_aspect((shape_mm[2], shape_mm[1], shape_mm[0]), zoom=1.35)
+    axes.view_init(elev=8, azim=-75)
+
+
+def _surface(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]):
+    """Marching cubes around the mask's voxels: vertices (N, 3) in mm (z, y, x), faces (M, 3)."""
+    from skimage.measure import marching_cubes
+
+    padded = np.pad(mask, 1).astype(np.float32)
+    vertices, faces, _, _ = marching_cubes(padded, 0.5, spacing=spacing_mm)
+    return vertices - np.array(spacing_mm) / 2, faces
+
+
+def _wrap(text: str, width: int = 22) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width)

@@ -1,0 +1,50 @@
+"""The study of Liu et al. 2022: python -m training.cross_validate --config C.yaml --data CASES --out STUDY."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def cross_validate(
+    config: Annotated[Path, typer.Option(help="YAML file, e.g. training/configs/multitask_paper.yaml.")],
+    data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
+    out: Annotated[Path, typer.Option(help="Folder of the study; what is done there is not done again.")],
+    model: Annotated[
+        list[str] | None, typer.Option(help="Train this model only; repeat for several. Default: all nine.")
+    ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            help="Train this fold only (1, 2 ...), e.g. $SLURM_ARRAY_TASK_ID; no report is written."
+        ),
+    ] = None,
+    true_risk: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with case_id and true_event_probability of outcome phantoms: the best reachable AUC."
+        ),
+    ] = None,
+) -> None:
+    """Train and test the nine models of the paper in five folds, and write every table and figure.
+
+    Writes STUDY/folds.csv, STUDY/<model>/fold<k>/ (last.keras, log.csv, run.json, predictions.csv, probability/),
+    STUDY/predictions.csv (out of fold, all models) and STUDY/report/index.html. A fold that was interrupted is
+    gone on with, a finished one is skipped. Folds are independent jobs: run them anywhere with --fold and the same
+    --out (or copy their folders together), then once without --fold for the report.
+    """
+    from training.config import read_config
+    from training.study import StudyConfig, run_study
+
+    run_study(read_config(config, StudyConfig), data, out, models=model, fold=fold, true_risk=true_risk)
+
+
+if __name__ == "__main__":
+    from postprocess.console import run_app
+
+    run_app(app)

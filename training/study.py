@@ -1,0 +1,318 @@
+"""A cross-validated study: every model in every fold, out-of-fold predictions, rivals, report."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from postprocess.files import write_text
+from postprocess.image import read_image
+from postprocess.parallel import progress
+from tmtv_tf.data.case import Case, load_case
+from tmtv_tf.data.cohort import Row
+from tmtv_tf.data.dataset import steps_per_epoch
+from tmtv_tf.data.multitask_dataset import training_batches
+from tmtv_tf.data.multitask_input import MultitaskArrays, probability_on_pet
+from tmtv_tf.errors import CaseError, ParameterError
+from tmtv_tf.evaluation.classification import youden_threshold
+from tmtv_tf.evaluation.overlap import confusion
+from tmtv_tf.evaluation.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
+from tmtv_tf.evaluation.study_tables import ORACLE
+from tmtv_tf.models.study import STUDY_MODELS
+from training.fit import Experiment, run_fit
+from training.folds import make_folds, read_folds, read_outcomes, write_folds
+from training.multitask import (
+    MultitaskFitConfig,
+    Network,
+    check_models,
+    fingerprint,
+    make_examples,
+    predict,
+    prepare_inputs,
+    training_weights,
+    write_probability,
+)
+from training.run import open_run
+from training.strategy import choose_strategy, describe_devices, is_chief
+
+PREDICTIONS = "predictions.csv"
+COLUMNS = (
+    "case_id",
+    "part",
+    "efs2y_event",
+    "probability",
+    "dice",
+    "precision",
+    "recall",
+    "dice_network_grid",
+)
+
+
+class StudyConfig(MultitaskFitConfig):
+    """A study: the networks' configuration, which models, how many folds."""
+
+    models: tuple[str, ...] = tuple(STUDY_MODELS)
+    folds: int = Field(5, ge=2)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every fold of every model needs."""
+
+    config: StudyConfig
+    data: Path
+    out: Path
+    rows: list[Row]
+    folds: dict[str, int]
+    arrays: dict[str, MultitaskArrays]
+
+    def part(self, fold: int, *, test: bool) -> list[Row]:
+        """The rows that are tested in this fold, or trained on."""
+        return [row for row in self.rows if (self.folds[row["case_id"]] == fold) == test]
+
+    def folder(self, model: str, fold: int) -> Path:
+        return self.out / model / f"fold{fold}"
+
+
+def run_study(
+    config: StudyConfig,
+    data: Path,
+    out: Path,
+    *,
+    models: Sequence[str] | None = None,
+    fold: int | None = None,
+    true_risk: Path | None = None,
+) -> None:
+    """Train what is not trained yet; without `fold`, write predictions and report too.
+
+    Raises
+    ------
+    CaseError, ParameterError
+        Outcomes that contradict themselves, folds that leak or lack events, an unknown model or fold.
+    """
+    names = list(models or config.models)
+    check_models(names)
+    if fold is not None and not 1 <= fold <= config.folds:
+        raise ParameterError(f"--fold must be 1 to {config.folds}. Received: {fold}.")
+    rows = sorted(read_outcomes(data), key=lambda row: row["case_id"])
+    folds = open_folds(out / "folds.csv", rows, config)
+    arrays = prepare_inputs(data, rows, config.grid.grid())
+    study = Study(config, data, out, rows, folds, arrays)
+    for name in names:
+        run_model(study, name, [fold] if fold is not None else range(1, config.folds + 1))
+    if fold is None:
+        from training.study_report import write_study_report
+
+        measures = case_measures(study)
+        predictions = pd.concat([out_of_fold(study, names), rival_predictions(study, measures)])
+        if true_risk is not None:
+            predictions = pd.concat([predictions, oracle_predictions(study, true_risk)])
+        write_csv(out / PREDICTIONS, predictions)
+        print(f"Report: {write_study_report(study, predictions, measures)}")
+
+
+def open_folds(path: Path, rows: Sequence[Row], config: StudyConfig) -> dict[str, int]:
+    """The folds of the file, or new ones, written to it; the same seed gives the same folds on every machine."""
+    if path.is_file():
+        return read_folds(path, rows, config.folds)
+    folds = make_folds(rows, config.folds, config.seed)
+    write_folds(path, rows, folds)
+    return folds
+
+
+def run_model(study: Study, name: str, folds: Sequence[int]) -> None:
+    """Train and test one model in these folds; its network is compiled once for all of them."""
+    missing = [fold for fold in folds if not (study.folder(name, fold) / PREDICTIONS).is_file()]
+    if not missing:
+        return
+    keras.backend.clear_session()
+    strategy = choose_strategy()
+    network = Network(name, study.config, strategy)
+    for fold in missing:
+        start = time.perf_counter()
+        train_fold(study, network, fold, strategy)
+        if is_chief(strategy):
+            evaluate_fold(study, network, fold)
+            minutes = (time.perf_counter() - start) / 60
+            print(f"{name}, fold {fold} of {study.config.folds}: {minutes:.1f} minutes.", flush=True)
+
+
+def train_fold(study: Study, network: Network, fold: int, strategy) -> None:
+    """Train to the last epoch, or go on; the paper has no validation set, so no epoch is chosen."""
+    config = study.config.model_copy(update={"monitor": "loss"})
+    rows = study.part(fold, test=False)
+    examples = make_examples(rows, study.arrays, training_weights(rows))
+    folder = study.folder(network.name, fold)
+    data = fingerprint({"train": [e.arrays for e in examples]}, rows)
+    # which models are run, and in which order, does not change this one
+    settings = config.model_copy(update={"models": (network.name,)})
+    open_run(folder, settings, data, describe_devices(strategy), writes=is_chief(strategy))
+    experiment = Experiment(
+        build=network.fresh,
+        compile_options=dict,
+        training_data=lambda epoch, step: training_batches(
+            examples,
+            network.outputs,
+            batch=config.batch,
+            seed=config.seed,
+            epochs=config.epochs,
+            first_epoch=epoch,
+            first_step=step,
+            augmentation=config.augmentation.augmentation(),
+        ),
+        steps_per_epoch=steps_per_epoch(len(examples), config.batch),
+        validation_data=None,
+        save=lambda path, model: (
+            None
+        ),  # state.npz is what a run goes on from; the network is written at the end
+    )
+    run_fit(experiment, config, folder, strategy)
+
+
+def evaluate_fold(study: Study, network: Network, fold: int) -> None:
+    """Predict training and test patients with the trained network; predictions.csv says that the fold is done."""
+    folder = study.folder(network.name, fold)
+    network.save(folder / "last.keras", network.model)
+    rows = []
+    for part in ("train", "test"):
+        members = {row["case_id"]: row for row in study.part(fold, test=part == "test")}
+        if part == "train" and "prognosis" not in network.outputs:
+            continue  # training patients only serve to choose the threshold
+        for arrays, event, lesion in predict(network.model, [study.arrays[case_id] for case_id in members]):
+            row = {"case_id": arrays.case_id, "part": part, "probability": event}
+            row["efs2y_event"] = members[arrays.case_id]["efs2y_event"]
+            if lesion is not None and part == "test":
+                path = folder / "probability" / arrays.case_id / "probability.nii.gz"
+                write_probability(path, lesion, arrays.crop)
+                row |= segmentation_metrics(load_case(study.data / arrays.case_id), arrays, lesion)
+            rows.append(row)
+    write_csv(folder / PREDICTIONS, pd.DataFrame(rows, columns=list(COLUMNS)))
+    (folder / "state.npz").unlink(missing_ok=True)  # large, and of no use to a finished fold
+
+
+def segmentation_metrics(case: Case, arrays: MultitaskArrays, lesion: np.ndarray) -> dict[str, float]:
+    """Dice, precision and recall of probability > 0.5 against TMTVprob > 0.5 on the PET grid; empty without truth.
+
+    `dice_network_grid` is the Dice on the network's own grid, as the paper seems to have taken it.
+    """
+    if case.tmtvprob is None:
+        return {}
+    truth = read_image(case.tmtvprob)
+    native = confusion(probability_on_pet(lesion, arrays.crop, truth.geometry) > 0.5, truth.array > 0.5)
+    return {
+        "dice": native.dice,
+        "precision": native.ppv,
+        "recall": native.sensitivity,
+        "dice_network_grid": confusion(lesion > 0.5, arrays.read_truth()).dice,
+    }
+
+
+def out_of_fold(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    """Test rows of every model and fold, with the threshold from that fold's training rows.
+
+    Raises
+    ------
+    CaseError
+        A fold is not finished.
+    """
+    tables = []
+    for name in names:
+        for fold in range(1, study.config.folds + 1):
+            path = study.folder(name, fold) / PREDICTIONS
+            if not path.is_file():
+                raise CaseError(f"{path}: missing; fold {fold} of {name} is not finished.")
+            table = pd.read_csv(path, dtype={"case_id": str})
+            tables.append(
+                _with_threshold(table[table["part"] == "test"], table[table["part"] == "train"], name, fold)
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def case_measures(study: Study) -> pd.DataFrame:
+    """Per case: TMTV, Dmax, SUVmax of the reader's lesions, and the Dice that the network's grid allows at most."""
+    path = study.out / "measures.csv"
+    if path.is_file():
+        known = pd.read_csv(path, dtype={"case_id": str})
+        if sorted(known["case_id"]) == [row["case_id"] for row in study.rows]:
+            return known
+    rows = []
+    with progress("measures", len(study.rows)) as advance:
+        for row in study.rows:
+            case, arrays = load_case(study.data / row["case_id"]), study.arrays[row["case_id"]]
+            ceiling = segmentation_metrics(case, arrays, arrays.read_truth().astype(np.float32))
+            rows.append(
+                {"case_id": case.case_id, **measure(case), "dice_ceiling": ceiling.get("dice", math.nan)}
+            )
+            advance(1)
+    table = pd.DataFrame(rows)
+    write_csv(path, table)
+    return table
+
+
+def rival_predictions(study: Study, measures: pd.DataFrame) -> pd.DataFrame:
+    """Logistic and Cox regressions on TMTV, Dmax, SUVmax, in the same folds."""
+    cohort = cohort_frame(study.rows).merge(measures, on="case_id")
+    rivals = {
+        "tmtv": lambda train, test: logistic_scores(train, test, ["tmtv_ml"]),
+        "logistic": logistic_scores,
+        "cox": cox_scores,
+    }
+    tables = []
+    for name, scores in rivals.items():
+        for fold in range(1, study.config.folds + 1):
+            tested = cohort["case_id"].map(study.folds) == fold
+            train, test = cohort[~tested].copy(), cohort[tested].copy()
+            if train.dropna(subset=["efs2y_event", *MEASURES]).empty:
+                continue
+            both = [part.assign(probability=scores(train, part)) for part in (train, test)]
+            tables.append(_with_threshold(both[1], both[0], name, fold))
+    kept = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["probability"])
+    return kept.dropna(subset=["probability"])
+
+
+def oracle_predictions(study: Study, path: Path) -> pd.DataFrame:
+    """The risk that drew the phantoms' outcomes, as if it were a model: what no model can beat but by luck."""
+    truth = pd.read_csv(path, dtype={"case_id": str})
+    for column in ("case_id", "true_event_probability"):
+        if column not in truth:
+            raise CaseError(f"{path}: the column {column} is missing.")
+    table = cohort_frame(study.rows).merge(truth[["case_id", "true_event_probability"]], on="case_id")
+    if len(table) != len(study.rows):
+        missing = sorted({row["case_id"] for row in study.rows} - set(table["case_id"]))
+        raise CaseError(f"{path}: {len(missing)} cases of the cohort are missing (the first: {missing[0]}).")
+    table = table.rename(columns={"true_event_probability": "probability"})
+    table["fold"] = table["case_id"].map(study.folds)
+    parts = [
+        _with_threshold(table[table["fold"] == k], table[table["fold"] != k], ORACLE, k)
+        for k in range(1, study.config.folds + 1)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def cohort_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """cohort.csv as a data frame; missing numbers are NaN."""
+    table = pd.DataFrame(list(rows))
+    numbers = ["efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event"]
+    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table whole or not at all."""
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _with_threshold(test: pd.DataFrame, train: pd.DataFrame, model: str, fold: int) -> pd.DataFrame:
+    known = train.dropna(subset=["efs2y_event", "probability"])
+    threshold = youden_threshold(known["efs2y_event"], known["probability"]) if len(known) else math.nan
+    columns: dict[str, Any] = {"model": model, "fold": fold, "threshold": threshold}
+    wanted = ["model", "fold", "case_id", "efs2y_event", "probability", "threshold", *COLUMNS[4:]]
+    return test.assign(**columns).reindex(columns=wanted)

@@ -77,6 +77,9 @@ def write_seg(path: Path, slices: list[Dataset], masks: np.ndarray, **options: o
             "AccessionNumber",
             "StudyID",
             "ReferringPhysicianName",
+            "PatientSex",
+            "StudyDate",
+            "Manufacturer",
         ):
             if keyword not in ds:
                 setattr(ds, keyword, "")

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from postprocess.components import label_components, threshold_probability
     from postprocess.config import Config
-    from postprocess.measures import Lesion, lesion_table
-    from postprocess.segmentation import METHODS, Segmentation, segment
+    from postprocess.measures import Lesion, lesion_table, patient_measures
+    from postprocess.methods import METHODS
+    from postprocess.segmentation import Segmentation, segment
     from postprocess.thresholds import threshold_suvmax_fraction
     from postprocess.watershed import split_large_components
 
 _WHERE = {
     "Config": "config",
     "Lesion": "measures",
-    "METHODS": "segmentation",
+    "METHODS": "methods",
     "Segmentation": "segmentation",
     "label_components": "components",
     "lesion_table": "measures",
+    "patient_measures": "measures",
     "segment": "segmentation",
     "split_large_components": "watershed",
     "threshold_probability": "components",
@@ -34,6 +36,7 @@ __all__ = [
     "Segmentation",
     "label_components",
     "lesion_table",
+    "patient_measures",
     "segment",
     "split_large_components",
     "threshold_probability",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ from typing import Any
 import numpy as np
 
 from postprocess.config import Config
+from postprocess.editing import Edits, excluded_voxels, grow_seed
 from postprocess.errors import PostprocessError
 from postprocess.files import read_json, replace_atomically, sha256, write_json
+from postprocess.image import Image, write_image
+from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
+from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, summarize
+from postprocess.methods import DEFAULT_METHODS
+from postprocess.orientation import orientation_of
+from postprocess.segmentation import Lesions, Segmentation
 
 RESULT_FILE = "tmtv.json"
 MAX_LABEL = 65535  # label images are uint16
@@ -25,16 +33,39 @@ class Job:
     """What to do for one case; everything that can change a number is in here."""
 
     case_id: str
-    map_path: Path
+    map_file: MapFile
     suv_path: Path
     folder: Path
-    methods: tuple[str, ...] = ("raw", "41", "2.5", "4.0")
+    methods: tuple[str, ...] = DEFAULT_METHODS
     config: Config = field(default_factory=Config)
-    is_mask: bool = False
+    exclude_mask: Path | None = None
+    edits: Edits = field(default_factory=Edits)
+    height_cm: float | None = None
+    weight_kg: float | None = None
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """The input files by the role they play."""
+        found = {
+            "mask" if self.map_file.is_mask else "probability": self.map_file.path,
+            "suv": self.suv_path,
+            "reference": self.map_file.reference,
+            "exclude_mask": self.exclude_mask,
+        }
+        return {role: path for role, path in found.items() if path is not None}
 
     @property
     def parameters(self) -> dict[str, Any]:
-        return {**asdict(self.config), "input": "mask" if self.is_mask else "probability"}
+        return {
+            **asdict(self.config),
+            "mask_labels": list(self.map_file.mask_labels),
+            "channel": self.map_file.channel,
+            "exclude": [f"{method}:{label}" for method, label in self.edits.exclude],
+            "include_seed_mm": [list(seed) for seed in self.edits.seeds_mm],
+            "seed_limit_mm": self.edits.seed_limit_mm,
+            "height_cm": self.height_cm,
+            "weight_kg": self.weight_kg,
+        }
 
 
 def run_case(job: Job) -> dict[str, Any]:
@@ -48,39 +79,28 @@ def run_case(job: Job) -> dict[str, Any]:
     PostprocessError
         Inputs that cannot be used, or a folder that cannot be written.
     """
-    paths = {"mask" if job.is_mask else "probability": job.map_path, "suv": job.suv_path}
-    for path in paths.values():
+    for path in job.paths.values():
         if not path.is_file():
             raise PostprocessError(f"{path}: no such file.")
-    with ThreadPoolExecutor(2) as executor:
-        hashes = {name: executor.submit(sha256, path) for name, path in paths.items()}
-
-        def description() -> dict[str, Any]:
-            return {
-                "case_id": job.case_id,
-                "parameters": job.parameters,
-                "inputs": {
-                    name: {"file": path.name, "sha256": hashes[name].result()} for name, path in paths.items()
-                },
-                "software": software(),
-            }
-
-        result_path = job.folder / RESULT_FILE
-        before = _earlier_result(result_path)
-        if before and {key: before.get(key) for key in description()} == description():
-            if set(job.methods) <= set(before["methods"]):
-                return {**before, "skipped": True}
-        else:
-            before = None
-        computed, warnings = _compute(job)
-        merged = {**(before["methods"] if before else {}), **computed}
-        result = {
-            "case_id": job.case_id,
-            "methods": merged,
-            **{key: value for key, value in description().items() if key != "case_id"},
-            "warnings": warnings,
-        }
-    write_json(result_path, result)
+    earlier = _earlier_result(job.folder / RESULT_FILE)
+    with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
+        hashes = {role: executor.submit(sha256, path) for role, path in job.paths.items()}
+        if earlier is not None:
+            description = _describe(job, hashes)
+            if any(earlier.get(key) != value for key, value in description.items()):
+                earlier = None
+            elif set(job.methods) <= set(earlier["methods"]):
+                return {**earlier, "skipped": True}
+        kept = earlier["methods"] if earlier else {}
+        computed = _compute(job, keep=set(kept))
+        description = _describe(job, hashes)
+    result = {
+        "case_id": job.case_id,
+        "methods": {**kept, **computed.pop("methods")},
+        **description,
+        **computed,
+    }
+    write_json(job.folder / RESULT_FILE, result)
     return {**result, "skipped": False}
 
 
@@ -94,6 +114,18 @@ def software() -> dict[str, str]:
         return {"name": "tmtv-tf", "version": "unknown"}
 
 
+def _describe(job: Job, hashes: dict[str, Future[str]]) -> dict[str, Any]:
+    """What identifies a result: case, parameters, inputs, software."""
+    return {
+        "case_id": job.case_id,
+        "parameters": job.parameters,
+        "inputs": {
+            role: {"file": path.name, "sha256": hashes[role].result()} for role, path in job.paths.items()
+        },
+        "software": software(),
+    }
+
+
 def _earlier_result(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
@@ -104,40 +136,83 @@ def _earlier_result(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("methods"), dict) else None
 
 
-def _compute(job: Job) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    from postprocess.image import Image, write_image
-    from postprocess.inputs import read_case
-    from postprocess.measures import lesions_of_voxels, patient_measures
-    from postprocess.orientation import orientation_of
-    from postprocess.segmentation import Segmentation
-
-    images = read_case(job.map_path, job.suv_path, is_mask=job.is_mask)
+def _compute(job: Job, keep: set[str]) -> dict[str, Any]:
+    """Segment, measure, and write all but `tmtv.json`; returns `methods`, `warnings` and, if any, `edits`."""
+    images = read_case(job.map_file, job.suv_path, job.config.probability_threshold)
+    probability = images.probability.array
+    edits: dict[str, Any] = {}
+    if job.exclude_mask is not None:
+        probability, edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
     geometry = images.suv.geometry
-    work = Segmentation(images.probability.array, images.suv.array, geometry.spacing_mm, job.config)
-    labels = {method: work.voxel_labels(method) for method in job.methods}
-    for method, label in labels.items():
-        if label.max(initial=0) > MAX_LABEL:
+    work = Segmentation(probability, images.suv.array, geometry.spacing_mm, job.config)
+    gone = None
+    if job.edits.exclude:
+        gone = excluded_voxels(work, job.edits.exclude)
+        edits["excluded_ml"] = float(gone.sum() * geometry.voxel_ml)
+    lesions = {}
+    for method in job.methods:
+        added = None
+        if job.edits.seeds_mm:
+            grown = [
+                grow_seed(work, geometry, s, method, job.edits.seed_limit_mm) for s in job.edits.seeds_mm
+            ]
+            added = np.unique(np.concatenate([index for index, _ in grown]))
+            images.warnings.extend(warning for _, warnings in grown for warning in warnings)
+        lesions[method] = work.lesions(method, gone, added)
+        if added is not None:
+            unedited = work.lesions(method, gone)
+            difference = lesions[method].index.size - unedited.index.size
+            edits.setdefault("added_ml", {})[method] = float(difference * geometry.voxel_ml)
+        if lesions[method].label.max(initial=0) > MAX_LABEL:
             raise PostprocessError(
-                f"{job.map_path}: {label.max()} lesions under {method}; a label image holds {MAX_LABEL} at most. "
-                "Is this a segmentation?"
+                f"{job.map_file.path}: {lesions[method].label.max()} lesions under {method}; a label image holds "
+                f"{MAX_LABEL} at most. Is this a segmentation?"
             )
+    _clear(job.folder, keep)
+    measures = _write(job, images, work, lesions)
+    return {"methods": measures, "warnings": images.warnings, **({"edits": edits} if edits else {})}
+
+
+def _without_mask(images: CaseImages, path: Path, config: Config) -> tuple[np.ndarray, float]:
+    """The map with 0 inside an exclusion mask, and the volume of foreground this takes out."""
+    mask = read_mask(path, images.suv.geometry)
+    probability = images.probability.array
+    removed = np.count_nonzero(mask & (probability > config.probability_threshold))
+    return np.where(mask, probability.dtype.type(0), probability), removed * images.suv.geometry.voxel_ml
+
+
+def _clear(folder: Path, keep: set[str]) -> None:
+    """Make a case unfinished: remove its `tmtv.json`, then what other parameters or a killed run left behind."""
+    if not folder.is_dir():
+        return
+    (folder / RESULT_FILE).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        found = re.fullmatch(r"(?:\.[0-9a-f]{8}\.)?(?:lesions_(.+)\.(?:nii\.gz|csv)|tmtv\.json)", path.name)
+        if found and (path.name.startswith(".") or found[1] not in keep):
+            path.unlink()
+
+
+def _write(
+    job: Job, images: CaseImages, work: Segmentation, lesions: dict[str, Lesions]
+) -> dict[str, dict[str, Any]]:
+    geometry = images.suv.geometry
     turn = orientation_of(images.stored)
-    (job.folder / RESULT_FILE).unlink(missing_ok=True)  # from here on the case is unfinished
     measures = {}
-    for method, label in labels.items():
+    for method, found in lesions.items():
         volume = np.zeros(geometry.shape, np.uint16)
-        volume.reshape(-1)[work.index] = label
+        volume.reshape(-1)[found.index] = found.label
         write_image(job.folder / f"lesions_{method}.nii.gz", Image(turn.undo(volume), images.stored))
-        lesions = lesions_of_voxels(work.index, label, work.suv, geometry, work.sphere_means)
-        write_lesions(job.folder / f"lesions_{method}.csv", lesions)
-        measures[method] = patient_measures(lesions, work.index[label > 0], geometry)
-    return measures, images.warnings
+        table = lesions_of_voxels(found, work.suv, geometry)
+        write_lesions(job.folder / f"lesions_{method}.csv", table)
+        measures[method] = summarize(table, found, geometry)
+        if job.height_cm and job.weight_kg:
+            dmax_mm, body_m2 = measures[method]["dmax_mm"], body_surface_m2(job.height_cm, job.weight_kg)
+            measures[method]["sdmax_per_m"] = None if dmax_mm is None else dmax_mm / 1000 / body_m2
+    return measures
 
 
-def write_lesions(path: str | os.PathLike[str], lesions: Sequence[Any]) -> None:
+def write_lesions(path: str | os.PathLike[str], lesions: Sequence[Lesion]) -> None:
     """Write the lesion table as CSV, whole or not at all; numbers with 7 significant digits."""
-    from postprocess.measures import Lesion
-
     with replace_atomically(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([item.name for item in fields(Lesion)])

@@ -2,72 +2,112 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postprocess.config import Config
+from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
-DEFAULT_METHODS = ["raw", "41", "2.5", "4.0"]
+if TYPE_CHECKING:
+    from postprocess.case import Job
+
+CASE, CALCULATION, EDITING = "Files and cases", "Calculation", "A reader's changes (one case)"
 
 app = typer.Typer(
     name="tmtv-postprocess",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-@app.command(no_args_is_help=True)
+def option(text: str, *names: str, panel: str = CASE, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
+
+
+_METHODS_HELP = "Methods:\n\n" + "\n".join(
+    f"[bold]{name}[/bold] - {text}\n" for name, text in METHODS.items()
+)
+
+
+@app.command(no_args_is_help=True, epilog=_METHODS_HELP)
 def postprocess(
-    suv: Annotated[Path, typer.Option(help="SUVbw image of the PET, or the folder of a cohort.")],
-    out: Annotated[Path, typer.Option(help="Results go to OUT/<case-id>/.")],
+    suv: Annotated[Path, option("SUVbw image of the PET, or the folder of a cohort.")],
+    out: Annotated[Path, option("Results go to OUT/<case-id>/.")],
     probability: Annotated[
         Path | None,
-        typer.Option("--probability", "-p", help="Probability map in [0, 1], or the folder of a cohort."),
+        option("Map in [0, 1]: NIfTI, NRRD, MHA, nnU-Net .npz; or a folder.", "--probability", "-p"),
     ] = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="Binary or label image in place of the map; all that is not 0 counts.")
+    mask: Annotated[Path | None, option("Binary or label image in place of a map; or a folder.")] = None,
+    mask_label: Annotated[
+        list[int] | None,
+        option("Label of --mask that counts as lesion; may be repeated. Default: all but 0."),
     ] = None,
+    reference: Annotated[Path | None, option("Image whose grid the .npz has. Default: the PET.")] = None,
+    channel: Annotated[int | None, option("Lesion class of the .npz. Default: 1 of two.")] = None,
+    case_id: Annotated[str | None, option("Default: the name of the folder that holds the map.")] = None,
+    workers: Annotated[int, option("Processes for a cohort.")] = 1,
+    scheduler: Annotated[str | None, option("Running Dask scheduler, tcp://host:port, for a cohort.")] = None,
     method: Annotated[
-        list[str] | None, typer.Option("--method", "-m", help="May be repeated. Default: raw 41 2.5 4.0.")
+        list[str] | None,
+        option("May be repeated; see below. Default: raw 41 2.5 4.0.", "--method", "-m", panel=CALCULATION),
     ] = None,
-    case_id: Annotated[
-        str | None, typer.Option(help="Default: the name of the folder that holds the map.")
-    ] = None,
-    workers: Annotated[int, typer.Option(help="Processes for a cohort.")] = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Running Dask scheduler, tcp://host:port.")] = None,
+    split_only: Annotated[bool, option("Same as --method parts.", panel=CALCULATION)] = False,
     probability_threshold: Annotated[
-        float, typer.Option(help="Mask: probability > this.")
+        float, option("The mask is probability > this.", panel=CALCULATION)
     ] = Config.probability_threshold,
-    connectivity: Annotated[int, typer.Option(help="6, 18 or 26.")] = Config.connectivity,
+    connectivity: Annotated[int, option("6, 18 or 26 neighbours.", panel=CALCULATION)] = Config.connectivity,
     split_above_ml: Annotated[
-        float, typer.Option(help="Split components over this volume.")
+        float, option("Components over this are split by watershed.", panel=CALCULATION)
     ] = Config.split_above_ml,
     peak_distance_mm: Annotated[
-        float, typer.Option(help="A peak is the highest within this.")
+        float, option("A part grows from the highest SUV within this.", panel=CALCULATION)
     ] = Config.peak_distance_mm,
-    min_volume_ml: Annotated[float, typer.Option(help="Leave out smaller lesions.")] = Config.min_volume_ml,
-    liver_suv: Annotated[float | None, typer.Option(help="SUV threshold of the method liver.")] = None,
+    min_volume_ml: Annotated[
+        float, option("Leave out smaller lesions.", panel=CALCULATION)
+    ] = Config.min_volume_ml,
+    liver_suv: Annotated[
+        float | None, option("SUV threshold of the method liver, by your definition.", panel=CALCULATION)
+    ] = Config.liver_suv,
+    height_cm: Annotated[float | None, option("With --weight-kg: adds SDmax.", panel=CALCULATION)] = None,
+    weight_kg: Annotated[float | None, option("With --height-cm: adds SDmax.", panel=CALCULATION)] = None,
+    exclude: Annotated[
+        list[str] | None,
+        option(
+            "Lesion to take out, as numbered without edits: LABEL, or METHOD:LABEL of several methods.",
+            panel=EDITING,
+        ),
+    ] = None,
+    exclude_mask: Annotated[
+        Path | None, option("Image; where it is not 0 nothing is lesion.", panel=EDITING)
+    ] = None,
+    include_seed: Annotated[
+        list[str] | None,
+        option("LPS point x,y,z in mm; adds what holds it over the threshold.", panel=EDITING),
+    ] = None,
+    seed_limit_mm: Annotated[float, option("How far such a region may grow.", panel=EDITING)] = 30.0,
 ) -> None:
     """Total metabolic tumour volume from any network's probability map, or any mask, under the published thresholds.
 
-    One case: tmtv-postprocess --probability p1/probability.nii.gz --suv p1/pet.nii.gz --out results
+    One case:
 
-    A cohort: tmtv-postprocess --probability maps --suv cases --out results --workers 4
-    with maps/<case-id>/probability.nii.gz and cases/<case-id>/pet.nii.gz. Finished cases are skipped.
+      tmtv-postprocess --probability p1/probability.nii.gz --suv p1/pet.nii.gz --out results
 
-    Not a medical device.
+    A cohort, maps/<case-id>/probability.nii.gz (or mask.nii.gz) with cases/<case-id>/pet.nii.gz:
+
+      tmtv-postprocess --probability maps --suv cases --out results --workers 4
+
+    Written to OUT/<case-id>/: lesions_METHOD.nii.gz, lesions_METHOD.csv, tmtv.json; for a cohort also OUT/tmtv.csv.
+    Finished cases are skipped. Exit status: 0 all done, 1 some cases failed, 2 nothing done. Not a medical device.
     """
-    from postprocess.case import Job
-    from postprocess.cohort import find_cases
     from postprocess.errors import ParameterError
-    from postprocess.segmentation import check_method
 
     if (probability is None) == (mask is None):
         raise ParameterError("Give one of --probability and --mask.")
-    maps = Path(probability or mask or "")
     config = Config(
         probability_threshold=probability_threshold,
         connectivity=connectivity,
@@ -76,42 +116,68 @@ def postprocess(
         min_volume_ml=min_volume_ml,
         liver_suv=liver_suv,
     )
-    methods = tuple(dict.fromkeys(method or DEFAULT_METHODS))
+    methods = ("parts",) if split_only else tuple(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
-        check_method(name)
+        parse_method(name, config)
+    maps = Path(probability or mask or "")
+    single = (case_id, reference, exclude, exclude_mask, include_seed, height_cm, weight_kg)
+    if maps.is_dir() and any(value is not None for value in single):
+        raise ParameterError(
+            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --height-cm and --weight-kg belong to "
+            f"one case; {maps} is a folder."
+        )
+
+    from postprocess.case import Job
+    from postprocess.cohort import find_cases
+    from postprocess.editing import Edits
+    from postprocess.inputs import MapFile
+
+    edits = Edits(
+        exclude=tuple(_lesion(text, methods) for text in exclude or ()),
+        seeds_mm=tuple(_point(text) for text in include_seed or ()),
+        seed_limit_mm=seed_limit_mm,
+    )
     if maps.is_dir():
-        if case_id is not None:
-            raise ParameterError("--case-id names one case; a cohort takes its names from its folders.")
         cases = find_cases(maps, suv, is_mask=mask is not None)
     else:
         cases = [(case_id or maps.resolve().parent.name, maps, suv)]
     jobs = [
         Job(
             case_id=name,
-            map_path=map_path,
+            map_file=MapFile(path, mask is not None, tuple(mask_label or ()), reference, channel),
             suv_path=suv_path,
             folder=out / name,
             methods=methods,
             config=config,
-            is_mask=mask is not None,
+            exclude_mask=exclude_mask,
+            edits=edits,
+            height_cm=height_cm,
+            weight_kg=weight_kg,
         )
-        for name, map_path, suv_path in cases
+        for name, path, suv_path in cases
     ]
-    if not maps.is_dir():
-        _run_one(jobs[0])
-    else:
+    if maps.is_dir():
         raise typer.Exit(_run_cohort(jobs, out, workers, scheduler))
+    _run_one(jobs[0])
 
 
-def _run_one(job: Any) -> None:
+def _run_one(job: Job) -> None:
     from postprocess.case import run_case
 
     result = run_case(job)
-    _show_warnings(job.case_id, result)
-    _show(result, job)
+    _show_warnings([result])
+    print(f"{job.case_id}: {'finished before' if result['skipped'] else 'done'}, results in {job.folder}")
+    print(f"{'method':>14} {'TMTV mL':>10} {'TLG':>10} {'SUVmax':>8} {'lesions':>8} {'Dmax mm':>8}")
+    for method in job.methods:
+        found = result["methods"][method]
+        suv_max, dmax_mm = ("-" if found[k] is None else f"{found[k]:.2f}" for k in ("suv_max", "dmax_mm"))
+        print(
+            f"{method:>14} {found['tmtv_ml']:10.2f} {found['tlg']:10.1f} {suv_max:>8} "
+            f"{found['lesion_count']:8d} {dmax_mm:>8}"
+        )
 
 
-def _run_cohort(jobs: list[Any], out: Path, workers: int, scheduler: str | None) -> int:
+def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | None) -> int:
     from postprocess.case import run_case
     from postprocess.cohort import TABLE_FILE, write_table
     from postprocess.console import report_failures
@@ -125,36 +191,41 @@ def _run_cohort(jobs: list[Any], out: Path, workers: int, scheduler: str | None)
         description="post-processing",
     )
     done = [outcome.value for outcome in outcomes if outcome.error is None]
-    for result in done:
-        _show_warnings(result["case_id"], result)
+    _show_warnings(done)
     if done:
         write_table(out / TABLE_FILE, done, jobs[0].methods)
         skipped = sum(result["skipped"] for result in done)
-        print(f"{len(done)} cases in {out} ({skipped} were finished before), table: {out / TABLE_FILE}")
+        print(f"{len(done)} cases in {out} ({skipped} were finished before), table in {out / TABLE_FILE}")
     return report_failures(outcomes)
 
 
-def _show_warnings(case_id: str, result: dict[str, Any]) -> None:
+def _show_warnings(results: Sequence[dict[str, Any]]) -> None:
     import logging
 
-    for warning in result.get("warnings", []):
-        logging.getLogger(__name__).warning("%s: %s", case_id, warning)
+    for result in results:
+        for warning in result.get("warnings", []):
+            logging.getLogger(__name__).warning("%s: %s", result["case_id"], warning)
 
 
-def _show(result: dict[str, Any], job: Any) -> None:
-    """A small table on the terminal."""
-    print(f"{job.case_id}: {'finished before' if result['skipped'] else 'done'}, results in {job.folder}")
-    print(f"{'method':>14} {'TMTV mL':>10} {'TLG':>10} {'SUVmax':>8} {'lesions':>8} {'Dmax mm':>8}")
-    for method in job.methods:
-        found = result["methods"][method]
-        cells = (
-            f"{found['tmtv_ml']:10.1f}",
-            f"{found['tlg']:10.1f}",
-            f"{'-' if found['suv_max'] is None else format(found['suv_max'], '.2f'):>8}",
-            f"{found['lesion_count']:8d}",
-            f"{'-' if found['dmax_mm'] is None else format(found['dmax_mm'], '.0f'):>8}",
-        )
-        print(f"{method:>14} " + " ".join(cells))
+def _lesion(text: str, methods: Sequence[str]) -> tuple[str, int]:
+    from postprocess.errors import ParameterError
+
+    method, _, label = text.rpartition(":")
+    if not method and len(methods) == 1:
+        method = methods[0]
+    if not method or not label.isdigit():
+        raise ParameterError(f"--exclude takes METHOD:LABEL, for example 41:3. Received: {text}.")
+    return method, int(label)
+
+
+def _point(text: str) -> tuple[float, float, float]:
+    from postprocess.errors import ParameterError
+
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ParameterError(f"--include-seed takes x,y,z in mm. Received: {text}.") from error
+    return x, y, z
 
 
 def main() -> None:

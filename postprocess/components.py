@@ -98,14 +98,15 @@ def label_voxels(index: IntVector, shape: tuple[int, ...], connectivity: int = 6
 
 def order_by_volume(label: npt.NDArray[np.integer]) -> Labels:
     """Renumber labels 1..N by descending number of voxels, ties by their first voxel; 0 stays 0."""
-    names, first, inverse, count = np.unique(
-        label, return_index=True, return_inverse=True, return_counts=True
-    )
-    kept = np.flatnonzero(names != 0)
-    ranked = kept[np.lexsort((first[kept], -count[kept]))]
-    number = np.zeros(names.size, np.int32)
+    count = np.bincount(label)
+    first = np.empty(count.size, np.int64)
+    first[label[::-1]] = np.arange(label.size - 1, -1, -1)  # the last assignment, of the first voxel, stays
+    names = np.flatnonzero(count)
+    names = names[names != 0]
+    ranked = names[np.lexsort((first[names], -count[names]))]
+    number = np.zeros(count.size, np.int32)
     number[ranked] = np.arange(1, ranked.size + 1, dtype=np.int32)
-    return number[inverse]
+    return number[label]
 
 
 def paint(index: IntVector, label: npt.NDArray, shape: tuple[int, ...]) -> Labels:

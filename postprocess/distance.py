@@ -1,4 +1,4 @@
-"""The farthest two of many points."""
+"""The farthest two of many points, of many voxels."""
 
 from __future__ import annotations
 
@@ -21,3 +21,16 @@ def farthest_distance(points_mm: npt.NDArray[np.floating]) -> float:
             points_mm = points_mm[ConvexHull(points_mm).vertices]
     blocks = (points_mm[i : i + _BLOCK] for i in range(0, len(points_mm), _BLOCK))
     return max(float(cdist(block, points_mm).max()) for block in blocks)
+
+
+def outermost(place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The voxels (N, 3) that are first or last of their line along every axis: the farthest two are among them."""
+    for axis in range(3):
+        others = [a for a in range(3) if a != axis]
+        order = np.lexsort((place[:, axis], place[:, others[0]], place[:, others[1]]))
+        place = place[order]
+        new_line = (np.diff(place[:, others], axis=0) != 0).any(axis=1)
+        first = np.concatenate(([True], new_line))
+        last = np.concatenate((new_line, [True]))
+        place = place[first | last]
+    return place

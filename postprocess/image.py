@@ -6,7 +6,9 @@ exists only inside this file. World coordinates are DICOM's LPS in millimetres.
 
 from __future__ import annotations
 
+import gzip
 import os
+import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -115,60 +117,33 @@ class Image:
 def read_image(path: str | os.PathLike[str]) -> Image:
     """Read a 3-D NIfTI, NRRD or MetaImage file; NIfTI slope and intercept are applied.
 
+    NaN and infinite values come back as they are stored. A fourth axis of length 1 is dropped.
+
     Raises
     ------
     ImageError
         Missing, unreadable, not 3-D, sheared, or with a zero or non-finite spacing.
     """
-    image = _open(path)
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise ImageError(
-            f"{path}: expected one 3-D image, found {image.GetDimension()} dimensions and "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel."
-        )
-    return _from_sitk(path, image)
-
-
-def read_images(path: str | os.PathLike[str]) -> list[Image]:
-    """Read the 3-D images of one file: of a 4-D stack or of several values per voxel each one, else the only one.
-
-    Raises
-    ------
-    ImageError
-        As `read_image`; a dimension other than 3 or 4.
-    """
-    import SimpleITK as sitk
-
-    image = _open(path)
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        parts = [
-            sitk.VectorIndexSelectionCast(image, i) for i in range(image.GetNumberOfComponentsPerPixel())
-        ]
-    elif image.GetDimension() == 4:
-        parts = [image[:, :, :, i] for i in range(image.GetSize()[3])]
-    else:
-        parts = [image]
-    if parts[0].GetDimension() != 3:
-        raise ImageError(f"{path}: expected 3-D or 4-D, found {image.GetDimension()} dimensions.")
-    return [_from_sitk(path, part) for part in parts]
-
-
-def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported lazily
     import SimpleITK as sitk
 
     path = Path(path)
     if not path.is_file():
         raise ImageError(f"{path}: no such file.")
     try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError as error:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        image = _read_float_nifti(path, reader) or reader.Execute()
+    except (RuntimeError, OSError, EOFError) as error:
         reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())[-300:]
         raise ImageError(f"{path}: not a readable image ({reason}).") from error
-
-
-def _from_sitk(path: str | os.PathLike[str], image) -> Image:
-    import SimpleITK as sitk
-
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[..., 0]
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise ImageError(
+            f"{path}: expected one 3-D image, found {image.GetDimension()} dimensions and "
+            f"{image.GetNumberOfComponentsPerPixel()} values per voxel."
+        )
     geometry = _geometry(image)
     axes = np.asarray(geometry.direction).reshape(3, 3)
     if not np.all(np.isfinite(geometry.spacing_mm)) or min(geometry.spacing_mm) <= 0:
@@ -211,6 +186,42 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     resampler.SetDefaultPixelValue(float(fill))
     result = sitk.GetArrayFromImage(resampler.Execute(_to_sitk(image.with_array(array))))
     return Image(result.astype(bool) if array.dtype == bool else result, geometry)
+
+
+def _read_float_nifti(path: Path, reader):  # noqa: ANN001, ANN202
+    """The voxels of a single-file NIfTI of floats, read through an NRRD header; None for any other file.
+
+    SimpleITK's NIfTI reader silently turns NaN and infinity into 0. Its NRRD reader does not, takes half the time,
+    and can be pointed at the voxels inside another file.
+    """
+    import SimpleITK as sitk
+
+    kind = {sitk.sitkFloat32: "float", sitk.sitkFloat64: "double"}.get(reader.GetPixelIDValue())
+    if kind is None or not path.name.endswith((".nii", ".nii.gz")) or reader.GetNumberOfComponents() != 1:
+        return None
+    stored = {"16": "float", "64": "double"}.get(reader.GetMetaData("datatype"))
+    if stored is None:  # integers with a slope
+        return None
+    compressed = path.name.endswith(".gz")
+    with gzip.open(path) if compressed else open(path, "rb") as file:
+        endian = "little" if int.from_bytes(file.read(4), "little") in (348, 540) else "big"
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(path.resolve(), Path(folder, "voxels"))
+        header = Path(folder, "image.nhdr")
+        header.write_text(
+            f"NRRD0004\ntype: {stored}\ndimension: {reader.GetDimension()}\n"
+            f"sizes: {' '.join(map(str, reader.GetSize()))}\nendian: {endian}\n"
+            f"encoding: {'gzip' if compressed else 'raw'}\n"
+            f"byte skip: {int(float(reader.GetMetaData('vox_offset')))}\ndata file: voxels\n"
+        )
+        image = sitk.ReadImage(str(header))
+    slope, intercept = (float(reader.GetMetaData(key)) for key in ("scl_slope", "scl_inter"))
+    if slope not in (0.0, 1.0) or (slope == 1.0 and intercept != 0.0):
+        image = image * slope + intercept
+    image.SetSpacing(reader.GetSpacing())
+    image.SetOrigin(reader.GetOrigin())
+    image.SetDirection(reader.GetDirection())
+    return image
 
 
 def _to_sitk(image: Image):  # noqa: ANN202 - SimpleITK is imported lazily

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.components import IntVector, Labels, foreground
-from postprocess.distance import farthest_distance
+from postprocess.components import Labels, foreground
+from postprocess.distance import farthest_distance, outermost
 from postprocess.image import Geometry
 from postprocess.peak import maximum_per_label, sphere_means
+from postprocess.segmentation import Lesions
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,13 @@ class Lesion:
     ----------
     label : its value in the label image
     volume_ml : number of voxels * voxel volume
-    suv_max, suv_mean, suv_sd : over its voxels; the SD divides by n (IBSI variance, discretisation none)
-    suv_peak : highest mean of a 1 mL sphere centred on one of its voxels (Wahl et al. 2009; IBSI global peak
-        restricted to the lesion)
+    suv_max, suv_mean, suv_sd : over its voxels; the SD divides by n
+    suv_peak : highest mean of a 1 mL sphere centred on one of its voxels
     tlg : total lesion glycolysis, volume_ml * suv_mean
     x_mm, y_mm, z_mm : unweighted centroid, DICOM LPS
-    suv_peak_at_max : mean of the sphere centred on its hottest voxel (IBSI local peak); of several equally hot
-        voxels the highest such mean
+    suv_peak_at_max : mean of the sphere centred on its hottest voxel; of several equally hot ones the highest
+    sphericity : (36 pi V^2)^(1/3) / A of its surface mesh; 1 is a sphere
+    x_min_mm ... z_max_mm : LPS box around its voxels, their edges included
     """
 
     label: int
@@ -43,6 +44,13 @@ class Lesion:
     z_mm: float
     suv_sd: float
     suv_peak_at_max: float
+    sphericity: float
+    x_min_mm: float
+    x_max_mm: float
+    y_min_mm: float
+    y_max_mm: float
+    z_min_mm: float
+    z_max_mm: float
 
 
 def lesion_table(
@@ -51,74 +59,73 @@ def lesion_table(
     spacing_mm: tuple[float, float, float],
     geometry: Geometry | None = None,
 ) -> list[Lesion]:
-    """One row for each label 1..N that occurs in `labels` (Z, Y, X), in ascending order; none gives an empty list.
+    """One row for each label that occurs in `labels` (Z, Y, X), in ascending order; none gives an empty list.
 
-    Centroids are in the world of `geometry` (LPS mm); without one, the first voxel's centre is (0, 0, 0).
+    Positions are in the world of `geometry` (LPS mm); without one, the first voxel's centre is (0, 0, 0).
     """
-    index = foreground(labels > 0)
-    return lesions_of_voxels(
-        index, labels.reshape(-1)[index], suv, geometry or Geometry(labels.shape, spacing_mm)
-    )
-
-
-def lesions_of_voxels(
-    index: IntVector,
-    label: Labels,
-    suv: npt.NDArray,
-    geometry: Geometry,
-    means: npt.NDArray[np.float64] | None = None,
-) -> list[Lesion]:
-    """`lesion_table` on a list of voxels; `means` are their sphere means if already known."""
-    inside = label > 0
-    if means is None:
-        means = np.zeros(index.size)
-        means[inside] = sphere_means(suv, index[inside], geometry.spacing_mm)
-    index, label, means = index[inside], label[inside], means[inside]
-    values = suv.reshape(-1)[index].astype(np.float64)
-    count = np.bincount(label)
-    names = np.flatnonzero(count)
-    n = np.maximum(count, 1)
-    mean = np.bincount(label, values) / n
-    sd = np.sqrt(np.bincount(label, (values - mean[label]) ** 2) / n)
-    highest = maximum_per_label(values, label)
-    peak = maximum_per_label(means, label)
-    hottest = values == highest[label]
-    peak_at_max = maximum_per_label(means[hottest], label[hottest], len(count) - 1)
-    place = np.unravel_index(index, geometry.shape)
-    centre = np.stack([np.bincount(label, axis) / n for axis in place], axis=1)
-    world = geometry.to_world(centre)
-    volume = count * geometry.voxel_ml
-    return [
-        Lesion(
-            label=int(k),
-            volume_ml=float(volume[k]),
-            suv_max=float(highest[k]),
-            suv_mean=float(mean[k]),
-            suv_peak=float(peak[k]),
-            tlg=float(volume[k] * mean[k]),
-            x_mm=float(world[k, 0]),
-            y_mm=float(world[k, 1]),
-            z_mm=float(world[k, 2]),
-            suv_sd=float(sd[k]),
-            suv_peak_at_max=float(peak_at_max[k]),
-        )
-        for k in names
-    ]
+    return lesions_of_voxels(_voxels(labels), suv, geometry or Geometry(suv.shape, spacing_mm))
 
 
 def patient_measures(
-    lesions: Sequence[Lesion], index: IntVector, geometry: Geometry
+    labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float]
 ) -> dict[str, float | int | None]:
-    """Measures of the whole patient under one method; `index` are the flat indices of all lesion voxels.
+    """TMTV, TLG, SUVmax, SUVpeak, lesion count and the three Dmax of one label image (see `summarize`)."""
+    voxels, geometry = _voxels(labels), Geometry(suv.shape, spacing_mm)
+    return summarize(lesions_of_voxels(voxels, suv, geometry), voxels, geometry)
 
-    No lesion: volume, TLG and count are 0, all others None. One lesion: `dmax_mm` and `dmax_bulk_mm` are 0.
+
+def lesions_of_voxels(voxels: Lesions, suv: npt.NDArray, geometry: Geometry) -> list[Lesion]:
+    """`lesion_table` on a list of voxels."""
+    index, label = voxels.index, voxels.label
+    count = np.bincount(label)
+    n = np.maximum(count, 1)
+    values = suv.reshape(-1)[index].astype(np.float64)
+    means = sphere_means(suv, index, geometry.spacing_mm)
+    mean = np.bincount(label, values) / n
+    sd = np.sqrt(np.bincount(label, (values - mean[label]) ** 2) / n)
+    highest = maximum_per_label(values, label)
+    hottest = values == highest[label]
+    place = np.stack(np.unravel_index(index, geometry.shape), axis=1)
+    centre = np.stack([np.bincount(label, axis) / n for axis in place.T], axis=1)
+    by_label = np.argsort(label, kind="stable")
+    ends = np.cumsum(count)
+    members = {int(k): place[by_label[ends[k] - count[k] : ends[k]]] for k in np.flatnonzero(count)}
+    columns = {
+        "volume_ml": count * geometry.voxel_ml,
+        "suv_max": highest,
+        "suv_mean": mean,
+        "suv_peak": maximum_per_label(means, label),
+        "tlg": count * geometry.voxel_ml * mean,
+        **dict(zip(("x_mm", "y_mm", "z_mm"), geometry.to_world(centre).T)),
+        "suv_sd": sd,
+        "suv_peak_at_max": maximum_per_label(means[hottest], label[hottest], len(count) - 1),
+    }
+    return [
+        Lesion(
+            label=k,
+            **{name: float(column[k]) for name, column in columns.items()},
+            sphericity=sphericity(voxels_of_lesion, geometry.spacing_mm),
+            **_box(voxels_of_lesion, geometry),
+        )
+        for k, voxels_of_lesion in members.items()
+    ]
+
+
+def summarize(
+    lesions: Sequence[Lesion], voxels: Lesions, geometry: Geometry
+) -> dict[str, float | int | None]:
+    """Measures of the whole patient under one method, from its lesion table and voxels.
+
+    `dmax_mm` is the distance of the farthest two lesion centroids, `dmax_voxel_mm` of the farthest two lesion voxel
+    centres, `dmax_bulk_mm` from the centroid of the largest lesion to the farthest centroid. No lesion: volume, TLG
+    and count are 0, all others None. One lesion: `dmax_mm` and `dmax_bulk_mm` are 0.
     """
     if not lesions:
         undefined = ("suv_max", "suv_peak", "dmax_mm", "dmax_voxel_mm", "dmax_bulk_mm")
         return {"tmtv_ml": 0.0, "tlg": 0.0, "lesion_count": 0, **dict.fromkeys(undefined)}
     centroids = np.array([(lesion.x_mm, lesion.y_mm, lesion.z_mm) for lesion in lesions])
     bulk = max(range(len(lesions)), key=lambda i: lesions[i].volume_ml)
-    place = np.stack(np.unravel_index(index, geometry.shape), axis=1)
+    place = np.stack(np.unravel_index(voxels.index, geometry.shape), axis=1)
     return {
         "tmtv_ml": math.fsum(lesion.volume_ml for lesion in lesions),
         "tlg": math.fsum(lesion.tlg for lesion in lesions),
@@ -126,19 +133,39 @@ def patient_measures(
         "suv_peak": max(lesion.suv_peak for lesion in lesions),
         "lesion_count": len(lesions),
         "dmax_mm": farthest_distance(centroids),
-        "dmax_voxel_mm": farthest_distance(_outermost(place) * geometry.spacing_mm),
+        "dmax_voxel_mm": farthest_distance(outermost(place) * geometry.spacing_mm),
         "dmax_bulk_mm": float(np.linalg.norm(centroids - centroids[bulk], axis=1).max()),
     }
 
 
-def _outermost(place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The voxels that are first or last of their line along every axis: the farthest two are among them."""
-    for axis in range(3):
-        others = [a for a in range(3) if a != axis]
-        order = np.lexsort((place[:, axis], place[:, others[0]], place[:, others[1]]))
-        place = place[order]
-        new_line = (np.diff(place[:, others], axis=0) != 0).any(axis=1)
-        first = np.concatenate(([True], new_line))
-        last = np.concatenate((new_line, [True]))
-        place = place[first | last]
-    return place
+def body_surface_m2(height_cm: float, weight_kg: float) -> float:
+    """Body surface area (Du Bois and Du Bois 1916): 0.007184 W^0.425 H^0.725."""
+    return 0.007184 * weight_kg**0.425 * height_cm**0.725
+
+
+def sphericity(place: npt.NDArray[np.int64], spacing_mm: tuple[float, float, float]) -> float:
+    """(36 pi V^2)^(1/3) / A of the triangle mesh (marching cubes, level 0.5) around voxels (N, 3) in z, y, x.
+
+    IBSI, morphological features, sphericity (QCFX): V and A are the volume and the area of that mesh.
+    """
+    from skimage.measure import marching_cubes, mesh_surface_area
+
+    place = place - place.min(axis=0) + 1
+    box = np.zeros(place.max(axis=0) + 2, np.float32)
+    box[tuple(place.T)] = 1
+    vertices, faces, _, _ = marching_cubes(box, 0.5, spacing=spacing_mm)
+    a, b, c = (vertices[faces[:, i]].astype(np.float64) for i in range(3))
+    volume = abs(np.einsum("ij,ij->", a, np.cross(b, c))) / 6
+    return float((36 * math.pi * volume**2) ** (1 / 3) / mesh_surface_area(vertices, faces))
+
+
+def _voxels(labels: Labels) -> Lesions:
+    index = foreground(labels > 0)
+    return Lesions(index, labels.reshape(-1)[index], labels.shape)
+
+
+def _box(place: npt.NDArray[np.int64], geometry: Geometry) -> dict[str, float]:
+    low, high = place.min(axis=0) - 0.5, place.max(axis=0) + 0.5
+    corners = geometry.to_world(np.array(np.meshgrid(*zip(low, high), indexing="ij")).reshape(3, -1).T)
+    names = ("x_min_mm", "y_min_mm", "z_min_mm"), ("x_max_mm", "y_max_mm", "z_max_mm")
+    return dict(zip(names[0] + names[1], (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -12,26 +11,24 @@ import numpy.typing as npt
 
 from postprocess.components import IntVector, Labels, foreground, label_voxels, order_by_volume, paint
 from postprocess.config import Config
-from postprocess.errors import ImageError, ParameterError
+from postprocess.errors import ImageError
+from postprocess.methods import Method, parse_method
 from postprocess.peak import maximum_per_label, sphere_means
 from postprocess.thresholds import above_fraction_of, above_otsu, above_suvmax_fraction
 from postprocess.watershed import VOLUME_TOLERANCE, split_voxels
 
-METHODS = {
-    "raw": "the mask itself (probability > 0.5)",
-    "41": "SUV >= 41 % of the SUVmax of each part; any other whole number is that percentage",
-    "2.5": "SUV > 2.5; any other number with a decimal point is that SUV",
-    "4.0": "SUV > 4.0",
-    "otsu": "SUV > Otsu's threshold of each part",
-    "50p": "SUV >= 50 % of the SUVpeak of each part; any other percentage likewise",
-    "vote2": "voxels in at least 2 of 41, 50p, 2.5 and 4.0",
-    "vote3": "voxels in at least 3 of 41, 50p, 2.5 and 4.0",
-    "4.0-benchmark": "SUV >= 4.0, components of at least 3 mL",
-    "liver": "SUV > the value given with --liver-suv",
-}
-VOTERS = ("41", "50p", "2.5", "4.0")
-BENCHMARK_SUV = 4.0  # Boellaard et al., J Nucl Med 2024;65:1343
-BENCHMARK_MIN_ML = 3.0
+
+@dataclass(frozen=True)
+class Lesions:
+    """The lesions of one method as a list of voxels: ascending flat indices, and the label 1..N of each."""
+
+    index: IntVector
+    label: Labels
+    shape: tuple[int, int, int]
+
+    def paint(self) -> Labels:
+        """The label image (Z, Y, X), int32."""
+        return paint(self.index, self.label, self.shape)
 
 
 class Segmentation:
@@ -74,21 +71,34 @@ class Segmentation:
         if not np.isfinite(self.values).all():
             raise ImageError("The SUV image holds NaN or infinite values inside the mask.")
 
-    def labels(self, method: str) -> Labels:
-        """Lesion labels (Z, Y, X), int32, of a method: 1..N by descending volume, 0 = background."""
-        return paint(self.index, self.voxel_labels(method), self.suv.shape)
+    def lesions(
+        self,
+        method: str,
+        excluded: npt.NDArray[np.bool_] | None = None,
+        added: IntVector | None = None,
+    ) -> Lesions:
+        """The lesions of a method, numbered 1..N by descending volume.
 
-    def voxel_labels(self, method: str) -> Labels:
-        """Lesion label of each voxel in `index`."""
-        rule, per_part = self._rule(method)
-        kept = rule()
-        if per_part:
-            label = order_by_volume(np.where(kept, self.parts, 0))
-        else:
-            label = np.zeros(self.index.size, np.int32)
-            label[kept] = label_voxels(self.index[kept], self.suv.shape, self.config.connectivity)
-        least_ml = max(self.config.min_volume_ml, BENCHMARK_MIN_ML if method == "4.0-benchmark" else 0.0)
-        return self._without_small(label, least_ml)
+        Parameters
+        ----------
+        excluded : one entry a voxel of `index`: those a reader took out (see `postprocess.editing`)
+        added : flat indices of voxels a reader put in; under a method whose lesions are the parts they are one
+            further part each time they are connected
+        """
+        rule = parse_method(method, self.config)
+        kept = self._kept(rule)
+        if excluded is not None:
+            kept = kept & ~excluded
+        index, label = self.index[kept], self.parts[kept] if rule.per_part else None
+        if added is not None and added.size:
+            index, label = self._with(index, label, np.setdiff1d(added, index))
+        if label is None:
+            label = label_voxels(index, self.suv.shape, self.config.connectivity)
+        label = self._without_small(
+            order_by_volume(label), max(self.config.min_volume_ml, rule.min_volume_ml)
+        )
+        inside = label > 0
+        return Lesions(index[inside], label[inside], self.suv.shape)
 
     @cached_property
     def components(self) -> Labels:
@@ -112,55 +122,47 @@ class Segmentation:
     @cached_property
     def part_suv_peak(self) -> npt.NDArray[np.float64]:
         """SUVpeak of each part; entry k belongs to part k."""
-        return maximum_per_label(self.sphere_means, self.parts)
+        return maximum_per_label(sphere_means(self.suv, self.index, self.spacing_mm), self.parts)
 
-    @cached_property
-    def sphere_means(self) -> npt.NDArray[np.float64]:
-        """Mean SUV of the 1 mL sphere around each voxel (see `postprocess.peak`)."""
-        return sphere_means(self.suv, self.index, self.spacing_mm)
-
-    def _rule(self, method: str) -> tuple[Callable[[], npt.NDArray[np.bool_]], bool]:
-        """The rule that gives a method's voxels, and whether its lesions are the parts."""
+    def _kept(self, rule: Method) -> npt.NDArray[np.bool_]:
+        """Which voxels of the raw mask a method keeps."""
         values = self.values
-        if method == "raw":
-            return lambda: np.ones(values.size, bool), False
-        if method == "otsu":
-            return lambda: above_otsu(values, self.parts), True
-        if method in ("vote2", "vote3"):
-            return lambda: self._votes >= int(method[-1]), False
-        if method == "4.0-benchmark":
-            return lambda: values >= BENCHMARK_SUV, False
-        if method == "liver":
-            if self.config.liver_suv is None:
-                raise ParameterError("The method liver needs a liver value: --liver-suv.")
-            return lambda: values > self.config.liver_suv, False
-        if found := re.fullmatch(r"([1-9]\d?|100)", method):
-            return lambda: above_suvmax_fraction(values, self.parts, int(found[1]) / 100), True
-        if found := re.fullmatch(r"([1-9]\d?|100)p", method):
-            return lambda: above_fraction_of(
-                values, self.parts, self.part_suv_peak, int(found[1]) / 100
-            ), True
-        if re.fullmatch(r"\d{1,3}\.\d{1,3}", method):
-            return lambda: values > float(method), False
-        raise ParameterError(
-            f"No method {method!r}. Known: {', '.join(METHODS)}, any percentage, any SUV like 3.0."
-        )
+        if rule.kind == "all":
+            return np.ones(values.size, bool)
+        if rule.kind == "suv_above":
+            return values > rule.number
+        if rule.kind == "suv_at_least":
+            return values >= rule.number
+        if rule.kind == "suvmax_fraction":
+            return above_suvmax_fraction(values, self.parts, rule.number)
+        if rule.kind == "suvpeak_fraction":
+            return above_fraction_of(values, self.parts, self.part_suv_peak, rule.number)
+        if rule.kind == "otsu":
+            return above_otsu(values, self.parts)
+        return self._votes >= rule.number
 
     @cached_property
     def _votes(self) -> npt.NDArray[np.int64]:
-        return np.sum([self._rule(voter)[0]() for voter in VOTERS], axis=0)
+        from postprocess.methods import VOTERS
+
+        return np.sum([self._kept(parse_method(voter, self.config)) for voter in VOTERS], axis=0)
+
+    def _with(
+        self, index: IntVector, label: Labels | None, added: IntVector
+    ) -> tuple[IntVector, Labels | None]:
+        """The voxels and those added, in ascending order; added ones are parts of their own."""
+        both = np.concatenate([index, added])
+        order = np.argsort(both)
+        if label is None:
+            return both[order], None
+        new = label_voxels(added, self.suv.shape, self.config.connectivity) + label.max(initial=0)
+        return both[order], np.concatenate([label, new])[order]
 
     def _without_small(self, label: Labels, least_ml: float) -> Labels:
         """Drop lesions with n * voxel_mm3 < 1000 * least_ml * (1 - 1e-6)."""
         volume_mm3 = np.bincount(label) * math.prod(self.spacing_mm)
         kept = volume_mm3 >= 1000 * least_ml * (1 - VOLUME_TOLERANCE)
-        return label if kept.all() else order_by_volume(np.where(kept[label], label, 0))
-
-
-def check_method(method: str) -> None:
-    """Refuse a method name that no rule knows."""
-    empty = np.zeros((0, 0, 0), np.float32)
-    Segmentation(empty, empty, (1.0, 1.0, 1.0), Config(liver_suv=1.0))._rule(method)
+        return label if kept[1:].all() else order_by_volume(np.where(kept[label], label, 0))
 
 
 def segment(
@@ -195,4 +197,5 @@ def segment(
     ----------
     Revailler et al., Diagnostics 2022;12:417, section 2.5.
     """
-    return Segmentation(probability, suv, spacing_mm, config).labels(method)
+    parse_method(method, config or Config())
+    return Segmentation(probability, suv, spacing_mm, config).lesions(method).paint()

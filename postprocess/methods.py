@@ -1,0 +1,78 @@
+"""The names of the methods and the rule behind each."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from postprocess.config import Config
+from postprocess.errors import ParameterError
+
+METHODS = {
+    "raw": "the mask itself (probability > 0.5)",
+    "41": "SUV >= 41 % of the SUVmax of each part; any other whole number from 10 is that percentage",
+    "2.5": "SUV > 2.5; any other number with a decimal point is that SUV",
+    "4.0": "SUV > 4.0",
+    "otsu": "SUV > Otsu's threshold of each part",
+    "50p": "SUV >= 50 % of the SUVpeak of each part; any other percentage likewise",
+    "vote2": "voxels in at least 2 of 41, 50p, 2.5 and 4.0",
+    "vote3": "voxels in at least 3 of 41, 50p, 2.5 and 4.0",
+    "4.0-benchmark": "SUV >= 4.0 inside the mask, components of at least 3 mL",
+    "liver": "SUV > the value given with --liver-suv",
+    "parts": "the parts themselves, with no SUV threshold",
+}
+VOTERS = ("41", "50p", "2.5", "4.0")
+DEFAULT_METHODS = ("raw", "41", "2.5", "4.0")
+
+# Boellaard et al., J Nucl Med 2024;65:1343. The published workflow preselects such regions over the whole body and a
+# reader removes the physiological ones; here they are looked for inside the mask only.
+BENCHMARK_SUV = 4.0
+BENCHMARK_MIN_ML = 3.0
+
+Kind = Literal["all", "suv_above", "suv_at_least", "suvmax_fraction", "suvpeak_fraction", "otsu", "votes"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """Which voxels are kept, by `kind` and `number`; `per_part`: a lesion is a part, not a component."""
+
+    kind: Kind
+    number: float = 0.0
+    per_part: bool = False
+    min_volume_ml: float = 0.0
+
+
+def parse_method(name: str, config: Config) -> Method:
+    """The rule behind a method's name (see `METHODS`).
+
+    Raises
+    ------
+    ParameterError
+        No such method, or `liver` without a liver value.
+    """
+    if name == "raw":
+        return Method("all")
+    if name == "parts":
+        return Method("all", per_part=True)
+    if name == "otsu":
+        return Method("otsu", per_part=True)
+    if name in ("vote2", "vote3"):
+        return Method("votes", int(name[-1]))
+    if name == "4.0-benchmark":
+        return Method("suv_at_least", BENCHMARK_SUV, min_volume_ml=BENCHMARK_MIN_ML)
+    if name == "liver":
+        if config.liver_suv is None:
+            raise ParameterError("The method liver needs a liver value: --liver-suv.")
+        return Method("suv_above", config.liver_suv)
+    if re.fullmatch(r"[1-9]\d|100", name):
+        return Method("suvmax_fraction", int(name) / 100, per_part=True)
+    if re.fullmatch(r"([1-9]\d|100)p", name):
+        return Method("suvpeak_fraction", int(name[:-1]) / 100, per_part=True)
+    if re.fullmatch(r"\d{1,3}\.\d{1,3}", name):
+        return Method("suv_above", float(name))
+    hint = f" Did you mean {name}.0 (SUV > {name})?" if re.fullmatch(r"\d", name) else ""
+    known = ", ".join(METHODS)
+    raise ParameterError(
+        f"No method {name!r}.{hint} Known: {known}; any percentage from 10, any SUV like 3.0."
+    )

@@ -1,0 +1,188 @@
+"""One case and its files: resume, interruption, editing, unwritable folders."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import postprocess.case as case_module
+from postprocess.case import Job, run_case
+from postprocess.config import Config
+from postprocess.editing import Edits
+from postprocess.errors import ParameterError, PostprocessError
+from postprocess.image import Geometry, Image, read_image, write_image
+from postprocess.inputs import MapFile
+
+GRID = Geometry((20, 24, 60), (4.0, 3.0, 2.0), (-50.0, -36.0, 100.0))
+
+
+def world(z: int, y: int, x: int) -> tuple[float, float, float]:
+    return tuple(GRID.to_world((z, y, x))[0])
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Two hot spots that touch (one mass of 2 parts), one alone, and one that the map missed."""
+    suv = np.full(GRID.shape, 0.5, np.float32)
+    z, y, x = (np.arange(n) * s for n, s in zip(GRID.shape, GRID.spacing_mm))
+    for (cz, cy, cx), top in (((10, 8, 12), 10), ((10, 8, 27), 8), ((4, 20, 50), 6), ((16, 20, 50), 12)):
+        r2 = (z[:, None, None] - z[cz]) ** 2 + (y[:, None] - y[cy]) ** 2 + (x - x[cx]) ** 2
+        suv += (top * np.exp(-r2 / 130)).astype(np.float32)
+    probability = np.where(suv > 2, np.float32(0.9), 0)
+    probability[12:, 14:, 36:] = 0
+    write_image(tmp_path / "in" / "probability.nii.gz", Image(probability, GRID))
+    write_image(tmp_path / "in" / "pet.nii.gz", Image(suv, GRID))
+    return Job(
+        case_id="in",
+        map_file=MapFile(tmp_path / "in" / "probability.nii.gz"),
+        suv_path=tmp_path / "in" / "pet.nii.gz",
+        folder=tmp_path / "out" / "in",
+        methods=("raw", "41"),
+        config=Config(split_above_ml=10.0),
+    )
+
+
+def files(job: Job) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in job.folder.iterdir()}
+
+
+def test_finished_cases_are_skipped_and_new_methods_are_added(job: Job) -> None:
+    first = run_case(job)
+    before = files(job)
+    assert run_case(job)["skipped"]
+    assert files(job) == before
+    more = run_case(replace(job, methods=("2.5",)))
+    assert list(more["methods"]) == ["raw", "41", "2.5"]
+    assert more["methods"]["41"] == first["methods"]["41"]
+    assert files(job)["lesions_41.csv"] == before["lesions_41.csv"]
+    assert run_case(job)["skipped"]
+
+
+def test_other_parameters_or_inputs_are_computed_anew(job: Job) -> None:
+    first = run_case(job)
+    other = run_case(replace(job, config=Config(split_above_ml=1000.0), methods=("41",)))
+    assert not other["skipped"]
+    assert list(other["methods"]) == ["41"]  # what was computed with other parameters is gone from the result
+    assert not (job.folder / "lesions_raw.csv").exists()
+    assert first["methods"]["41"]["lesion_count"] == 3
+    assert other["methods"]["41"]["lesion_count"] == 2
+    image = read_image(job.suv_path)
+    write_image(job.suv_path, image.with_array(image.array * 1.5))
+    again = run_case(replace(job, config=Config(split_above_ml=1000.0), methods=("41",)))
+    assert again["methods"]["41"]["suv_max"] == pytest.approx(1.5 * other["methods"]["41"]["suv_max"])
+
+
+def test_killed_half_way_leaves_nothing_that_looks_finished(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    run_case(job)
+    (job.folder / ".0123abcd.lesions_41.nii.gz").write_bytes(b"of a run that was killed outright")
+    monkeypatch.setattr(case_module, "write_lesions", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_case(replace(job, config=Config(split_above_ml=20.0)))
+    assert not (job.folder / "tmtv.json").exists()
+    monkeypatch.undo()
+    assert not run_case(job)["skipped"]
+    assert sorted(files(job)) == [
+        "lesions_41.csv",
+        "lesions_41.nii.gz",
+        "lesions_raw.csv",
+        "lesions_raw.nii.gz",
+        "tmtv.json",
+    ]
+
+
+def test_a_folder_that_cannot_be_written(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PostprocessError, match="cannot be written"):
+        run_case(replace(job, folder=tmp_path / "file" / "in"))
+
+
+def test_same_inputs_same_bytes(job: Job) -> None:
+    run_case(job)
+    first = {path.name: path.read_bytes() for path in job.folder.iterdir()}
+    other = replace(job, folder=job.folder.parent / "again")
+    run_case(other)
+    assert {path.name: path.read_bytes() for path in other.folder.iterdir()} == first
+
+
+def test_excluding_a_part_takes_it_out_of_every_method(job: Job) -> None:
+    plain = run_case(job)
+    labels = read_image(job.folder / "lesions_41.nii.gz").array
+    hot = int(labels[10, 8, 12])
+    edited = run_case(replace(job, edits=Edits(exclude=(("41", hot),))))
+    assert edited["methods"]["41"]["lesion_count"] == plain["methods"]["41"]["lesion_count"] - 1
+    assert edited["methods"]["41"]["suv_max"] < plain["methods"]["41"]["suv_max"]
+    assert edited["methods"]["raw"]["suv_max"] < plain["methods"]["raw"]["suv_max"]
+    removed = plain["methods"]["raw"]["tmtv_ml"] - edited["methods"]["raw"]["tmtv_ml"]
+    assert edited["edits"]["excluded_ml"] == pytest.approx(removed)
+    assert edited["parameters"]["exclude"] == [f"41:{hot}"]
+    with pytest.raises(ParameterError, match="there is no such lesion"):
+        run_case(replace(job, edits=Edits(exclude=(("41", 99),))))
+
+
+def test_an_exclusion_mask_acts_before_everything_else(job: Job, tmp_path: Path) -> None:
+    mask = np.zeros(GRID.shape, np.uint8)
+    mask[:, :, :20] = 1
+    write_image(tmp_path / "bladder.nii.gz", Image(mask, GRID))
+    plain = run_case(job)
+    edited = run_case(replace(job, exclude_mask=tmp_path / "bladder.nii.gz"))
+    labels = read_image(job.folder / "lesions_raw.nii.gz").array
+    assert not labels[:, :, :20].any()
+    removed = plain["methods"]["raw"]["tmtv_ml"] - edited["methods"]["raw"]["tmtv_ml"]
+    assert edited["edits"]["exclude_mask_ml"] == pytest.approx(removed)
+    assert removed > 0
+    assert edited["inputs"]["exclude_mask"]["file"] == "bladder.nii.gz"
+
+
+def test_a_seed_adds_the_missed_lesion_under_each_method(job: Job) -> None:
+    methods = ("raw", "41", "2.5", "4.0", "otsu", "50p", "vote2")
+    plain = run_case(replace(job, methods=methods))["methods"]
+    seed = world(16, 19, 49)  # beside the hottest voxel
+    edited = run_case(replace(job, methods=methods, edits=Edits(seeds_mm=(seed,))))
+    for method in methods:
+        assert edited["methods"][method]["lesion_count"] == plain[method]["lesion_count"] + 1
+        assert edited["methods"][method]["suv_max"] == pytest.approx(12.5, abs=0.05)
+        added = edited["methods"][method]["tmtv_ml"] - plain[method]["tmtv_ml"]
+        assert edited["edits"]["added_ml"][method] == pytest.approx(added)
+        assert added > 0
+    labels = read_image(job.folder / "lesions_41.nii.gz").array
+    suv = read_image(job.suv_path).array
+    region = labels == labels[16, 20, 50]
+    top = suv[region].max()
+    assert suv[region].min() >= np.float32(0.41 * float(top))
+    ring = (suv >= np.float32(0.41 * float(top))) & ~region
+    assert not ring[12:, 16:, 40:].any()  # all of it was taken
+
+
+def test_a_seed_stops_at_its_limit_or_finds_nothing(job: Job) -> None:
+    limited = run_case(
+        replace(job, methods=("2.5",), edits=Edits(seeds_mm=(world(16, 20, 50),), seed_limit_mm=6.0))
+    )
+    assert any("cut at 6 mm" in text for text in limited["warnings"])
+    nothing = run_case(replace(job, methods=("4.0",), edits=Edits(seeds_mm=(world(1, 1, 1),))))
+    assert any("nothing added" in text for text in nothing["warnings"])
+    assert nothing["edits"]["added_ml"]["4.0"] == 0
+    with pytest.raises(ParameterError, match="outside the PET"):
+        run_case(replace(job, edits=Edits(seeds_mm=((900.0, 0.0, 0.0),))))
+
+
+def test_sdmax_needs_height_and_weight(job: Job) -> None:
+    found = run_case(replace(job, height_cm=170.0, weight_kg=70.0))["methods"]["41"]
+    body_m2 = 0.007184 * 70**0.425 * 170**0.725
+    assert found["sdmax_per_m"] == pytest.approx(found["dmax_mm"] / 1000 / body_m2)
+    assert "sdmax_per_m" not in run_case(job)["methods"]["41"]
+
+
+def test_no_label_of_the_case_is_a_path_or_a_patient(job: Job) -> None:
+    run_case(job)
+    text = (job.folder / "tmtv.json").read_text()
+    assert str(job.suv_path.parent.parent) not in text
+    assert json.loads(text)["software"]["name"] == "tmtv-tf"

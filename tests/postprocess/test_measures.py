@@ -1,0 +1,193 @@
+"""Numbers against geometry, SimpleITK, MIRP and the digital phantom of IBSI (Image Biomarker Standardisation)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import slow_reference as slow
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postprocess import lesion_table, patient_measures, segment
+from postprocess.ball import ball
+from postprocess.distance import farthest_distance
+from postprocess.image import Geometry
+from postprocess.measures import body_surface_m2
+
+# The digital phantom (IBSI reference manual, section 5.1): 2 mm voxels, (Z, Y, X); 0 marks voxels outside the region.
+PHANTOM = np.array(
+    [
+        [[1, 4, 4, 1, 1], [1, 4, 6, 1, 1], [4, 1, 6, 4, 1], [4, 4, 6, 4, 1]],
+        [[1, 4, 4, 1, 1], [1, 1, 6, 1, 1], [0, 1, 3, 1, 1], [4, 4, 6, 1, 1]],
+        [[1, 4, 4, 0, 0], [1, 1, 1, 1, 1], [1, 1, 0, 1, 1], [1, 1, 6, 1, 1]],
+        [[1, 4, 4, 0, 0], [1, 1, 1, 1, 1], [1, 1, 1, 1, 1], [1, 1, 6, 1, 1]],
+    ],
+    np.float32,
+)
+# The published image holds 1 in the six voxels outside the region, but 9 in the one amidst it.
+PHANTOM_IMAGE = np.where(PHANTOM == 0, np.float32(1), PHANTOM)
+PHANTOM_IMAGE[2, 2, 2] = 9
+
+
+def test_the_digital_phantom_of_ibsi() -> None:
+    (row,) = lesion_table((PHANTOM > 0).astype(np.int32), PHANTOM_IMAGE, (2.0, 2.0, 2.0))
+    assert row.volume_ml * 1000 == 592  # RNU0, volume by voxel counting
+    assert row.suv_mean == pytest.approx(2.15, abs=0.005)  # Q4LE
+    assert row.suv_sd**2 == pytest.approx(3.05, abs=0.005)  # ECT3
+    assert row.suv_max == 6  # 84IY
+    assert row.suv_peak_at_max == pytest.approx(2.6, abs=0.05)  # VJGA, local intensity peak
+    assert row.suv_peak == pytest.approx(3.1, abs=0.05)  # 0F91, global intensity peak
+    assert row.sphericity == pytest.approx(0.843, abs=0.0005)  # QCFX
+
+
+def random_labels(seed: int, shape: tuple[int, ...] = (24, 30, 28)) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(seed)
+    suv = (gaussian_filter(rng.normal(size=shape), 2) * 40 + 5).astype(np.float32)
+    return segment(suv > 7, suv, (3.0, 2.0, 1.5), "raw"), suv
+
+
+def test_equal_to_simpleitk() -> None:
+    """With SimpleITK: LabelIntensityStatisticsImageFilter().Execute(labels, suv), GetMean, GetPhysicalSize, ..."""
+    import SimpleITK as sitk
+
+    labels, suv = random_labels(1)
+    geometry = Geometry(labels.shape, (3.0, 2.0, 1.5), (-10.0, 20.0, 300.0), (0, -1, 0, 1, 0, 0, 0, 0, 1))
+    images = [sitk.GetImageFromArray(labels), sitk.GetImageFromArray(suv)]
+    for image in images:
+        image.SetSpacing(geometry.spacing_mm[::-1])
+        image.SetOrigin(geometry.origin_mm)
+        image.SetDirection(geometry.direction)
+    statistics = sitk.LabelIntensityStatisticsImageFilter()
+    statistics.Execute(*images)
+    rows = lesion_table(labels, suv, geometry.spacing_mm, geometry)
+    assert len(rows) == statistics.GetNumberOfLabels() > 10
+    for row in rows:
+        n = statistics.GetNumberOfPixels(row.label)
+        assert row.volume_ml == pytest.approx(statistics.GetPhysicalSize(row.label) / 1000, rel=1e-12)
+        assert row.suv_mean == pytest.approx(statistics.GetMean(row.label), rel=1e-12)
+        assert row.suv_max == statistics.GetMaximum(row.label)
+        if n > 1:  # SimpleITK divides by n - 1
+            sd = statistics.GetStandardDeviation(row.label) * math.sqrt((n - 1) / n)
+            assert row.suv_sd == pytest.approx(sd, rel=1e-9)
+        assert row.tlg == pytest.approx(statistics.GetSum(row.label) * 9e-3, rel=1e-12)
+        assert (row.x_mm, row.y_mm, row.z_mm) == pytest.approx(statistics.GetCentroid(row.label), abs=1e-9)
+
+
+def test_equal_to_mirp() -> None:
+    mirp = pytest.importorskip("mirp")
+    labels, suv = random_labels(0)
+    mask = (labels == 3).astype(np.uint8)  # 80 voxels; above 300 MIRP counts voxels outside the image as 0
+    (found,) = mirp.extract_features(
+        image=suv,
+        mask=mask,
+        image_modality="pet",
+        base_feature_families=["local_intensity", "statistics", "morphology"],
+    )
+    (row,) = lesion_table(mask.astype(np.int32), suv, (1.0, 1.0, 1.0))
+    assert row.suv_mean == pytest.approx(float(found["stat_mean"].iloc[0]), rel=1e-5)
+    assert row.suv_sd**2 == pytest.approx(float(found["stat_var"].iloc[0]), rel=1e-5)
+    assert row.sphericity == pytest.approx(float(found["morph_sphericity"].iloc[0]), rel=1e-4)
+    assert row.suv_peak == pytest.approx(float(found["loc_peak_glob"].iloc[0]), rel=1e-5)
+    assert row.suv_peak_at_max == pytest.approx(float(found["loc_peak_loc"].iloc[0]), rel=1e-5)
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    spacing_mm=st.tuples(*[st.sampled_from([1.5, 3.0, 6.2035, 7.0])] * 3),
+)
+@settings(max_examples=20, deadline=None)
+def test_suvpeak_equals_the_definition_at_and_near_the_border(seed: int, spacing_mm: tuple) -> None:
+    rng = np.random.default_rng(seed)
+    suv = rng.random(tuple(rng.integers(1, 7, 3))).astype(np.float32)
+    labels = rng.integers(0, 3, suv.shape).astype(np.int32)
+    for row in lesion_table(labels, suv, spacing_mm):
+        voxels = [tuple(v) for v in np.argwhere(labels == row.label)]
+        means = {v: slow.sphere_mean(v, suv, spacing_mm) for v in voxels}
+        assert row.suv_peak == pytest.approx(max(means.values()), rel=1e-9)
+        hottest = max(voxels, key=lambda v: suv[v])
+        assert row.suv_peak_at_max == pytest.approx(means[hottest], rel=1e-9)
+
+
+def test_a_distance_equal_to_the_radius_is_within() -> None:
+    assert ball(4.0, (2.0, 4.0, 4.1)).shape == (5, 3, 1)
+    assert ball(4.0, (2.0, 4.0, 4.1)).sum() == 5 + 2
+
+
+def test_a_sphere_with_unequal_spacing() -> None:
+    spacing_mm, radius_mm = (3.0, 2.0, 1.0), 20.0
+    z, y, x = (np.arange(-n, n + 1) * s for n, s in zip((9, 14, 27), spacing_mm))
+    labels = (z[:, None, None] ** 2 + y[:, None] ** 2 + x**2 <= radius_mm**2).astype(np.int32)
+    suv = np.full(labels.shape, 7, np.float32)
+    geometry = Geometry(labels.shape, spacing_mm, (x[0] + 5, y[0] + 6, z[0] + 7))
+    (row,) = lesion_table(labels, suv, spacing_mm, geometry)
+    assert row.volume_ml == pytest.approx(4 / 3 * math.pi * 8, rel=0.01)
+    assert (row.suv_mean, row.suv_sd, row.suv_peak) == pytest.approx((7, 0, 7))
+    assert row.tlg == pytest.approx(7 * row.volume_ml)
+    assert (row.x_mm, row.y_mm, row.z_mm) == pytest.approx((5, 6, 7))
+    assert 0.85 < row.sphericity < 0.9  # a staircase, not a sphere
+    assert (row.x_min_mm, row.x_max_mm) == (5 - 20.5, 5 + 20.5)
+    assert (row.z_min_mm, row.z_max_mm) == (7 - 18 - 1.5, 7 + 18 + 1.5)
+    found = patient_measures(labels, suv, spacing_mm)
+    assert found["dmax_voxel_mm"] == pytest.approx(40)
+    assert (found["dmax_mm"], found["dmax_bulk_mm"], found["lesion_count"]) == (0, 0, 1)
+
+
+def test_the_three_dmax() -> None:
+    labels = np.zeros((1, 40, 60), np.int32)
+    labels[0, 0, 0:5] = 1
+    labels[0, 30, 2] = 2
+    labels[0, 30, 42] = 3
+    found = patient_measures(labels, np.ones(labels.shape, np.float32), (9.0, 1.0, 2.0))
+    # Centroids (y, x) in mm: (0, 4), (30, 4), (30, 84).
+    assert found["dmax_mm"] == pytest.approx(math.hypot(30, 80))
+    assert found["dmax_bulk_mm"] == pytest.approx(math.hypot(30, 80))
+    assert found["dmax_voxel_mm"] == pytest.approx(math.hypot(30, 84))
+    labels[labels == 1] = 0
+    labels[0, 30, 2:8] = 1
+    found = patient_measures(labels, np.ones(labels.shape, np.float32), (9.0, 1.0, 2.0))
+    assert found["dmax_mm"] == found["dmax_bulk_mm"] == pytest.approx(84 - 9)
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=15, deadline=None)
+def test_the_farthest_voxels_equal_all_pairs(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(1, 12, 3))
+    labels = (rng.random(shape) < 0.4).astype(np.int32)
+    labels[0, 0, 0] = 1
+    spacing_mm = (4.0, 2.5, 1.0)
+    points = np.argwhere(labels) * spacing_mm
+    expected = max(np.linalg.norm(points - p, axis=1).max() for p in points)
+    found = patient_measures(labels, np.ones(shape, np.float32), spacing_mm)
+    assert found["dmax_voxel_mm"] == pytest.approx(expected)
+
+
+def test_farthest_of_many_points_in_a_plane_and_in_space() -> None:
+    rng = np.random.default_rng(0)
+    for points in (rng.normal(size=(2000, 3)), rng.normal(size=(2000, 3)) * (1, 1, 0)):
+        expected = max(np.linalg.norm(points - p, axis=1).max() for p in points)
+        assert farthest_distance(points) == pytest.approx(expected)
+
+
+def test_nothing_found_is_zeros_and_undefined() -> None:
+    empty = np.zeros((3, 4, 5), np.int32)
+    suv = np.ones(empty.shape, np.float32)
+    assert lesion_table(empty, suv, (1.0, 1.0, 1.0)) == []
+    assert patient_measures(empty, suv, (1.0, 1.0, 1.0)) == {
+        "tmtv_ml": 0.0,
+        "tlg": 0.0,
+        "lesion_count": 0,
+        "suv_max": None,
+        "suv_peak": None,
+        "dmax_mm": None,
+        "dmax_voxel_mm": None,
+        "dmax_bulk_mm": None,
+    }
+
+
+def test_body_surface_of_a_standard_adult() -> None:
+    assert body_surface_m2(170, 70) == pytest.approx(1.81, abs=0.005)

@@ -124,19 +124,7 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     ImageError
         Missing, unreadable, not 3-D, sheared, or with a zero or non-finite spacing.
     """
-    import SimpleITK as sitk
-
-    path = Path(path)
-    if not path.is_file():
-        raise ImageError(f"{path}: no such file.")
-    try:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        image = _read_float_nifti(path, reader) or reader.Execute()
-    except (RuntimeError, OSError, EOFError) as error:
-        reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())[-300:]
-        raise ImageError(f"{path}: not a readable image ({reason}).") from error
+    image = _open(path)
     if image.GetDimension() == 4 and image.GetSize()[3] == 1:
         image = image[..., 0]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
@@ -144,13 +132,30 @@ def read_image(path: str | os.PathLike[str]) -> Image:
             f"{path}: expected one 3-D image, found {image.GetDimension()} dimensions and "
             f"{image.GetNumberOfComponentsPerPixel()} values per voxel."
         )
-    geometry = _geometry(image)
-    axes = np.asarray(geometry.direction).reshape(3, 3)
-    if not np.all(np.isfinite(geometry.spacing_mm)) or min(geometry.spacing_mm) <= 0:
-        raise ImageError(f"{path}: voxel spacing {geometry.spacing_mm} mm is not positive.")
-    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-        raise ImageError(f"{path}: its axes are sheared (direction matrix {geometry.direction}).")
-    return Image(sitk.GetArrayFromImage(image), geometry)
+    return _from_sitk(path, image)
+
+
+def read_images(path: str | os.PathLike[str]) -> list[Image]:
+    """Read every 3-D image of a file: those of a 4-D stack or of several values per voxel, else the only one.
+
+    Raises
+    ------
+    ImageError
+        As `read_image`; a dimension other than 3 or 4.
+    """
+    import SimpleITK as sitk
+
+    image = _open(path)
+    components = image.GetNumberOfComponentsPerPixel()
+    if components > 1:
+        parts = [sitk.VectorIndexSelectionCast(image, i) for i in range(components)]
+    elif image.GetDimension() == 4:
+        parts = [image[:, :, :, i] for i in range(image.GetSize()[3])]
+    else:
+        parts = [image]
+    if parts[0].GetDimension() != 3:
+        raise ImageError(f"{path}: expected 3-D or 4-D, found {image.GetDimension()} dimensions.")
+    return [_from_sitk(path, part) for part in parts]
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
@@ -186,6 +191,34 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     resampler.SetDefaultPixelValue(float(fill))
     result = sitk.GetArrayFromImage(resampler.Execute(_to_sitk(image.with_array(array))))
     return Image(result.astype(bool) if array.dtype == bool else result, geometry)
+
+
+def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported lazily
+    import SimpleITK as sitk
+
+    path = Path(path)
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file.")
+    try:
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        return _read_float_nifti(path, reader) or reader.Execute()
+    except (RuntimeError, OSError, EOFError) as error:
+        reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())[-300:]
+        raise ImageError(f"{path}: not a readable image ({reason}).") from error
+
+
+def _from_sitk(path: str | os.PathLike[str], image) -> Image:
+    import SimpleITK as sitk
+
+    geometry = _geometry(image)
+    axes = np.asarray(geometry.direction).reshape(3, 3)
+    if not np.all(np.isfinite(geometry.spacing_mm)) or min(geometry.spacing_mm) <= 0:
+        raise ImageError(f"{path}: voxel spacing {geometry.spacing_mm} mm is not positive.")
+    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
+        raise ImageError(f"{path}: its axes are sheared (direction matrix {geometry.direction}).")
+    return Image(sitk.GetArrayFromImage(image), geometry)
 
 
 def _read_float_nifti(path: Path, reader):  # noqa: ANN001, ANN202

@@ -119,7 +119,9 @@ def phantom(
     from tmtv_tf.phantom.cohort import make_cohort
 
     outcomes = make_cohort(out, cases, seed, voxel_mm=voxel_mm, workers=workers)
-    print(f"{out}: {sum(o.error is None for o in outcomes)} synthetic patients; table in {out / 'cohort.csv'}.")
+    print(
+        f"{out}: {sum(o.error is None for o in outcomes)} synthetic patients; table in {out / 'cohort.csv'}."
+    )
     raise typer.Exit(report_failures(outcomes))
 
 
@@ -127,7 +129,9 @@ def phantom(
 def prepare(
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="DICOM...", help="Any tree of any files; with --layout nifti, a CSV of paths."),
+        typer.Argument(
+            metavar="DICOM...", help="Any tree of any files; with --layout nifti, a CSV of paths."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for <case_id>/, cohort.csv, prepare.csv, left_out.csv.")],
     rois: Annotated[
@@ -148,11 +152,14 @@ def prepare(
         Path | None, typer.Option(help="CSV with PatientID and case_id, instead of keyed hashes.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option(help="Secret of the keyed hashes. Default: ~/.config/tmtv/key, made on first use.")
+        Path | None,
+        typer.Option(help="Secret of the keyed hashes. Default: ~/.config/tmtv/key, made on first use."),
     ] = None,
     layout: Annotated[
         str,
-        typer.Option(help="dicom; autopet: the public FDG-PET-CT-Lesions release; nifti: a CSV of SUV images."),
+        typer.Option(
+            help="dicom; autopet: the public FDG-PET-CT-Lesions release; nifti: a CSV of SUV images."
+        ),
     ] = "dicom",
     pet_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")] = None,
     ct_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the CT to use.")] = None,
@@ -166,6 +173,9 @@ def prepare(
         tuple[int, int, int], typer.Option(help="Voxels of the arrays for training: Z Y X.")
     ] = (256, 128, 128),
     model_grid: Annotated[bool, typer.Option(help="Write the arrays for training.")] = True,
+    roi_pattern: Annotated[
+        str, typer.Option(help="Only ROIs whose name holds this regular expression, such as 'gtv|lesion'.")
+    ] = "",
     split_components: Annotated[
         bool, typer.Option(help="Every connected part of a ROI counts as a ROI (one mask of all lesions).")
     ] = False,
@@ -203,7 +213,7 @@ def prepare(
         pet_uid=pet_uid,
         ct_uid=ct_uid,
         overrides=make_overrides(weight_kg, dose_mbq, injection_time),
-        settings=Settings(grid, split_components, show_text),
+        settings=Settings(grid, roi_pattern, split_components, show_text),
         seed=seed,
         workers=workers,
         scheduler=scheduler,
@@ -215,7 +225,9 @@ def prepare(
 
 @app.command(no_args_is_help=True)
 def inspect(
-    dicom: Annotated[list[Path], typer.Argument(help="Folders (any tree of any files) or files.", metavar="DICOM")],
+    dicom: Annotated[
+        list[Path], typer.Argument(help="Folders (any tree of any files) or files.", metavar="DICOM")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="A list of series as JSON on stdout.")] = False,
     show_text: Annotated[
         bool, typer.Option(help="Show series descriptions. They are free text and may name a patient.")

@@ -47,6 +47,7 @@ class LeftOut:
     kind: str
     name: str
     reason: str
+    header: Path | None = None  # a file whose header tells what must not be written
 
 
 def find_dicom(
@@ -107,12 +108,12 @@ def _unusable(selection: Selection, series: Sequence[Series]) -> Found:
 def _found(
     selection: Selection, pet: Series, extra: Sequence[RoiFile], overrides: Overrides
 ) -> tuple[Found, list[LeftOut]]:
-    own = [
-        file
-        for series in selection.rois
-        for path in series.files
-        if (file := describe_dicom(path)) is not None
-    ]
+    try:
+        described = [describe_dicom(path) for series in selection.rois for path in series.files]
+    except RoiError as error:
+        source = DicomSource(pet, selection.ct, overrides)
+        return Found(selection.patient_id, selection.study_uid, source, error=str(error)), []
+    own = [file for file in described if file is not None]
     from_tree, passed_over = drawn_on(own, pet.series_uid, pet.frame_of_reference_uid)
     notes = list(selection.notes)
     given = _given(extra, pet)
@@ -120,7 +121,7 @@ def _found(
     if extra and not given:
         notes.append("The folder of ROIs has none for this case; those beside the images are used, if any.")
     left_out = [
-        LeftOut("roi file", str(path), "drawn on another series than the PET, and the PET has its own")
+        LeftOut("roi file", str(path), "drawn on another series though the PET has its own, or a result")
         for path in passed_over
     ]
     left_out += [
@@ -175,7 +176,12 @@ def _unused_series(series: Sequence[Series], selections: Sequence[Selection]) ->
     }
     reasons = {uid: reason for selection in selections for uid, reason in selection.passed_over.items()}
     return [
-        LeftOut("series", s.series_uid, reasons.get(s.series_uid, f"{s.modality}: its study has no PET"))
+        LeftOut(
+            "series",
+            s.series_uid,
+            reasons.get(s.series_uid, f"{s.modality}: its study has no PET"),
+            s.files[0],
+        )
         for s in series
         if s.series_uid not in used
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from tmtv_tf.data.pseudonym import without_identifiers
 from tmtv_tf.data.rois import Roi, RoiTarget, read_rois
 from tmtv_tf.data.sources import DicomSource, NiftiSource
 from tmtv_tf.data.truth import METHODS, make_truth
-from tmtv_tf.errors import CaseError
+from tmtv_tf.errors import CaseError, ParameterError
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +40,13 @@ class Settings:
     Attributes
     ----------
     grid : also write the arrays for training on this grid; None: none
+    roi_pattern : only ROIs whose name holds this regular expression, upper and lower case alike; "": all
     roi_components : every 6-connected part of a ROI is a ROI of its own (one mask of all lesions)
     show_text : keep the readers' ROI names in rois.csv; they may name a patient
     """
 
     grid: ModelGrid | None = field(default_factory=ModelGrid)
+    roi_pattern: str = ""
     roi_components: bool = False
     show_text: bool = False
 
@@ -148,6 +151,14 @@ def _write_truth(
         warnings += notes
     if len(files) > 1:
         warnings.append(f"ROIs of {len(files)} files are used together.")
+    if settings.roi_pattern:
+        rois, every = _named_like(settings.roi_pattern, rois), rois
+        if every and not rois:
+            raise CaseError(
+                f"{files[0]}: none of its {len(every)} ROIs has a name like {settings.roi_pattern!r}."
+            )
+        if len(rois) < len(every):
+            warnings.append(f"{len(every) - len(rois)} of {len(every)} ROIs left out by their name.")
     if settings.roi_components:
         rois = [part for roi in rois for part in roi.components()]
     if rois and not any(roi.voxels for roi in rois):
@@ -168,6 +179,14 @@ def _write_truth(
         "files": len(files),
         "tmtv_ml": {method: int(mask.sum()) * voxel_ml for method, mask in truth.masks.items()},
     }
+
+
+def _named_like(pattern: str, rois: Sequence[Roi]) -> list[Roi]:
+    try:
+        expression = re.compile(pattern, re.IGNORECASE)
+    except re.error as error:
+        raise ParameterError(f"--roi-pattern is not a regular expression ({error}): {pattern!r}.") from error
+    return [roi for roi in rois if expression.search(roi.name)]
 
 
 def summary_row(info: dict[str, Any], status: str) -> Row:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from postprocess.errors import PostprocessError
@@ -25,7 +25,14 @@ from tmtv_tf.data.cohort import (
 )
 from tmtv_tf.data.layouts import Found, LeftOut, find_autopet, find_dicom, find_nifti
 from tmtv_tf.data.prepare import CaseInput, Settings, prepare_case, summary_row
-from tmtv_tf.data.pseudonym import case_pseudonym, load_key, patient_key, pseudonym, without_identifiers
+from tmtv_tf.data.pseudonym import (
+    case_pseudonym,
+    identifying_words,
+    load_key,
+    patient_key,
+    pseudonym,
+    without_identifiers,
+)
 from tmtv_tf.data.suv import Overrides
 from tmtv_tf.errors import CaseError, ParameterError
 
@@ -75,10 +82,17 @@ def prepare_cohort(request: Request) -> Report:
     PostprocessError
         Nothing to prepare; a wrong table; one patient's cases in two splits; an output that cannot be written.
     """
+    # Workers may run in another folder.
+    request = replace(
+        request, inputs=tuple(path.absolute() for path in request.inputs), out=request.out.absolute()
+    )
+    if request.layout == "autopet":  # its masks hold all lesions of a patient
+        request = replace(request, settings=replace(request.settings, roi_components=True))
     _check(request)
     key = load_key(request.key_file)
     _check_key(request.out, key)
     found, left_out = _find(request)
+    _check_overrides(request, found)
     cases, errors, records = _name_cases(request, found, key)
     earlier = {row["case_id"]: row for row in (read_cohort(request.out) if _has_cohort(request.out) else [])}
     rows = {
@@ -87,12 +101,11 @@ def prepare_cohort(request: Request) -> Report:
     }
     check_cohort([*(row for case_id, row in earlier.items() if case_id not in rows), *rows.values()])
 
-    roots = [path.resolve() for path in request.inputs] + list(request.inputs)
-    roots += [request.rois] if request.rois else []
+    roots = [*request.inputs, *([request.rois] if request.rois else [])]
     good = [case for case in cases if case.case_id not in errors]
     done = run_cases(
         prepare_case,
-        [(case.case_id, (case, request.out.resolve(), request.settings, roots)) for case in good],
+        [(case.case_id, (case, request.out, request.settings, roots)) for case in good],
         workers=request.workers,
         scheduler=request.scheduler,
         description="Preparing",
@@ -109,6 +122,8 @@ def prepare_cohort(request: Request) -> Report:
         ]
         write_cohort(request.out, assign_splits([*kept, *finished], request.seed))
     words = {word for case in cases for word in _words(case)} if left_out else set()
+    for path in {item.header for item in left_out if item.header is not None}:
+        words |= identifying_words(path)
     left_out = [
         LeftOut(
             item.kind,
@@ -157,6 +172,15 @@ def _check(request: Request) -> None:
     # Fails here, before hours of work, where the output cannot be written.
     write_text(request.out / ".writable", "")
     (request.out / ".writable").unlink()
+
+
+def _check_overrides(request: Request, found: Sequence[Found]) -> None:
+    """One patient's weight, dose or injection time must not reach another's images."""
+    if request.overrides.as_dict() and len(found) > 1:
+        raise ParameterError(
+            f"--weight-kg, --dose-mbq and --injection-time are of one examination; {len(found)} were found. "
+            "Give that examination's folder, or --pet-uid."
+        )
 
 
 def _find(request: Request) -> tuple[list[Found], list[LeftOut]]:

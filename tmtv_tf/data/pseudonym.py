@@ -7,12 +7,15 @@ import hmac
 import os
 import re
 import secrets
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydicom.dataset import Dataset
+from pydicom import dcmread
+from pydicom.multival import MultiValue
 
 from postprocess.files import replace_atomically
+from tmtv_tf.data.dicom import PYDICOM_ERRORS
 from tmtv_tf.errors import CaseError
 
 KEY_BYTES = 32
@@ -87,12 +90,18 @@ def case_pseudonym(key: bytes, patient_id: str, study_uid: str) -> str:
     return pseudonym(key, "case", patient_id, study_uid)
 
 
-def identifying_words(header: Dataset) -> set[str]:
-    """The values of `IDENTIFYING` in a header, whole and (names) word by word."""
+def identifying_words(path: Path) -> set[str]:
+    """The values of `IDENTIFYING` in a DICOM file, whole and (names) word by word; empty if it cannot be read."""
     words: set[str] = set()
-    for keyword in IDENTIFYING:
-        value = header.get(keyword)
-        for item in [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd value is scrubbed like any other
+            header = dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(IDENTIFYING))
+            values = {keyword: header.get(keyword) for keyword in IDENTIFYING}
+    except PYDICOM_ERRORS:
+        return words
+    for keyword, value in values.items():
+        for item in value if isinstance(value, MultiValue) else [value]:
             text = str(item or "").strip()
             words.add(text)
             if keyword.endswith(("Name", "Names", "ID", "IDs")):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from postprocess.image import Image, read_image
-from tmtv_tf.data.dicom import PYDICOM_ERRORS, Series, read_dataset, tag_value
+from tmtv_tf.data.dicom import Series, tag_value
 from tmtv_tf.data.pseudonym import identifying_words
 from tmtv_tf.data.suv import Overrides, SuvFactor, read_suv
 from tmtv_tf.data.volume import read_volume
@@ -69,10 +69,7 @@ class DicomSource:
         words = {self.pet.patient_id} - {""}
         for series in (self.pet, self.ct):
             if series is not None:
-                try:
-                    words |= identifying_words(read_dataset(series.files[0], pixels=False))
-                except PYDICOM_ERRORS:
-                    continue  # the PatientID is known from the scan of the tree
+                words |= identifying_words(series.files[0])
         return words
 
 

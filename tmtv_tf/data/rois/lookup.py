@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from tmtv_tf.data.rois.files import DICOM_MODALITIES, roi_suffix
 from tmtv_tf.data.rois.rtstruct import referenced_series
 from tmtv_tf.errors import RoiError
 
+log = logging.getLogger(__name__)
+
+# Manufacturer or ManufacturerModelName of the SEG and RTSTRUCT files that this software writes.
+OWN_NAME = "tmtv-tf"
+
 
 @dataclass(frozen=True)
 class RoiFile:
@@ -22,6 +28,7 @@ class RoiFile:
 
     Attributes
     ----------
+    own : written by this software: a result, not a reader's
     series : SeriesInstanceUIDs it was drawn on
     frames : FrameOfReferenceUIDs it uses
     names : its file name without suffix and its folders' names, for files that are matched by name
@@ -29,22 +36,35 @@ class RoiFile:
 
     path: Path
     study_uid: str = ""
+    own: bool = False
     series: frozenset[str] = frozenset()
     frames: frozenset[str] = frozenset()
     names: tuple[str, ...] = ()
 
 
 def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
-    """What an RTSTRUCT or SEG file refers to; None for any other file."""
+    """What an RTSTRUCT or SEG file refers to; None for any other DICOM file.
+
+    Raises
+    ------
+    RoiError
+        Not readable as DICOM.
+    """
     try:
         header = dcmread(path, stop_before_pixels=True, defer_size=1024)
-    except PYDICOM_ERRORS:
-        return None
-    if header.get("Modality") not in DICOM_MODALITIES:
-        return None
+        if header.get("Modality") not in DICOM_MODALITIES:
+            return None
+        return _describe(header, path, names)
+    except PYDICOM_ERRORS as error:
+        raise RoiError(f"{path}: not readable as DICOM ({' '.join(str(error).split())[:200]}).") from error
+
+
+def _describe(header: Dataset, path: Path, names: tuple[str, ...]) -> RoiFile:
+    maker = f"{header.get('Manufacturer')} {header.get('ManufacturerModelName')}"
     return RoiFile(
         path,
         study_uid=str(header.get("StudyInstanceUID") or ""),
+        own=OWN_NAME in maker,
         series=frozenset(referenced_series(header)),
         frames=frozenset(_frames(header)),
         names=names,
@@ -52,7 +72,7 @@ def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
 
 
 def find_roi_files(folder: str | os.PathLike[str]) -> list[RoiFile]:
-    """Every file below a folder that may hold ROIs: RTSTRUCT, SEG, images, tables."""
+    """Every file below a folder that may hold ROIs: RTSTRUCT, SEG, images, tables. Others are passed over."""
     root = Path(folder)
     if not root.is_dir():
         raise RoiError(f"{root}: no such folder of ROIs.")
@@ -60,7 +80,11 @@ def find_roi_files(folder: str | os.PathLike[str]) -> list[RoiFile]:
     for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")):
         suffix = roi_suffix(path)
         names = (path.name[: len(path.name) - len(suffix)], *path.relative_to(root).parts[:-1])
-        file = RoiFile(path, names=names) if suffix else describe_dicom(path, names)
+        try:
+            file = RoiFile(path, names=names) if suffix else describe_dicom(path, names)
+        except RoiError as error:
+            log.info("%s", error)
+            continue
         if file is not None:
             found.append(file)
     return found
@@ -73,12 +97,14 @@ def drawn_on(
 
     Files that refer to the PET series come first; only if there is none, those in its frame of reference
     (drawn on the CT). Only if there is none of those either, all of them, for their readers to refuse by name.
+    Results of this software are never truth.
     """
-    files = list(files)
+    every = list(files)
+    files = [file for file in every if not file.own]
     on_pet = [file for file in files if series_uid in file.series]
     in_frame = [file for file in files if frame_of_reference_uid and frame_of_reference_uid in file.frames]
     used = on_pet or in_frame or files
-    return [file.path for file in used], [file.path for file in files if file not in used]
+    return [file.path for file in used], [file.path for file in every if file not in used]
 
 
 def named_for(files: Sequence[RoiFile], names: Iterable[str]) -> list[RoiFile]:

@@ -26,8 +26,8 @@ WORST_CASES = 5  # spelled out in "What went wrong"
 def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
     """Write everything under `out` and return the path of index.html.
 
-    evaluation.json, cases.csv, case_methods.csv, one CSV per table, three figures as PNG, and index.html, which
-    needs no other file. Each file appears whole or not at all; index.html comes last.
+    evaluation.json, cases.csv, case_methods.csv, one CSV per table, the figures and MIPs as PNG, and index.html,
+    which needs no other file. Each file appears whole or not at all; index.html comes last.
     """
     out = Path(out)
     content = summary(evaluation)
@@ -39,7 +39,8 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
         **evaluation.tables,
     }.items():
         write_text(out / f"{name}.csv", _csv(table))
-    for name, data in pictures.items():
+    mips = {f"mips/{case.case_id}": case.picture for case in evaluation.found}
+    for name, data in {**pictures, **mips}.items():
         with replace_atomically(out / f"{name}.png") as temporary:
             temporary.write_bytes(data)
     page = out / "index.html"

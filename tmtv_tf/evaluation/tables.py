@@ -174,10 +174,12 @@ def rival_table(cases: pd.DataFrame, rivals: Rivals | None) -> pd.DataFrame:
     """The network beside the two simple rivals: Dice against TMTVprob > 0.5 on the same cases."""
     entries: list[tuple[str, str, float]] = [("Network", "dice_tmtvprob", NAN)]
     if rivals is not None:
+        hot = rivals.hot_suv
+        outside = "no place left out" if hot == float("inf") else f"outside places of mean SUV > {hot:g}"
         entries += [
             (f"SUV > {rivals.threshold_suv:g} over the whole body", "dice_threshold", rivals.train_dice),
             (
-                f"SUV > {rivals.masked_threshold_suv:g} outside places of mean SUV > {rivals.hot_suv:g}",
+                f"SUV > {rivals.masked_threshold_suv:g}, {outside}",
                 "dice_threshold_without_hot",
                 rivals.masked_train_dice,
             ),

@@ -25,9 +25,9 @@ AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 Edit = Callable[[Dataset, int], object]
 
 
-def stored_values(n: int, rows: int = 6, columns: int = 5) -> np.ndarray:
+def stored_values(n: int, matrix: tuple[int, int] = (6, 5)) -> np.ndarray:
     """Different in every voxel."""
-    return (np.arange(n * rows * columns).reshape(n, rows, columns) % 3000 + 1).astype(np.uint16)
+    return (np.arange(n * matrix[0] * matrix[1]).reshape(n, *matrix) % 60000 + 1).astype(np.uint16)
 
 
 def uid(*what: object) -> str:
@@ -96,13 +96,14 @@ def write_series(
     study: str = "S1",
     edit: Edit | None = None,
     slices: Sequence[int] | None = None,
+    matrix: tuple[int, int] = (6, 5),
 ) -> Path:
     """Write slices 0..n-1 (or those named) with `stored_values`, under names that do not follow their order.
 
     `edit(dataset, k)` changes a slice before it is written; returning False leaves it out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    values = stored_values(n)
+    values = stored_values(n, matrix)
     for k in range(n) if slices is None else slices:
         ds = slice_dataset(modality, series, k, patient=patient, study=study)
         if modality == "PT":
@@ -119,6 +120,6 @@ def injected(ds: Dataset) -> Dataset:
     return ds.RadiopharmaceuticalInformationSequence[0]
 
 
-def expected_values(n: int) -> np.ndarray:
+def expected_values(n: int, matrix: tuple[int, int] = (6, 5)) -> np.ndarray:
     """What `write_series` stores, rescaled: slope 1 + k / 2 in slice k."""
-    return stored_values(n) * (1 + 0.5 * np.arange(n))[:, None, None]
+    return stored_values(n, matrix) * (1 + 0.5 * np.arange(n))[:, None, None]

@@ -5,6 +5,7 @@ A file's name says nothing: every file is opened. What is not used is returned w
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,10 @@ from pydicom.uid import UID, MediaStorageDirectoryStorage
 from postprocess.parallel import progress
 from tmtv_tf.errors import DicomError
 
-# pydicom would print odd values, a patient's name among them, on stderr. What matters is judged here, by name.
+# pydicom would print odd values, a patient's name among them, and the tracebacks of its decoders on stderr. What
+# matters is judged here, by name.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 # What pydicom raises on a value or a file that does not follow the standard.
 PYDICOM_ERRORS = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -247,9 +246,7 @@ def _problem(series: list[Series], selections: list[Selection], roots: Sequence[
 
 def _anonymous(text: str, series: Series, roots: Sequence[Path]) -> str:
     """A message without the words that identify the patient (a path may hold a name)."""
-    words = {series.patient_id}
-    with suppress(DicomError):
-        words |= identifying_words(read_dataset(series.files[0], pixels=False))
+    words = {series.patient_id} | identifying_words(series.files[0])
     return without_identifiers(text, words - {""}, roots)
 
 

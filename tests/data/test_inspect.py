@@ -1,0 +1,162 @@
+"""`tmtv inspect`: its JSON fields, its exit statuses, what it never prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from dicom_files import FACTOR, uid, write_series
+
+from postprocess.console import run_app
+from tmtv_tf.cli import app
+from tmtv_tf.data.inspect import inspect_tree
+from tmtv_tf.errors import DicomError
+
+FIELDS = (
+    "series_uid", "modality", "n_slices", "spacing_mm", "units", "suv_factor", "suv_rule", "injection_time",
+    "reference_time", "selected", "problems",
+)  # fmt: skip
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def tmtv(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """The command as `main` runs it, in this process (a new one takes a second)."""
+
+    def call(*arguments: object) -> Done:
+        with pytest.raises(SystemExit) as left:
+            run_app(app, ["inspect", *map(str, arguments)])
+        return Done(int(left.value.code or 0), *capsys.readouterr())
+
+    return call
+
+
+def rows(root: Path, **options) -> dict[str, dict]:
+    return {row["series_uid"]: row for row in inspect_tree([root], **options).series}
+
+
+def test_fields_of_a_pet_in_use(tmp_path: Path) -> None:
+    write_series(tmp_path)
+    row = rows(tmp_path)[uid("P1", "S1", "1")]
+    assert set(FIELDS) <= set(row)
+    assert "description" not in row
+    assert row["suv_factor"] == pytest.approx(FACTOR, rel=1e-9)
+    assert (row["modality"], row["n_slices"], row["units"]) == ("PT", 4, "BQML")
+    assert row["spacing_mm"] == [3.0, 2.0, 2.5]
+    assert row["injection_time"] == "2024-01-31T10:00:00"
+    assert row["reference_time"].startswith("2024-01-31T11:49:4")
+    assert row["selected"] is True
+    assert row["suv_reason"] is None
+
+
+def test_json_of_the_command(tmp_path: Path, tmtv: Callable[..., Done]) -> None:
+    write_series(tmp_path / "Hidden Name", edit=lambda ds, k: setattr(ds, "SeriesDescription", "Mrs Secret"))
+    write_series(tmp_path / "Hidden Name", "CT", series="2")
+    done = tmtv(tmp_path, "--json")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    series = json.loads(done.stdout)
+    assert [row["modality"] for row in series] == ["CT", "PT"]
+    assert all(row["selected"] for row in series)
+    for text in ("Secret", "Hidden", '"P1"'):
+        assert text not in done.stdout
+    assert "Mrs Secret" in tmtv(tmp_path, "--json", "--show-text").stdout
+
+
+def test_table_of_the_command(tmp_path: Path, tmtv: Callable[..., Done]) -> None:
+    write_series(tmp_path / "Hidden")
+    write_series(tmp_path / "nac", series="2", edit=lambda ds, k: setattr(ds, "CorrectedImage", ["DECY"]))
+    (tmp_path / "note.txt").write_text("x")
+    done = tmtv(tmp_path, "--sul")
+    assert done.returncode == 0
+    for text in ("use", "0.0004", "computed back from every frame", "no ATTN", "note.txt", "SUL = SUV *"):
+        assert text in done.stdout
+    assert "Hidden" not in done.stdout
+
+
+def test_factor_that_cannot_be_known_is_null_with_its_reason(
+    tmp_path: Path, tmtv: Callable[..., Done]
+) -> None:
+    write_series(tmp_path / "Hidden", edit=lambda ds, k: setattr(ds, "PatientWeight", None))
+    row = rows(tmp_path)[uid("P1", "S1", "1")]
+    assert row["suv_factor"] is None
+    assert "PatientWeight (0010,1030) is missing" in row["suv_reason"]
+    assert row["suv_reason"] in row["problems"]
+    assert "Hidden" not in row["suv_reason"]
+    assert tmtv(tmp_path, "--weight-kg", 70, "--json").stdout.count('"suv_factor": 0.0004') == 1
+
+
+def test_overrides_of_the_command(tmp_path: Path, tmtv: Callable[..., Done]) -> None:
+    write_series(tmp_path)
+    done = tmtv(tmp_path, "--weight-kg", 35, "--dose-mbq", 175, "--injection-time", "10:00", "--json")
+    (row,) = json.loads(done.stdout)
+    assert row["suv_factor"] == pytest.approx(FACTOR, rel=1e-9)
+    assert row["overrides"] == {"weight_kg": 35.0, "dose_bq": 175e6, "injection_time": "10:00:00"}
+
+
+def test_missing_slice_is_a_problem_of_its_series(tmp_path: Path) -> None:
+    write_series(tmp_path, n=6, slices=[0, 1, 3, 4, 5])
+    row = rows(tmp_path)[uid("P1", "S1", "1")]
+    assert row["spacing_mm"] is None
+    assert any("missing" in problem for problem in row["problems"])
+
+
+def test_one_factor_per_slice(tmp_path: Path) -> None:
+    def edit(ds, k):
+        ds.DecayCorrection = "NONE"
+        ds.CorrectedImage = ["ATTN"]
+        ds.AcquisitionTime = f"1149{k:02d}"
+
+    write_series(tmp_path, edit=edit)
+    row = rows(tmp_path)[uid("P1", "S1", "1")]
+    assert row["suv_factor"] is None
+    assert "one factor per slice" in row["suv_reason"]
+    assert row["suv_factor_range"][0] < row["suv_factor_range"][1]
+
+
+@pytest.mark.parametrize(
+    "case", ["empty", "no PET", "text only", "missing folder", "unusable PET", "unknown uid"]
+)
+def test_nothing_to_use_is_one_sentence_and_status_two(
+    tmp_path: Path, tmtv: Callable[..., Done], case: str
+) -> None:
+    root, options = tmp_path / "in", []
+    root.mkdir()
+    if case == "no PET":
+        write_series(root, "CT")
+    if case == "text only":
+        (root / "a.txt").write_text("x")
+    if case == "missing folder":
+        root = tmp_path / "nowhere"
+    if case == "unusable PET":
+        write_series(root, edit=lambda ds, k: setattr(ds, "CorrectedImage", ["DECY"]))
+    if case == "unknown uid":
+        write_series(root)
+        options = ["--pet-uid", "1.2.3"]
+    done = tmtv(root, *options)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_messages_name_no_patient(tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    write_series(root / "P1 Hidden", edit=lambda ds, k: setattr(ds, "CorrectedImage", ["DECY"]))
+    report = inspect_tree([root])
+    assert report.problem is not None
+    assert "Hidden" not in report.problem
+    assert "P1" not in report.problem
+
+
+def test_missing_root(tmp_path: Path) -> None:
+    with pytest.raises(DicomError):
+        inspect_tree([tmp_path / "nowhere"])

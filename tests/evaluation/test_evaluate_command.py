@@ -200,6 +200,31 @@ def test_without_cohort_table_and_without_probability(copy):
     assert content["median_dice_tmtvprob"] > 0
 
 
+def test_one_case_with_the_raw_mask_alone(copy):
+    """One patient: no correlation, no interval, and still a report. The map stands in for a missing raw mask."""
+    for case_id in TEST_CASES[1:]:
+        shutil.rmtree(copy / "results" / case_id)
+    tmtv = copy / "results" / "case06" / "tmtv.json"
+    content = json.loads(tmtv.read_text())
+    for kept in ("raw", "41"):
+        tmtv.write_text(json.dumps(content | {"methods": {kept: content["methods"][kept]}}))
+        assert evaluate(copy) == 0
+        found = summary(copy)
+        assert list(found["methods"]) == [kept]
+        assert found["methods"][kept]["spearman"] is None
+        assert found["median_dice_tmtvprob_interval_95"] == [None, None]
+    shutil.rmtree(copy / "probability")
+    assert evaluate(copy) == 2
+
+
+def test_methods_that_no_reader_has_are_passed_over(copy):
+    tmtv = copy / "results" / "case06" / "tmtv.json"
+    content = json.loads(tmtv.read_text())
+    tmtv.write_text(json.dumps(content | {"methods": content["methods"] | {"vote3": {"tmtv_ml": 1.0}}}))
+    assert evaluate(copy) == 0
+    assert set(summary(copy)["methods"]) == set(METHODS)
+
+
 def test_unwritable_report(copy, capsys):
     (copy / "report").write_text("a file where the folder should be")
     assert evaluate(copy) == 2

@@ -63,9 +63,17 @@ def write_probability(root: Path, case_id: str, probability: np.ndarray) -> None
     )
 
 
-def post_process(root: Path) -> None:
+def post_process(root: Path, *more: str) -> None:
     """`root/results/<id>` from `root/probability/<id>`, by `tmtv-postprocess`; finished cases stay."""
-    arguments = ["--probability", root / "probability", "--suv", root / "cases", "--out", root / "results"]
+    arguments = [
+        "--probability",
+        root / "probability",
+        "--suv",
+        root / "cases",
+        "--out",
+        root / "results",
+        *more,
+    ]
     for method in METHODS:
         arguments += ["--method", method]
     with pytest.raises(SystemExit) as left:

@@ -229,3 +229,15 @@ def test_unwritable_report(copy, capsys):
     (copy / "report").write_text("a file where the folder should be")
     assert evaluate(copy) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_other_parameters_are_used_for_the_ceiling_and_stated(copy):
+    """Everything below 400 mL dropped, from the prediction and from the ceiling alike."""
+    shutil.rmtree(copy / "results")
+    post_process(copy, "--min-volume-ml", "400")
+    assert evaluate(copy) == 0
+    assert summary(copy)["parameters_not_as_published"] == {"min_volume_ml": 400.0}
+    perfect = [row for row in rows(copy, "case_methods.csv") if row["case_id"] == "case08"]
+    assert all(row["tmtv_predicted_ml"] == row["ceiling_tmtv_ml"] for row in perfect)
+    assert any(float(row["ceiling_tmtv_ml"]) < float(row["tmtv_manual_ml"]) / 2 for row in perfect)
+    assert "min_volume_ml = 400" in (copy / "report" / "index.html").read_text()

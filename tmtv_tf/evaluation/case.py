@@ -74,7 +74,7 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         false_positives,
         coronal_mip_png(pet, truth, prediction),
         case.notes,
-        {key: value for key, value in asdict(config_of(case)).items() if value != getattr(Config(), key)},
+        changed_parameters(config_of(case)),
     )
 
 
@@ -132,6 +132,16 @@ def config_of(case: LoadedCase) -> Config:
     """The parameters that the result was made with; what tmtv.json does not state is as published."""
     known = {field.name for field in fields(Config)}
     return Config(**{name: value for name, value in case.parameters.items() if name in known})
+
+
+def changed_parameters(config: Config) -> dict[str, Any]:
+    """Parameters that differ from the published ones; those of methods without a reference (liver) left out."""
+    published = asdict(Config())
+    return {
+        key: value
+        for key, value in asdict(config).items()
+        if published[key] is not None and value != published[key]
+    }
 
 
 def _soft_dice_in_box(probability: npt.NDArray[np.float32], tmtvprob: npt.NDArray[np.float32]) -> float:

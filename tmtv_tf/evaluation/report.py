@@ -12,9 +12,10 @@ import pandas as pd
 
 from postprocess.files import replace_atomically, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
-from tmtv_tf.evaluation.cohort import Evaluation, summary
+from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
 from tmtv_tf.evaluation.reading import RAW
+from tmtv_tf.evaluation.summary import summary
 from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value
 
 if TYPE_CHECKING:

@@ -115,6 +115,10 @@ def test_cut_pixels_are_refused(tmp_path, slices):
     ds.save_as(path)
     with pytest.raises(RoiError, match=r"PixelData \(7FE0,0010\)"):
         read(path, slices)
+    path = write_seg(tmp_path / "seg.dcm", slices, two_lesions())
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(RoiError, match=r"seg\.dcm: (the file is cut short|not readable)"):
+        read(path, slices)
 
 
 def test_dcmqi_writes_the_same(tmp_path, slices):

@@ -112,14 +112,23 @@ def identifying_words(path: Path) -> set[str]:
 def without_identifiers(text: str, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> str:
     """`text` with each of the words replaced by ***, and paths below the roots made relative to them.
 
-    Upper and lower case are not told apart; a word counts only where no letter or digit touches it. One-letter
-    words are left.
+    A word counts only where no letter or digit touches it; one-letter words are left. In paths upper and lower
+    case are not told apart; elsewhere a word counts as written, in capitals, or capitalised, so that a patient
+    called Dose does not blot out our own sentences.
     """
     for root in sorted((str(root).rstrip(os.sep) for root in roots), key=len, reverse=True):
         if root and root != ".":
             text = text.replace(root + os.sep, "")
-    for word in sorted(set(words), key=len, reverse=True):
-        if len(word) > 1:
+    longest_first = sorted((word for word in set(words) if len(word) > 1), key=len, reverse=True)
+    for word in longest_first:
+        spellings = "|".join(re.escape(w) for w in dict.fromkeys((word, word.upper(), word.capitalize())))
+        text = re.sub(rf"(?<![^\W_])(?:{spellings})(?![^\W_])", REMOVED, text)
+
+    def clean_path(path: re.Match[str]) -> str:
+        cleaned = path[0]
+        for word in longest_first:
             pattern = rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
-            text = re.sub(pattern, REMOVED, text, flags=re.IGNORECASE)
-    return text
+            cleaned = re.sub(pattern, REMOVED, cleaned, flags=re.IGNORECASE)
+        return cleaned
+
+    return re.sub(r"\S*[/\\.]\S+", clean_path, text)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 
 from postprocess.image import Geometry
+from tmtv_tf.data.rois.dicom_file import read_whole
 from tmtv_tf.data.rois.polygon import fill_loops
 from tmtv_tf.data.rois.roi import Roi
 from tmtv_tf.errors import RoiError
@@ -50,13 +50,17 @@ def read_rtstruct(
         coordinates that are not triples of numbers.
     """
     path = Path(path)
-    header = _read(path)
+    header = read_whole(path, "RTSTRUCT", ("StructureSetROISequence", "ROIContourSequence"))
     _check_frame(path, header, frame_of_reference_uid, series_uid)
-    contours = {item.ReferencedROINumber: item for item in header.get("ROIContourSequence", [])}
+    contours = {item.get("ReferencedROINumber"): item for item in header.ROIContourSequence}
+    if None in contours:
+        raise RoiError(
+            f"{path}: ReferencedROINumber (3006,0084) is missing in ROIContourSequence (3006,0039)."
+        )
     rois, warnings = [], []
     for number, structure in enumerate(header.StructureSetROISequence, start=1):
         name = str(structure.get("ROIName", "") or f"ROI {number}")
-        loops = _loops(path, number, contours.get(structure.ROINumber))
+        loops = _loops(path, number, contours.get(structure.get("ROINumber")))
         if not loops:
             warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
             continue
@@ -69,19 +73,6 @@ def read_rtstruct(
             warnings.append(f"{path.name}: ROI {number} reaches beyond the PET and is cut off there.")
         rois.append(roi)
     return rois, warnings
-
-
-def _read(path: Path) -> Dataset:
-    try:
-        header = dcmread(path)
-    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, EOFError) as error:
-        raise RoiError(f"{path}: not readable as DICOM ({error}).") from error
-    if header.get("Modality") != "RTSTRUCT" or "StructureSetROISequence" not in header:
-        raise RoiError(
-            f"{path}: expected an RTSTRUCT with StructureSetROISequence (3006,0020); "
-            f"Modality (0008,0060) is {header.get('Modality')!r}."
-        )
-    return header
 
 
 def _check_frame(path: Path, header: Dataset, frame_of_reference_uid: str, series_uid: str) -> None:
@@ -141,6 +132,11 @@ def _loops(path: Path, number: int, contour: Dataset | None) -> list[npt.NDArray
             ) from error
         if not np.all(np.isfinite(points)):
             raise RoiError(f"{path}: ContourData (3006,0050) of ROI {number} is not finite.")
+        if int(item.get("NumberOfContourPoints") or len(points)) != len(points):
+            raise RoiError(
+                f"{path}: NumberOfContourPoints (3006,0046) of ROI {number} is {item.NumberOfContourPoints}, "
+                f"ContourData (3006,0050) has {len(points)}."
+            )
         if len(points) >= 3:
             loops.append(points)
     return loops

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom import Dataset
 
 from postprocess.image import Geometry, Image, resample
+from tmtv_tf.data.rois.dicom_file import read_whole
 from tmtv_tf.data.rois.roi import Roi
 from tmtv_tf.data.rois.rtstruct import referenced_series
 from tmtv_tf.errors import RoiError
@@ -40,7 +40,7 @@ def read_seg(
         Not a SEG, another frame of reference, frames without a position or on no uniform grid, broken pixels.
     """
     path = Path(path)
-    dataset = _read(path)
+    dataset = read_whole(path, "SEG", ("SegmentSequence", "PerFrameFunctionalGroupsSequence", "PixelData"))
     frame_uid = str(dataset.get("FrameOfReferenceUID") or "")
     refers = not frame_uid and series_uid != "" and series_uid in referenced_series(dataset)
     if frame_uid != frame_of_reference_uid and not refers:
@@ -74,19 +74,6 @@ def read_seg(
         if not rois[-1].voxels:
             warnings.append(f"{path.name}: segment {number} holds no voxel of the PET.")
     return rois, warnings
-
-
-def _read(path: Path) -> Dataset:
-    try:
-        dataset = dcmread(path)
-    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, EOFError) as error:
-        raise RoiError(f"{path}: not readable as DICOM ({error}).") from error
-    if dataset.get("Modality") != "SEG" or "SegmentSequence" not in dataset:
-        raise RoiError(
-            f"{path}: expected a SEG with SegmentSequence (0062,0002); "
-            f"Modality (0008,0060) is {dataset.get('Modality')!r}."
-        )
-    return dataset
 
 
 def _threshold(dataset: Dataset) -> float:

@@ -30,8 +30,8 @@ def roc_figure(predictions: pd.DataFrame) -> bytes:
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 5.2), dpi=DPI, layout="constrained")
-        axes = figure.add_subplot()
+        figure = Figure(figsize=(9.4, 5.4), dpi=DPI)
+        axes = figure.add_axes((0.07, 0.1, 0.5, 0.86))
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for model, (colour, style, width) in _lines(predictions).items():
             rows = _known(predictions, model)
@@ -74,7 +74,7 @@ def calibration_figure(predictions: pd.DataFrame, bins: int = 5) -> bytes:
             axes.plot(mean, share, "o-", color=colour, markersize=4, linewidth=1)
             axes.set_title(_wrapped(name_of(model)), fontsize=8, loc="left")
             brier = brier_score(rows["efs2y_event"], rows["probability"])
-            axes.text(0.98, 0.03, f"Brier {brier:.3f}", transform=axes.transAxes, ha="right", fontsize=8)
+            axes.text(0.04, 0.92, f"Brier {brier:.3f}", transform=axes.transAxes, fontsize=8)
             axes.set_xlim(0, 1)
             axes.set_ylim(0, 1)
             axes.set_aspect("equal")

@@ -103,15 +103,17 @@ def study_tables(predictions: pd.DataFrame, cohort: pd.DataFrame, draws: int = 2
     half = by_rule["half"]
     tables = [_folds(predictions)]
     for rule, text in RULES.items():
-        suffix = "" if rule == "half" else "_youden"
+        suffix, threshold = ("", "threshold 0.5") if rule == "half" else ("_youden", "Youden's threshold")
         main = beside_paper(by_rule[rule], [*liu2022.TABLE_3, *RIVALS, ORACLE], liu2022.MAIN)
         ablation = beside_paper(by_rule[rule], liu2022.TABLE_4, liu2022.ABLATION)
         caption = f"Mean ± SD over the folds. An event is predicted by: {text}."
-        tables.append(_performance(f"table3_main{suffix}", "Table 3. Main study", caption, main))
+        tables.append(
+            _performance(f"table3_main{suffix}", f"Table 3. Main study, {threshold}", caption, main)
+        )
         tables.append(
             _performance(
                 f"table4_ablation{suffix}",
-                "Table 4. Ablation study",
+                f"Table 4. Ablation study, {threshold}",
                 f"{caption} Here over all folds; the paper took one.",
                 ablation,
             )

@@ -49,26 +49,20 @@ def feature_figure(views: Sequence[FeatureView]) -> bytes:
 
     columns = 3 + max(len(view.features) for view in views)
     extent = np.array(views[0].image.shape) * views[0].spacing_mm  # mm
-    ratio = extent[0] / max(extent[1], extent[2])
+    height = 1.3 * extent[0] / max(extent[1], extent[2])
     with rc_context(STYLE):
         figure = Figure(
-            figsize=(1.35 * columns, (1.35 * ratio + 0.25) * 2 * len(views)), dpi=DPI, layout="constrained"
+            figsize=(1.3 * columns, (2 * height + 0.6) * len(views)), dpi=DPI, layout="constrained"
         )
-        grid = figure.subplots(2 * len(views), columns, squeeze=False)
-        for i, view in enumerate(views):
-            panels = _panels(view)
-            for line, axis in ((2 * i, 1), (2 * i + 1, 2)):
-                for column in range(columns):
-                    axes = grid[line][column]
-                    axes.set_axis_off()
-                    if column < len(panels):
-                        name, volume, (low, high) = panels[column]
-                        _show(axes, volume, axis, extent, low, high)
-                        if line == 2 * i:
-                            axes.set_title(name, fontsize=7.5)
-            grid[2 * i][0].text(
-                0, 1.16, view.title, transform=grid[2 * i][0].transAxes, fontsize=8.5, fontweight="bold"
-            )
+        for view, part in zip(views, figure.subfigures(len(views), 1, squeeze=False)[:, 0], strict=True):
+            part.suptitle(view.title, fontsize=9, fontweight="bold", x=0.01, ha="left")
+            grid = part.subplots(2, columns, squeeze=False)
+            for axes in grid.flat:
+                axes.set_axis_off()
+            for column, (name, volume, (low, high)) in enumerate(_panels(view)):
+                grid[0][column].set_title(name, fontsize=8)
+                _show(grid[0][column], volume, 1, extent, low, high)
+                _show(grid[1][column], volume, 2, extent, low, high)
         return png(figure)
 
 
@@ -89,20 +83,22 @@ def rendering_figure(
 
     columns = max(len(masks) for _, masks in cases)
     with rc_context(STYLE):
-        figure = Figure(figsize=(1.9 * columns, 3.5 * len(cases)), dpi=DPI)
-        for row, ((title, masks), outline) in enumerate(zip(cases, body, strict=True)):
+        figure = Figure(figsize=(2.1 * columns, 4.2 * len(cases)), dpi=DPI)
+        parts = figure.subfigures(len(cases), 1, squeeze=False)[:, 0]
+        for part, (title, masks), outline in zip(parts, cases, body, strict=True):
+            part.suptitle(title, fontsize=9, fontweight="bold", x=0.01, y=0.985, ha="left")
             for column, (name, mask) in enumerate(masks.items()):
-                axes = figure.add_subplot(
-                    len(cases), columns, row * columns + column + 1, projection="3d", computed_zorder=False
+                axes = part.add_axes(
+                    (column / columns, 0, 1 / columns, 0.87), projection="3d", computed_zorder=False
                 )
                 axes.set_axis_off()
-                axes.set_title("\n".join(_wrap(name)), fontsize=7.5, y=0.98)
+                part.text(
+                    (column + 0.5) / columns, 0.93, "\n".join(_wrap(name)), fontsize=8, ha="center", va="top"
+                )
                 if mask is not None:
                     _render(
                         axes, mask, outline, spacing_mm, TRUTH_COLOUR if column == 0 else PREDICTION_COLOUR
                     )
-            figure.text(0.01, 1 - (row + 0.02) / len(cases), title, fontsize=8.5, fontweight="bold", va="top")
-        figure.subplots_adjust(0, 0, 1, 0.94, wspace=0, hspace=0.12)
         return png(figure)
 
 
@@ -164,7 +160,7 @@ def _render(axes, mask, body, spacing_mm, colour) -> None:  # noqa: ANN001
     axes.set_xlim(0, shape_mm[2])
     axes.set_ylim(0, shape_mm[1])
     axes.set_zlim(0, shape_mm[0])
-    axes.set_box_aspect((shape_mm[2], shape_mm[1], shape_mm[0]), zoom=1.35)
+    axes.set_box_aspect((shape_mm[2], shape_mm[1], shape_mm[0]), zoom=1.5)
     axes.view_init(elev=8, azim=-75)
 
 

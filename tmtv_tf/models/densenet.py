@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tmtv_tf.models.multitask_blocks import CLASSES, conv_bn_relu, model_of
+from tmtv_tf.models.multitask_blocks import BATCH_NORM, CLASSES, conv_bn_relu, model_of
 from tmtv_tf.models.multitask_unet import INPUT_SHAPE
 
 
@@ -34,7 +34,7 @@ def densenet121(
             x = transition(x, f"transition{block - 1}")
         for layer in range(1, depth + 1):
             x = dense_layer(x, growth, f"block{block}_layer{layer}")
-    x = layers.ReLU(name="final_relu")(layers.BatchNormalization(name="final_bn")(x))
+    x = layers.ReLU(name="final_relu")(layers.BatchNormalization(**BATCH_NORM, name="final_bn")(x))
     x = layers.GlobalAveragePooling3D(name="average")(x)
     x = layers.Dense(CLASSES, name="prognosis_fc")(x)
     return model_of(image, {"prognosis": layers.Softmax(dtype="float32", name="prognosis")(x)}, name)
@@ -54,7 +54,7 @@ def transition(x, name: str):
 
 
 def _bn_relu_conv(x, filters: int, kernel: int, name: str):
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
     x = layers.ReLU(name=f"{name}_relu")(x)
     return layers.Conv3D(
         filters, kernel, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"

@@ -6,6 +6,8 @@ import keras
 from keras import layers
 
 HEAD_UNITS = 64
+# The paper's framework is PyTorch; these are its defaults, which matter to a cohort of few batches per epoch.
+BATCH_NORM = {"momentum": 0.9, "epsilon": 1e-5}
 CLASSES = 2  # channel 0: background or no event; channel 1: lesion or event within two years
 
 
@@ -14,7 +16,7 @@ def conv_bn_relu(x, filters: int, name: str, *, kernel: int = 3, strides: int = 
     x = layers.Conv3D(
         filters, kernel, strides, "same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -29,7 +31,7 @@ def up_bn_relu(x, filters: int, name: str):
     x = layers.Conv3DTranspose(
         filters, 2, 2, use_bias=False, kernel_initializer="he_normal", name=f"{name}_transposed"
     )(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tmtv_tf.models.multitask_blocks import CLASSES, conv_bn_relu, model_of
+from tmtv_tf.models.multitask_blocks import BATCH_NORM, CLASSES, conv_bn_relu, model_of
 from tmtv_tf.models.multitask_unet import INPUT_SHAPE
 
 
@@ -53,4 +53,4 @@ def _conv_bn(x, filters: int, kernel: int, strides: int, name: str):
     x = layers.Conv3D(
         filters, kernel, strides, "same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
-    return layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)

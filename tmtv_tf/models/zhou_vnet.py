@@ -2,7 +2,8 @@
 
 A simplification: Liu et al. say that the features before, at and after the bottom are fused for the
 classification; here each is averaged over space, the three vectors are joined, and two fully connected layers
-follow. The backbone is Milletari's V-Net (16 channels, kernels 5x5x5) with batch normalisation.
+follow. The backbone is Milletari's V-Net (16 channels, kernels 5x5x5) with group normalisation, since a card holds
+few of its volumes at a time.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def zhou_vnet(
         filters,
         CONVOLUTIONS,
         BOTTOM_CONVOLUTIONS,
-        normalization="batch",
+        normalization="group",
         name=f"{name}_backbone",
     )
     levels = len(CONVOLUTIONS)

@@ -6,6 +6,8 @@ is done on the list of its voxels: ascending flat (C order) indices, and one val
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,15 +38,22 @@ def foreground(probability: npt.NDArray, threshold: float = 0.5) -> IntVector:
     ImageError
         A value that is NaN or outside [0, 1].
     """
+    return voxels_above(probability, threshold, check=require_probability)
+
+
+def voxels_above(
+    array: npt.NDArray, threshold: float = 0, check: Callable[[float, float], None] | None = None
+) -> IntVector:
+    """Ascending flat indices of the voxels > `threshold`; `check` sees the lowest and highest value of each slab."""
     found = []
-    planes = max(1, _SLAB_VOXELS // max(1, probability[:1].size))
-    for z in range(0, probability.shape[0], planes):
-        slab = probability[z : z + planes].reshape(-1)
-        if slab.dtype != bool and slab.size:
-            require_probability(float(slab.min()), float(slab.max()))
+    planes = max(1, _SLAB_VOXELS // max(1, array[:1].size))
+    for z in range(0, array.shape[0], planes):
+        slab = array[z : z + planes].reshape(-1)
+        if check is not None and slab.dtype != bool and slab.size:
+            check(float(slab.min()), float(slab.max()))
         index = np.flatnonzero(slab > threshold)
         if index.size:
-            found.append(index + z * probability[0].size)
+            found.append(index + z * array[0].size)
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
@@ -54,7 +63,7 @@ def label_components(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> Labe
     Ties are ordered by the first voxel in (Z, Y, X) order. `connectivity` is 6, 18 or 26.
     An empty mask gives all zeros.
     """
-    index = foreground(np.asarray(mask, bool))
+    index = voxels_above(mask)
     return paint(index, label_voxels(index, mask.shape, connectivity), mask.shape)
 
 

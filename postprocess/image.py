@@ -189,7 +189,7 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     resampler.SetOutputDirection(reference.GetDirection())
     resampler.SetInterpolator(sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear)
     resampler.SetDefaultPixelValue(float(fill))
-    result = sitk.GetArrayFromImage(resampler.Execute(_to_sitk(image.with_array(array))))
+    result = np.asarray(_Voxels(resampler.Execute(_to_sitk(image.with_array(array)))))
     return Image(result.astype(bool) if array.dtype == bool else result, geometry)
 
 
@@ -210,15 +210,24 @@ def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported
 
 
 def _from_sitk(path: str | os.PathLike[str], image) -> Image:
-    import SimpleITK as sitk
-
     geometry = _geometry(image)
     axes = np.asarray(geometry.direction).reshape(3, 3)
     if not np.all(np.isfinite(geometry.spacing_mm)) or min(geometry.spacing_mm) <= 0:
         raise ImageError(f"{path}: voxel spacing {geometry.spacing_mm} mm is not positive.")
     if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
         raise ImageError(f"{path}: its axes are sheared (direction matrix {geometry.direction}).")
-    return Image(sitk.GetArrayFromImage(image), geometry)
+    return Image(np.asarray(_Voxels(image)), geometry)
+
+
+class _Voxels:
+    """The buffer of a SimpleITK image for `np.asarray` to use without a copy; it keeps the image alive."""
+
+    def __init__(self, image) -> None:  # noqa: ANN001
+        import SimpleITK as sitk
+
+        self.image = image
+        view = sitk.GetArrayViewFromImage(image).__array_interface__
+        self.__array_interface__ = {**view, "data": (view["data"][0], False)}  # nobody else may write to it
 
 
 def _read_float_nifti(path: Path, reader):  # noqa: ANN001, ANN202
@@ -229,11 +238,10 @@ def _read_float_nifti(path: Path, reader):  # noqa: ANN001, ANN202
     """
     import SimpleITK as sitk
 
-    kind = {sitk.sitkFloat32: "float", sitk.sitkFloat64: "double"}.get(reader.GetPixelIDValue())
-    if kind is None or not path.name.endswith((".nii", ".nii.gz")) or reader.GetNumberOfComponents() != 1:
+    if not path.name.endswith((".nii", ".nii.gz")) or reader.GetNumberOfComponents() != 1:
         return None
     stored = {"16": "float", "64": "double"}.get(reader.GetMetaData("datatype"))
-    if stored is None:  # integers with a slope
+    if stored is None:  # integers, with a slope or not
         return None
     compressed = path.name.endswith(".gz")
     with gzip.open(path) if compressed else open(path, "rb") as file:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.components import Labels, foreground
+from postprocess.components import Labels, voxels_above
 from postprocess.distance import farthest_distance, outermost
 from postprocess.image import Geometry
 from postprocess.peak import maximum_per_label, sphere_means
@@ -160,7 +160,7 @@ def sphericity(place: npt.NDArray[np.int64], spacing_mm: tuple[float, float, flo
 
 
 def _voxels(labels: Labels) -> Lesions:
-    index = foreground(labels > 0)
+    index = voxels_above(labels)
     return Lesions(index, labels.reshape(-1)[index], labels.shape)
 
 

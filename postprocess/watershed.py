@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from postprocess.ball import ball
-from postprocess.components import IntVector, Labels, foreground, order_by_volume, paint
+from postprocess.components import IntVector, Labels, order_by_volume, paint, voxels_above
 
 # "Over 30 mL" leaves room for spacings stored in single precision.
 VOLUME_TOLERANCE = 1e-6
+_GATHERED = 1 << 20  # values compared at once
 
 
 def split_large_components(
@@ -30,7 +31,7 @@ def split_large_components(
     one marker. The watershed of -SUV grows them inside the component with `connectivity`. No voxel is lost or
     gained. Labels come back as 1..N by descending volume, ties by the first voxel in (Z, Y, X) order.
     """
-    index = foreground(labels > 0)
+    index = voxels_above(labels)
     label = labels.reshape(-1)[index]
     parts = split_voxels(
         index,
@@ -102,21 +103,14 @@ def find_peaks(
 def _maximum_around(
     suv: npt.NDArray[np.floating], at: npt.NDArray[np.int64], footprint: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.floating]:
-    """The maximum of `suv` over the footprint around each of the points `at` (N, 3), row by row of the ball."""
-    from scipy.ndimage import maximum_filter1d
-
-    highest = np.full(len(at), -np.inf, suv.dtype)
-    if len(at) == 0:
-        return highest
-    length = footprint.sum(axis=2)
-    middle = np.array(length.shape) // 2
-    for n in np.unique(length[length > 0]):
-        rows = maximum_filter1d(suv, int(n), axis=2, mode="constant", cval=-np.inf)
-        for shift in np.argwhere(length == n) - middle:
-            zy = at[:, :2] + shift
-            inside = np.flatnonzero(((zy >= 0) & (zy < suv.shape[:2])).all(axis=1))
-            seen = rows[zy[inside, 0], zy[inside, 1], at[inside, 2]]
-            highest[inside] = np.maximum(highest[inside], seen)
+    """The maximum of `suv` over the footprint around each of the points `at` (N, 3)."""
+    padded = np.pad(suv, [(n // 2, n // 2) for n in footprint.shape], constant_values=-np.inf)
+    offset = np.ravel_multi_index(tuple(np.argwhere(footprint).T), padded.shape)
+    corner = np.ravel_multi_index(tuple(at.T), padded.shape)  # of the footprint's box, in the padded volume
+    highest = np.empty(len(at), suv.dtype)
+    block = max(1, _GATHERED // offset.size)
+    for i in range(0, len(at), block):
+        highest[i : i + block] = padded.reshape(-1)[corner[i : i + block, None] + offset].max(axis=1)
     return highest
 
 
@@ -135,6 +129,8 @@ def _split(
     suv = np.full([int(c.max()) + 1 for c in place], -np.inf, values.dtype)
     suv[place] = values
     peaks = find_peaks(suv, spacing_mm, peak_distance_mm)
+    if np.count_nonzero(peaks) < 2:
+        return np.zeros(values.size, np.int64)
     rank = np.zeros(suv.shape, np.int32)  # equal SUV, equal rank: `label_equal` joins neighbours of one rank
     rank[peaks] = np.unique(suv[peaks], return_inverse=True)[1] + 1
     markers, n = label_equal(rank, connectivity=1, return_num=True)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from postprocess.cli import app
+from postprocess.console import run_app
 from postprocess.image import Geometry, Image, read_image, write_image
 
 SPACING_MM = (3.0, 2.0, 2.0)
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "postprocess", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """The command line in this process, with what it prints and its exit status."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as left:
+        run_app(app, [str(argument) for argument in arguments])
+    return subprocess.CompletedProcess(arguments, int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def make_pair(folder: Path, *, seed: int = 0, suv_folder: Path | None = None) -> tuple[Path, Path]:
@@ -105,4 +108,122 @@ def test_refusals_are_one_sentence_and_status_2(tmp_path: Path, arguments: tuple
     assert done.returncode == 2
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_is_quick_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['tmtv-postprocess', '--help']\n"
+        "from postprocess.cli import app\n"
+        "try: app()\n"
+        "except SystemExit as e: assert e.code == 0\n"
+        "heavy = {'tensorflow', 'keras', 'SimpleITK', 'scipy', 'skimage', 'numpy', 'tmtv_tf', 'training'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    for word in ("--probability", "--exclude-mask", "4.0-benchmark", "Not a medical device"):
+        assert word in done.stdout
+
+
+def test_tensorflow_is_never_imported(tmp_path: Path) -> None:
+    maps, suvs = make_pair(tmp_path / "p")
+    code = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n"  # importing them now fails
+        "from postprocess.cli import main; main()"
+    )
+    arguments = ["--probability", maps, "--suv", suvs, "--out", tmp_path / "out", "--method", "vote2"]
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)
+
+
+def test_a_refusal_of_the_real_process_is_one_sentence(tmp_path: Path) -> None:
+    arguments = [
+        "--probability",
+        tmp_path / "no.nii.gz",
+        "--suv",
+        tmp_path / "no.nii.gz",
+        "--out",
+        tmp_path / "out",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "postprocess", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"Error: {tmp_path}/no.nii.gz: no such file.\n"
+
+
+def test_editing_from_the_command_line(tmp_path: Path) -> None:
+    maps, suvs = make_pair(tmp_path / "p")
+    common = ("--probability", maps, "--suv", suvs, "--out", tmp_path / "out", "--method", "2.5")
+    assert run(*common).returncode == 0
+    done = run(*common, "--exclude", "1", "--include-seed", "-21,-21,128.5")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out" / "p" / "tmtv.json").read_text())
+    assert result["methods"]["2.5"]["lesion_count"] == 2  # taken out, and added again
+    assert result["edits"] == {"excluded_ml": 12.0, "added_ml": {"2.5": 12.0}}
+    assert run(*common, "--include-seed", "1,2").returncode == 2
+    assert "METHOD:LABEL" in run(*common, "--method", "41", "--exclude", "1").stderr
+    assert "belong to one case" in run("--probability", tmp_path, *common[2:], "--exclude", "1").stderr
+
+
+def test_split_only(tmp_path: Path) -> None:
+    maps, suvs = make_pair(tmp_path / "p")
+    done = run("--mask", maps, "--suv", suvs, "--out", tmp_path / "out", "--split-only", "--case-id", "x")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out" / "x").iterdir()) == [
+        "lesions_parts.csv",
+        "lesions_parts.nii.gz",
+        "tmtv.json",
+    ]
+
+
+def test_a_cohort_with_workers_and_on_dask_equals_one_by_one(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    for name in ("a", "b", "c"):
+        make_pair(tmp_path / "maps" / name, seed=ord(name))
+    command = ("--probability", tmp_path / "maps", "--suv", tmp_path / "maps", "--out")
+    assert run(*command, tmp_path / "one").returncode == 0
+    assert run(*command, tmp_path / "two", "--workers", "2").returncode == 0
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp"
+    ) as cluster:
+        done = run(*command, tmp_path / "dask", "--scheduler", cluster.scheduler_address)
+    assert done.returncode == 0, done.stderr
+    for file in ("tmtv.csv", "a/tmtv.json", "c/lesions_41.csv", "b/lesions_41.nii.gz"):
+        expected = (tmp_path / "one" / file).read_bytes()
+        assert (tmp_path / "two" / file).read_bytes() == expected
+        assert (tmp_path / "dask" / file).read_bytes() == expected
+    header = (tmp_path / "one" / "tmtv.csv").read_text().splitlines()[0]
+    assert header.startswith("case_id,tmtv_ml_raw,tlg_raw,")
+    assert "dmax_bulk_mm_4.0" in header
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--probability", "{maps}"), "must be a folder"),
+        (("--probability", "{empty}", "--suv", "{empty}"), "no case found"),
+        (("--probability", "{maps}", "--mask", "{maps}"), "one of --probability and --mask"),
+        (("--probability", "{maps}", "--suv", "{maps}", "--workers", "0"), "at least 1"),
+    ],
+)
+def test_wrong_calls(tmp_path: Path, arguments: tuple, says: str) -> None:
+    _, suvs = make_pair(tmp_path / "maps" / "a")
+    (tmp_path / "empty").mkdir()
+    filled = [a.format(maps=tmp_path / "maps", empty=tmp_path / "empty") for a in arguments]
+    done = run("--suv", suvs, "--out", tmp_path / "out", *filled)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cohort_in_which_nothing_can_be_done_ends_with_2(tmp_path: Path) -> None:
+    maps, _ = make_pair(tmp_path / "maps" / "a", suv_folder=tmp_path / "elsewhere")
+    done = run("--probability", tmp_path / "maps", "--suv", tmp_path / "maps", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "Failed: a:" in done.stderr
+    assert "no such file" in done.stderr
     assert not (tmp_path / "out").exists()

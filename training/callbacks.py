@@ -164,7 +164,8 @@ class DropLearningRate(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.after_epochs and epoch != self.resumed_inside:
             optimizer = self.model.optimizer
-            optimizer.learning_rate = float(optimizer.learning_rate) * self.factor
+            now = float(keras.ops.convert_to_numpy(optimizer.learning_rate))  # may be mirrored
+            optimizer.learning_rate = now * self.factor
 
 
 def _csv(history: list[dict[str, float]]) -> str:

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from multitask_cohort import write_cohort_of_boxes
 from typer.testing import CliRunner
 
-from multitask_cohort import write_cohort_of_boxes
 from tmtv_tf.data.cohort import read_cohort
 from tmtv_tf.data.multitask_dataset import stage_truth, training_batches, validation_batches
+from training.callbacks import DropLearningRate
 from training.config import LearningRateDrop, OptimizerConfig, read_config
 from training.multitask import (
     MultitaskAugmentationConfig,
@@ -23,7 +24,12 @@ from training.train_multitask import app, run
 
 GRID = MultitaskGridConfig(shape=(40, 22, 22), spacing_mm=(20, 20, 20), crop=(32, 16, 16), size=(32, 16, 16))
 CONFIG = MultitaskFitConfig(
-    epochs=2, batch=4, width=0.0625, grid=GRID, optimizer=OptimizerConfig(name="adam", learning_rate=0.003)
+    epochs=2,
+    batch=4,
+    width=0.0625,
+    grid=GRID,
+    optimizer=OptimizerConfig(name="adam", learning_rate=0.003),
+    learning_rate_drop=LearningRateDrop(after_epochs=1, factor=0.1),
 )
 OUTPUTS = ["segmentation_1", "segmentation_2", "segmentation_3", "segmentation_4", "prognosis"]
 
@@ -89,6 +95,17 @@ def test_a_fresh_network_is_the_same_again_and_is_traced_once(examples):
             first = len(traces)
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     assert len(traces) == first
+
+
+def test_learning_rate_drops_once_also_where_it_is_mirrored():
+    network = Network("encoder_classifier", CONFIG, tf.distribute.MirroredStrategy(["/cpu:0"]))
+    drop = DropLearningRate(after_epochs=1, factor=0.1)
+    drop.set_model(network.model)
+    rates = []
+    for epoch in range(3):
+        drop.on_epoch_begin(epoch)
+        rates.append(float(keras.ops.convert_to_numpy(network.model.optimizer.learning_rate)))
+    assert rates == pytest.approx([0.003, 0.0003, 0.0003])
 
 
 @pytest.mark.slow

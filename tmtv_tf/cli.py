@@ -82,6 +82,9 @@ def predict(
     from postprocess.console import report_failures
     from postprocess.parallel import run_cases
     from tmtv_tf.inference import cases_to_predict, predict_case
+    from tmtv_tf.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     from tmtv_tf.models.file import read_description
 
     read_description(model)  # a wrong file is refused once, not for every case

@@ -138,6 +138,9 @@ def cases_to_predict(cases: Path, split: str | None = None) -> list[Path]:
 
 def load_network(path: Path) -> tuple[Network, ModelGrid]:
     """A model file as a function of NumPy arrays, and its grid."""
+    from tmtv_tf.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     from tmtv_tf.models.file import load_model
 
     model, grid = load_model(path)

@@ -108,6 +108,18 @@ def wait_for(condition, process, seconds=120):
         time.sleep(0.02)
 
 
+def test_packed_training_is_plain_training(cohort, tmp_path):
+    """One epoch each way, without dropout (whose draws differ): the same weights to float rounding."""
+    trained = []
+    for packed in ("false", "true"):
+        config = write_config(tmp_path / f"{packed}.yaml", 1, f"packed: {packed}\n")
+        config.write_text(config.read_text().replace("dropout: 0.2", "dropout: 0.0"))
+        run(read_config(config, Config), cohort, tmp_path / packed)
+        trained.append(weights(tmp_path / packed / "last.keras"))
+    for a, b in zip(*trained, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)
+
+
 def test_a_finished_run_is_not_run_again(cohort, undisturbed):
     before = (undisturbed / "last.keras").stat().st_mtime_ns
     run(read_config(undisturbed.parent / "little.yaml", Config), cohort, undisturbed)

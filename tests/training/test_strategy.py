@@ -1,0 +1,61 @@
+"""Several devices train what one would: the losses are per sample, so nothing is doubled."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from little_cohort import write_little_cohort
+
+from tmtv_tf.errors import ParameterError
+from tmtv_tf.models.file import load_model
+
+HERE = Path(__file__).parent
+# Validation: 3 cases in batches of 2, so that the last batch leaves one replica without a case.
+CONFIG = """
+epochs: 3
+batch: 2
+grid: {shape: [16, 16, 16], spacing_mm: [4, 4, 4]}
+model: {filters: 4, convolutions: [1, 1], bottom_convolutions: 1, kernel_size: 3, dropout: 0.0}
+optimizer: {name: sgd, learning_rate: 0.05}
+augmentation: {mode: online}
+"""
+
+
+def test_two_replicas_give_the_weights_of_one(tmp_path):
+    write_little_cohort(tmp_path / "cases", 12)
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    for number in (1, 2):
+        subprocess.run(
+            [
+                sys.executable,
+                HERE / "train_on_logical_cpus.py",
+                str(number),
+                tmp_path / "c.yaml",
+                tmp_path / "cases",
+                tmp_path / f"on{number}",
+            ],
+            check=True,
+            capture_output=True,
+        )
+    one, two = (load_model(tmp_path / f"on{n}" / "last.keras")[0].get_weights() for n in (1, 2))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+    logs = [list(csv.DictReader((tmp_path / f"on{n}" / "log.csv").read_text().splitlines())) for n in (1, 2)]
+    for a, b in zip(*logs, strict=True):
+        assert [float(v) for v in a.values()] == pytest.approx([float(v) for v in b.values()], abs=1e-5)
+
+
+def test_a_batch_that_the_devices_cannot_share_is_refused():
+    from training.strategy import check_batch
+
+    class TwoReplicas:
+        num_replicas_in_sync = 2
+
+    check_batch(4, TwoReplicas())
+    with pytest.raises(ParameterError, match="batch: 3 is not divisible by the 2 devices"):
+        check_batch(3, TwoReplicas())

@@ -1,0 +1,27 @@
+"""Run by test_strategy.py in a process of its own: train on N logical CPUs and save the weights.
+
+python train_on_logical_cpus.py N CONFIG CASES OUT
+"""
+
+import os
+import sys
+from pathlib import Path
+
+# TensorFlow 2.21 with oneDNN fails in the second replica on a CPU ("input and filter must have the same depth").
+# One replica, and GPUs, are not concerned.
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+
+import tensorflow as tf  # noqa: E402
+
+if __name__ == "__main__":
+    number, config, cases, out = int(sys.argv[1]), *map(Path, sys.argv[2:])
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
+
+    from training.config import read_config
+    from training.strategy import choose_strategy
+    from training.train_vnet import Config, run
+
+    if choose_strategy().num_replicas_in_sync != number:
+        sys.exit("not the number of replicas that was asked for")
+    run(read_config(config, Config), cases, out)

@@ -6,7 +6,11 @@ A file's name says nothing: every file is opened. What is not used is returned w
 from __future__ import annotations
 
 import logging
+import math
 import os
+import struct
+import warnings
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +18,13 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID, MediaStorageDirectoryStorage
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    MediaStorageDirectoryStorage,
+    PositronEmissionTomographyImageStorage,
+)
 
 from postprocess.parallel import progress
 from tmtv_tf.errors import DicomError
@@ -24,10 +33,12 @@ from tmtv_tf.errors import DicomError
 # matters is judged here, by name.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+warnings.filterwarnings("ignore", module=r"pydicom\.")
 
 # What pydicom raises on a value or a file that does not follow the standard.
 PYDICOM_ERRORS = (
     AttributeError,
+    BytesLengthException,
     EOFError,
     InvalidDicomError,
     KeyError,
@@ -37,6 +48,8 @@ PYDICOM_ERRORS = (
     RuntimeError,
     TypeError,
     ValueError,
+    struct.error,
+    zlib.error,
 )
 
 # Read while walking the tree: enough to group files, to choose series and to check their geometry.
@@ -125,8 +138,7 @@ class Series:
 
     @property
     def number(self) -> int | None:
-        value = tag_value(self.header, "SeriesNumber")
-        return int(value) if value is not None else None
+        return whole_number(self.header, "SeriesNumber")
 
     @property
     def description(self) -> str:
@@ -170,6 +182,10 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
                 group.append((_instance(path, scanned), _identity(scanned) if group else scanned))
             advance(1)
     damaged = [item.path for item in skipped if item.damaged]
+    # A slice that ends before its matrix may have lost the end of its SeriesInstanceUID as well.
+    damaged += [
+        i.path for group in groups.values() for i, header in group if i.rows is None and _is_slice(header)
+    ]
     series = [_series(group, damaged) for group in groups.values()]
     big = 2**31
     series.sort(
@@ -185,6 +201,12 @@ def tag_value(dataset: Dataset, keyword: str) -> Any:
     except PYDICOM_ERRORS:
         return None
     return None if value is None or (hasattr(value, "__len__") and len(value) == 0) else value
+
+
+def whole_number(dataset: Dataset, keyword: str) -> int | None:
+    """A single whole number, or None when it is absent or is none."""
+    number = _numbers(dataset, keyword, 1)
+    return int(number[0]) if number and math.isfinite(number[0]) else None
 
 
 def tag_values(dataset: Dataset, keyword: str) -> tuple[str, ...]:
@@ -266,17 +288,15 @@ def _looks_like_dicom(head: bytes) -> bool:
 
 
 def _instance(path: Path, dataset: Dataset) -> Instance:
-    frames = _numbers(dataset, "NumberOfFrames", 1)
-    rows, columns = _numbers(dataset, "Rows", 1), _numbers(dataset, "Columns", 1)
     return Instance(
         path=path,
         sop_instance_uid=str(tag_value(dataset, "SOPInstanceUID") or ""),
         position_mm=_numbers(dataset, "ImagePositionPatient", 3),
         orientation=_numbers(dataset, "ImageOrientationPatient", 6),
         pixel_spacing_mm=_numbers(dataset, "PixelSpacing", 2),
-        rows=int(rows[0]) if rows else None,
-        columns=int(columns[0]) if columns else None,
-        n_frames=int(frames[0]) if frames else 1,
+        rows=whole_number(dataset, "Rows"),
+        columns=whole_number(dataset, "Columns"),
+        n_frames=whole_number(dataset, "NumberOfFrames") or 1,
     )
 
 
@@ -289,6 +309,10 @@ def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | 
     except (TypeError, ValueError):
         return None
     return numbers if len(numbers) == count else None
+
+
+def _is_slice(header: Dataset) -> bool:
+    return str(tag_value(header, "SOPClassUID")) in (CTImageStorage, PositronEmissionTomographyImageStorage)
 
 
 _IDENTITY = ("PatientID", "StudyInstanceUID", "Modality", "SOPClassUID", "FrameOfReferenceUID")
@@ -314,7 +338,8 @@ def _series(group: list[tuple[Instance, Dataset]], damaged: list[Path]) -> Serie
                     "though both carry the same SeriesInstanceUID (0020,000E)."
                 )
                 break
-    folders = {instance.path.parent for instance, _ in group}
+    own = {instance.path for instance, _ in group}
+    folders = {path.parent for path in own}
     return Series(
         series_uid=str(header.SeriesInstanceUID),
         study_uid=str(header.StudyInstanceUID),
@@ -325,7 +350,7 @@ def _series(group: list[tuple[Instance, Dataset]], damaged: list[Path]) -> Serie
         instances=tuple(instance for instance, _ in group),
         header=header,
         conflicts=tuple(conflicts),
-        damaged=tuple(path for path in damaged if path.parent in folders),
+        damaged=tuple(path for path in damaged if path.parent in folders and path not in own),
     )
 
 

@@ -15,7 +15,15 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
 from postprocess.image import Geometry, Image
-from tmtv_tf.data.dicom import PYDICOM_ERRORS, Instance, Series, read_dataset, tag_name, tag_value
+from tmtv_tf.data.dicom import (
+    PYDICOM_ERRORS,
+    Instance,
+    Series,
+    read_dataset,
+    tag_name,
+    tag_value,
+    whole_number,
+)
 from tmtv_tf.errors import DicomError
 
 # A slice may lie this share of the spacing away from its place on the uniform grid; warned of above the second.
@@ -123,8 +131,8 @@ def sort_slices(series: Series) -> SortedSlices:
         origin_mm=(float(positions[0, 0]), float(positions[0, 1]), float(positions[0, 2])),
         direction=tuple(float(v) for v in np.stack([row, column, normal], axis=1).ravel()),
     )
-    declared = tag_value(series.header, "NumberOfSlices")
-    if declared is not None and series.modality == "PT" and int(declared) > len(instances):
+    declared = whole_number(series.header, "NumberOfSlices") or 0
+    if series.modality == "PT" and declared > len(instances):
         warnings.append(
             f"NumberOfSlices (0054,0081) is {declared}, but {len(instances)} slices are here: "
             "part of the body may be missing."

@@ -167,6 +167,8 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
             sitk.WriteImage(_to_sitk(image), str(temporary), useCompression=True, compressionLevel=1)
         except RuntimeError as error:
             raise ImageError(f"{path}: cannot be written ({str(error).splitlines()[-1].strip()}).") from error
+        if not _is_complete(temporary, image.array):
+            raise ImageError(f"{path}: cannot be written (is the disk full?).")
 
 
 def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bool = False) -> Image:
@@ -191,6 +193,19 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     resampler.SetDefaultPixelValue(float(fill))
     result = np.asarray(_Voxels(resampler.Execute(_to_sitk(image.with_array(array)))))
     return Image(result.astype(bool) if array.dtype == bool else result, geometry)
+
+
+def _is_complete(path: Path, array: npt.NDArray) -> bool:
+    """Whether a NIfTI file just written holds all it should: on a full disk SimpleITK writes half of it in silence.
+
+    A gzip file ends with the length of what it holds, modulo 2^32 (RFC 1952), which a cut one does not.
+    """
+    size = 352 + array.nbytes  # NIfTI-1 header and voxels
+    if path.name.endswith(".nii.gz"):
+        with open(path, "rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(), "little") == size % 2**32
+    return path.stat().st_size == size if path.suffix == ".nii" else True
 
 
 def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported lazily

@@ -18,7 +18,7 @@ from postprocess.peak import sphere_means
 from postprocess.segmentation import Segmentation
 
 # A click need not hit the hottest voxel: the maximum is looked for in the region of SUV >= 70 % of the voxel clicked
-# (Burggraaff et al., EJNMMI Research 2020;10:16, methods).
+# (Burggraaff et al., Mol Imaging Biol 2020;22:1102, methods).
 ROBUST_MAXIMUM_FRACTION = 0.7
 SEED_LIMIT_MM = 30.0
 

@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from postprocess.deflate import write_gzip
 from postprocess.errors import ImageError
 from postprocess.files import replace_atomically
 
 # Two grids are the same when no corner voxel is further apart than this share of the smallest spacing.
 # NIfTI stores its matrix in float32: a metre away from the origin that is 1e-4 mm.
 SAME_GRID_TOLERANCE = 0.01
+NIFTI_HEADER_BYTES = 352  # a NIfTI-1 header and the four bytes that say that no extension follows
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,12 @@ def read_images(path: str | os.PathLike[str]) -> list[Image]:
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
     """Write an image whole or not at all; bool is stored as uint8. The suffix chooses the format."""
-    import SimpleITK as sitk
-
     with replace_atomically(path) as temporary:
         try:
-            sitk.WriteImage(_to_sitk(image), str(temporary), useCompression=True, compressionLevel=1)
+            if temporary.name.endswith(".nii.gz"):
+                _write_compressed_nifti(temporary, image)
+            else:
+                _write(temporary, _to_sitk(image))
         except RuntimeError as error:
             raise ImageError(f"{path}: cannot be written ({str(error).splitlines()[-1].strip()}).") from error
         if not _is_complete(temporary, image.array):
@@ -195,12 +198,29 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     return Image(result.astype(bool) if array.dtype == bool else result, geometry)
 
 
+def _write(path: Path, image) -> None:
+    import SimpleITK as sitk
+
+    sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
+
+
+def _write_compressed_nifti(path: Path, image: Image) -> None:
+    """SimpleITK's header of one voxel in the same place, with the sizes of all; the voxels compressed by `deflate`."""
+    array = np.ascontiguousarray(image.array, np.uint8 if image.array.dtype == bool else None)
+    first = Geometry((1, 1, 1), image.geometry.spacing_mm, image.geometry.origin_mm, image.geometry.direction)
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Path(folder, "first.nii"), _to_sitk(Image(np.zeros((1, 1, 1), array.dtype), first)))
+        header = bytearray(Path(folder, "first.nii").read_bytes()[:NIFTI_HEADER_BYTES])
+    header[42:48] = np.array(array.shape[::-1], "<i2").tobytes()  # dim[1..3]
+    write_gzip(path, [header, array.astype(array.dtype.newbyteorder("<"), copy=False).data])
+
+
 def _is_complete(path: Path, array: npt.NDArray) -> bool:
     """Whether a NIfTI file just written holds all it should: on a full disk SimpleITK writes half of it in silence.
 
     A gzip file ends with the length of what it holds, modulo 2^32 (RFC 1952), which a cut one does not.
     """
-    size = 352 + array.nbytes  # NIfTI-1 header and voxels
+    size = NIFTI_HEADER_BYTES + array.nbytes
     if path.name.endswith(".nii.gz"):
         with open(path, "rb") as file:
             file.seek(-4, os.SEEK_END)

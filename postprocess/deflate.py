@@ -1,4 +1,4 @@
-"""Writing gzip files fast: Intel's ISA-L where the package `isal` is installed, else zlib. Same size, 4 times faster."""
+"""Writing gzip files: by ISA-L where the package `isal` is installed (same size, 4 times faster), else by zlib."""
 
 from __future__ import annotations
 

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 try:
     from isal import isal_zlib
 except ImportError:  # an accelerator, not a need
-    isal_zlib = None
+    isal_zlib = None  # type: ignore[assignment]
 
 LEVEL = 1
 GZIP = 31  # zlib's number for the largest window and a gzip header
 CHUNK_BYTES = 1 << 22
 
 
-def write_gzip(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
+def write_gzip(path: str | os.PathLike[str], parts: Iterable[bytes | bytearray | memoryview]) -> None:
     """Write the parts, one after another, as one gzip file."""
     library = isal_zlib or zlib
     compressor = library.compressobj(LEVEL, zlib.DEFLATED, GZIP)

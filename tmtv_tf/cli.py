@@ -78,6 +78,8 @@ def predict(
 
     The model file says which grid, intensity windows and channels it needs. A body larger than the model's grid
     is covered by overlapping windows. Finished cases are skipped.
+
+    A network of training.train_multitask also predicts an event within two years, in prediction.json.
     """
     from postprocess.console import report_failures
     from postprocess.parallel import run_cases
@@ -86,11 +88,12 @@ def predict(
 
     quiet_tensorflow()
     from tmtv_tf.models.file import read_description
+    from tmtv_tf.multitask_inference import is_multitask, predict_multitask_case
 
-    read_description(model)  # a wrong file is refused once, not for every case
+    description = read_description(model)  # a wrong file is refused once, not for every case
     folders = cases_to_predict(cases, split)
     outcomes = run_cases(
-        predict_case,
+        predict_multitask_case if is_multitask(description) else predict_case,
         [(folder.name, (folder, model, out)) for folder in folders],
         workers=workers,
         scheduler=scheduler,

@@ -15,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 from pydantic import Field
 
-from postprocess.files import replace_atomically
 from postprocess.image import Geometry, Image, write_image
 from postprocess.parallel import progress
 from tmtv_tf.data.augment import Augmentation
@@ -25,6 +24,7 @@ from tmtv_tf.data.multitask_dataset import Example, image_batches
 from tmtv_tf.data.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
 from tmtv_tf.errors import ParameterError
 from tmtv_tf.models.study import STUDY_MODELS, build_model
+from tmtv_tf.multitask_inference import save_multitask_model
 from tmtv_tf.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
 from tmtv_tf.multitask_metrics import EventAUC, LesionDice
 from training.config import FitConfig, LearningRateDrop, OptimizerConfig, Strict
@@ -119,8 +119,8 @@ class Network:
             with dtype_policy("float32"):
                 self._plain = self._build()
         self._plain.set_weights(model.get_weights())
-        with replace_atomically(path) as temporary:
-            self._plain.save(temporary)
+        provenance = {"model": self.name, "config": self.config.model_dump(mode="json")}
+        save_multitask_model(path, self._plain, self.config.grid.grid(), provenance)
 
     def _build(self) -> keras.Model:
         return build_model(self.name, self.config.grid.grid().input_shape, width=self.config.width)

@@ -25,6 +25,8 @@ from postprocess.orientation import orientation_of
 from postprocess.segmentation import Lesions, Segmentation
 
 RESULT_FILE = "tmtv.json"
+PREDICTION_FILE = "prediction.json"
+SUV_OF_NO_LESION = 1.0
 MAX_LABEL = 65535  # label images are uint16
 
 
@@ -91,6 +93,7 @@ def run_case(job: Job) -> dict[str, Any]:
                 earlier = None
             elif set(job.methods) <= set(earlier["methods"]):
                 return {**earlier, "skipped": True}
+        _check_origin(job, hashes["suv"])
         kept = earlier["methods"] if earlier else {}
         computed = _compute(job, keep=set(kept))
         description = _describe(job, hashes)
@@ -136,6 +139,19 @@ def _earlier_result(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("methods"), dict) else None
 
 
+def _check_origin(job: Job, suv_sha256: Future[str]) -> None:
+    """Refuse a map whose `prediction.json`, written by `tmtv predict` beside it, names another PET."""
+    path = job.map_file.path.with_name(PREDICTION_FILE)
+    if job.map_file.is_mask or not path.is_file():
+        return
+    predicted_from = read_json(path).get("inputs", {}).get("pet")
+    if predicted_from not in (None, suv_sha256.result()):
+        raise PostprocessError(
+            f"{job.map_file.path}: it was predicted from another PET than {job.suv_path} (SHA-256 in {path.name}); "
+            f"predict again, or remove {path.name} if the two files are one image."
+        )
+
+
 def _compute(job: Job, keep: set[str]) -> dict[str, Any]:
     """Segment, measure, and write all but `tmtv.json`; returns `methods`, `warnings` and, if any, `edits`."""
     images = read_case(job.map_file, job.suv_path, job.config.probability_threshold)
@@ -145,6 +161,10 @@ def _compute(job: Job, keep: set[str]) -> dict[str, Any]:
         probability, edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
     geometry = images.suv.geometry
     work = Segmentation(probability, images.suv.array, geometry.spacing_mm, job.config)
+    if work.index.size and (median := float(np.median(work.values))) < SUV_OF_NO_LESION:
+        images.warnings.append(
+            f"half of the mask has an SUV below {median:.2g}: do the map and the PET belong together?"
+        )
     gone = None
     if job.edits.exclude:
         gone = excluded_voxels(work, job.edits.exclude)

@@ -163,8 +163,11 @@ def postprocess(
 
 def _run_one(job: Job) -> None:
     from postprocess.case import run_case
+    from postprocess.parallel import progress
 
-    result = run_case(job)
+    with progress("post-processing", 1) as advance:
+        result = run_case(job)
+        advance(1)
     _show_warnings([result])
     print(f"{job.case_id}: {'finished before' if result['skipped'] else 'done'}, results in {job.folder}")
     print(f"{'method':>14} {'TMTV mL':>10} {'TLG':>10} {'SUVmax':>8} {'lesions':>8} {'Dmax mm':>8}")

@@ -282,13 +282,17 @@ def _read_float_nifti(path: Path, reader):  # noqa: ANN001, ANN202
     with gzip.open(path) if compressed else open(path, "rb") as file:
         endian = "little" if int.from_bytes(file.read(4), "little") in (348, 540) else "big"
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(path.resolve(), Path(folder, "voxels"))
+        voxels = "voxels"
+        try:
+            os.symlink(path.resolve(), Path(folder, voxels))
+        except OSError:  # not everybody may make links on Windows
+            voxels = str(path.resolve())
         header = Path(folder, "image.nhdr")
         header.write_text(
             f"NRRD0004\ntype: {stored}\ndimension: {reader.GetDimension()}\n"
             f"sizes: {' '.join(map(str, reader.GetSize()))}\nendian: {endian}\n"
             f"encoding: {'gzip' if compressed else 'raw'}\n"
-            f"byte skip: {int(float(reader.GetMetaData('vox_offset')))}\ndata file: voxels\n"
+            f"byte skip: {int(float(reader.GetMetaData('vox_offset')))}\ndata file: {voxels}\n"
         )
         image = sitk.ReadImage(str(header))
     slope, intercept = (float(reader.GetMetaData(key)) for key in ("scl_slope", "scl_inter"))

@@ -14,6 +14,7 @@ from postprocess.case import Job, run_case
 from postprocess.config import Config
 from postprocess.editing import Edits
 from postprocess.errors import ParameterError, PostprocessError
+from postprocess.files import sha256, write_json
 from postprocess.image import Geometry, Image, read_image, write_image
 from postprocess.inputs import MapFile
 
@@ -186,3 +187,20 @@ def test_no_label_of_the_case_is_a_path_or_a_patient(job: Job) -> None:
     text = (job.folder / "tmtv.json").read_text()
     assert str(job.suv_path.parent.parent) not in text
     assert json.loads(text)["software"]["name"] == "tmtv-tf"
+
+
+def test_a_map_predicted_from_another_pet_is_refused(job: Job) -> None:
+    beside = job.map_file.path.with_name("prediction.json")
+    write_json(beside, {"inputs": {"pet": sha256(job.suv_path)}})
+    assert run_case(job)["methods"]
+    write_json(beside, {"inputs": {"pet": "0" * 64}})
+    with pytest.raises(PostprocessError, match="predicted from another PET"):
+        run_case(replace(job, methods=("2.5",)))
+    beside.unlink()
+    assert run_case(replace(job, methods=("2.5",)))["methods"]
+
+
+def test_a_mask_in_the_cold_is_worth_a_warning(job: Job) -> None:
+    image = read_image(job.map_file.path)
+    write_image(job.map_file.path, image.with_array(np.ascontiguousarray(image.array[:, :, ::-1])))
+    assert any("belong together" in text for text in run_case(job)["warnings"])

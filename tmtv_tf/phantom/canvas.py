@@ -87,17 +87,14 @@ class Canvas:
         self.paint(box, self.inside(distance), suv, hu)
 
     def ellipsoid_distance(self, centre: Point, radii: Point, tilt: Tilt = None) -> tuple[Box, Array]:
-        """Box and approximate signed distance (exact for a sphere, first order near the surface)."""
+        """Box and signed distance to the surface (see the function of this name)."""
         reach = max(radii) if tilt else np.asarray(radii, float)
         centre_array = np.asarray(centre, float)
         box = self.box(centre_array - reach, centre_array + reach)
         p = [c - float(c0) for c, c0 in zip(self.coordinates(box), centre)]
         if tilt:
             p = rotate(p, *tilt)
-        q = [c / float(r) for c, r in zip(p, radii)]
-        k0 = np.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2)
-        k1 = np.sqrt(sum((c / float(r)) ** 2 for c, r in zip(q, radii)))
-        return box, k0 * (k0 - 1) / np.maximum(k1, 1e-6)
+        return box, ellipsoid_distance(p, radii)
 
     def tube(
         self,
@@ -128,6 +125,16 @@ class Canvas:
 
 
 Tilt = tuple[str, float] | None  # axis "x", "y" or "z" and degrees
+
+
+def ellipsoid_distance(p: Sequence[Array], radii: Point) -> Array:
+    """Approximate signed distance of points, relative to the centre: exact for a sphere, else first order."""
+    q = [c / float(r) for c, r in zip(p, radii)]
+    level = np.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2)
+    slope = np.sqrt(sum((c / float(r)) ** 2 for c, r in zip(q, radii)))
+    return (
+        np.maximum(level, 1e-3) * (level - 1) / np.maximum(slope, 1e-6)
+    )  # the limits matter at the centre only
 
 
 def rotate(p: Sequence[Array], axis: str, degrees: float) -> list[Array]:

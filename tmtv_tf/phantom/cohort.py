@@ -1,6 +1,7 @@
 """A cohort of synthetic patients on disk: DICOM, the table, and - kept apart - the truth.
 
 OUT/dicom/<PatientID>/PT, CT, RTSTRUCT   what a hospital would hand over
+OUT/phantom.json                         what was asked for
 OUT/cohort.csv                           PatientID, case_id, subtype, split, ...
 OUT/truth/<case_id>/                     the true lesions: for studying the phantom, never for training
 """
@@ -8,6 +9,7 @@ OUT/truth/<case_id>/                     the true lesions: for studying the phan
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from postprocess.errors import ParameterError
 from postprocess.files import write_json
 from postprocess.image import Geometry, Image, resample, write_image
 from postprocess.parallel import Outcome, run_cases
-from tmtv_tf.data.cohort import assign_splits, write_table
+from tmtv_tf.data.cohort import write_table
 from tmtv_tf.phantom.anatomy import draw_uptake, paint_body
 from tmtv_tf.phantom.canvas import Canvas
 from tmtv_tf.phantom.dicom import Study, write_ct, write_pet
@@ -34,6 +36,7 @@ from tmtv_tf.phantom.scanners import Scanner, scanner_of
 from tmtv_tf.phantom.traps import paint_traps
 
 CANVAS_MM = 3.0
+MARKER = "phantom.json"  # says that a folder is ours, so that a new run may replace what is in it
 COLUMNS = (
     "PatientID",
     "case_id",
@@ -80,16 +83,24 @@ def make_cohort(
         raise ParameterError(f"--seed must not be negative. Received: {seed}.")
     if voxel_mm is not None and not 2.0 <= voxel_mm <= 10.0:
         raise ParameterError(f"--voxel-mm must be 2 to 10. Received: {voxel_mm}.")
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "cohort.csv").is_file())):
-        raise ParameterError(f"{out}: is not empty and holds no phantom cohort; nothing was written.")
+    if workers < 1:
+        raise ParameterError(f"--workers must be at least 1. Received: {workers}.")
+    marker = out / MARKER
+    if out.exists() and not marker.is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise ParameterError(
+            f"{out}: not an empty folder, nor a phantom cohort ({MARKER}); nothing was written."
+        )
+    write_json(marker, {"cases": cases, "seed": seed, "voxel_mm": voxel_mm})
     for part in ("dicom", "truth"):
         shutil.rmtree(out / part, ignore_errors=True)
     jobs = [(f"phantom_{n:04d}", (out, n, seed, voxel_mm)) for n in range(1, cases + 1)]
     outcomes = run_cases(write_case, jobs, workers=workers, description="phantoms")
     rows = [outcome.value for outcome in outcomes if outcome.error is None]
     if rows:
-        rows = assign_splits([{**row, "patient_key": row["PatientID"], "split": None} for row in rows], seed)
-        write_table(out / "cohort.csv", COLUMNS, [{name: row[name] for name in COLUMNS} for row in rows])
+        splits = assign_splits([row["subtype"] for row in rows], seed)
+        write_table(
+            out / "cohort.csv", COLUMNS, [{**row, "split": split} for row, split in zip(rows, splits)]
+        )
     return outcomes
 
 
@@ -157,6 +168,18 @@ def describe(scan: Scan) -> dict[str, Any]:
         "true_dmax_mm": round(float(pdist(centres).max()), 2) if len(present) > 1 else 0.0,
         "true_suv_max": round(float(scan.pet.array[labels > 0].max()), 3),
     }
+
+
+def assign_splits(subtypes: Sequence[str], seed: int) -> list[str]:
+    """60/20/20 by subtype: shuffled within each, then every fifth place validation and every fifth test.
+
+    Unlike the greedy rule for users' cohorts, 5 k cases always give 3 k, k and k.
+    """
+    shuffled = np.random.default_rng((seed, 0)).permutation(len(subtypes)).tolist()
+    splits = [""] * len(subtypes)
+    for place, i in enumerate(sorted(shuffled, key=lambda i: subtypes[i])):
+        splits[i] = ("train", "validation", "train", "test", "train")[place % 5]
+    return splits
 
 
 def _grids(

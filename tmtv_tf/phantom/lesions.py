@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_tf.phantom.canvas import Array, Canvas, smooth_noise
+from tmtv_tf.phantom.canvas import Array, Canvas, ellipsoid_distance, smooth_noise
 from tmtv_tf.phantom.patient import Patient
 
 MIN_LESION_ML, MAX_LESION_ML = 0.3, 800.0
@@ -108,9 +108,9 @@ class Burden:
 
 
 BURDEN = {
-    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (9.0, 0.35), 0.18, 0.15, 0.05),
-    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (15.0, 0.40), 0.20, 0.28, 0.30),
-    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (7.5, 0.35), 0.22, 0.22, 0.08),
+    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (7.5, 0.42), 0.18, 0.15, 0.05),
+    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (12.0, 0.48), 0.20, 0.28, 0.30),
+    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (5.8, 0.38), 0.22, 0.22, 0.08),
 }
 
 
@@ -179,10 +179,7 @@ def _mass_distance(canvas: Canvas, box: tuple[slice, slice, slice], lesion: Lesi
     coordinates = canvas.coordinates(box)
     result: Array | None = None
     for centre, radii in lesion.parts:
-        q = [(c - float(c0)) / float(r) for c, c0, r in zip(coordinates, centre, radii)]
-        k0 = np.sqrt(q[0] ** 2 + q[1] ** 2 + q[2] ** 2)
-        k1 = np.sqrt(sum((c / float(r)) ** 2 for c, r in zip(q, radii)))
-        distance = k0 * (k0 - 1) / np.maximum(k1, 1e-6)
+        distance = ellipsoid_distance([c - float(c0) for c, c0 in zip(coordinates, centre)], radii)
         if result is None:
             result = distance
         else:
@@ -217,7 +214,7 @@ def _draw_volume(
 
 
 def _draw_suv(level: float, rng: np.random.Generator) -> float:
-    return float(np.clip(rng.lognormal(np.log(level), 0.28), MIN_SUV, MAX_SUV))
+    return float(np.clip(rng.lognormal(np.log(level), 0.35), MIN_SUV, MAX_SUV))
 
 
 def _node(site: str, line: Sequence[tuple[float, float, float]], volume_ml: float, suv: float, shrink: float,

@@ -42,9 +42,9 @@ def paint_traps(
 
 
 def _gut(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> list[str]:
-    """Colon in segments, small bowel as a wandering loop; under metformin both glow (about one in seven)."""
-    metformin = rng.random() < 0.15
-    strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.0, 2.4))
+    """Colon in segments, small bowel as a wandering loop; under metformin both glow (about one in five)."""
+    metformin = rng.random() < 0.22
+    strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.0, 3.2))
     shifts = rng.normal(0, 9, (len(COLON), 3)) * (1, 0.5, 1.3)
     points = [tuple(np.add(p, s)) for p, s in zip(COLON, shifts)]
     levels = uptake["gut"] * np.maximum(0.6, strength * rng.lognormal(0, 0.6, len(points)))

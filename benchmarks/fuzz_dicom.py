@@ -373,8 +373,10 @@ def expected_suv(files: Sequence[Path]) -> np.ndarray | None:
 
 def _expected_factor(d: Dataset, slices: list[Dataset]) -> float:
     units = str(d.Units).strip().upper()
-    weight, height = _weight(d), float(d.get("PatientSize") or 0)
-    height *= 100 if height <= 3 else 1
+    weight = _weight(d)
+    height = 0.0
+    if units in ("GML", "CM2ML") and d.get("PatientSize"):
+        height = float(d.PatientSize) * (100 if float(d.PatientSize) <= 3 else 1)
     if units == "CM2ML":
         return weight * 1000 / (0.007184 * weight**0.425 * height**0.725 * 1e4)
     if units == "GML":

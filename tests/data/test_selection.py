@@ -59,6 +59,7 @@ def test_pet_and_ct_of_one_frame_of_reference(tmp_path: Path) -> None:
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "projection"),
         ({"SeriesType": ["DYNAMIC", "IMAGE"]}, "SeriesType (0054,1000) is DYNAMIC"),
         ({"SeriesType": ["GATED", "IMAGE"]}, "SeriesType (0054,1000) is GATED"),
+        ({"Units": "PROPCNTS"}, "Units (0054,1001) is PROPCNTS"),
         ({"SOPClassUID": SecondaryCaptureImageStorage}, "Secondary Capture"),
         ({"SOPClassUID": EncapsulatedPDFStorage}, "Encapsulated PDF"),
     ],

@@ -339,6 +339,10 @@ def test_other_tracers_are_computed_with_a_warning() -> None:
     )
     assert suv.single_factor == pytest.approx(2e-4 * 2 ** (3600 / 4057.7), rel=1e-12)
     assert any("DOTATATE" in w for w in suv.warnings)
+    renamed = suv_bw_factor(
+        replace(header, radiopharmaceutical="FDG")
+    )  # free text against code and half-life
+    assert any("nuclide Ga-68" in w for w in renamed.warnings)
 
 
 @pytest.mark.parametrize(
@@ -349,7 +353,6 @@ def test_other_tracers_are_computed_with_a_warning() -> None:
         ("Ga-68", "DOTATOC", 6588.0),
         (None, "FDG", 1221.8),
         (None, None, 21624.0),
-        ("Ga-68", "FDG", 4057.7),
     ],
 )
 def test_half_life_that_does_not_fit(nuclide: str | None, tracer: str | None, half_life_s: float) -> None:

@@ -192,3 +192,14 @@ def test_no_numbers(text: str) -> None:
 )  # fmt: skip
 def test_nuclides(text: str, name: str) -> None:
     assert nuclide_name(text) == name
+
+
+def test_values_that_no_patient_has_are_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, edit=lambda ds, k: setattr(ds, "RescaleSlope", "1e9"))
+    with pytest.raises(SuvError, match=r"which no patient has .*RescaleSlope \(0028,1053\)"):
+        read_suv(find_series(tmp_path)[0][0])
+
+
+def test_odd_maximum_is_mentioned(tmp_path: Path) -> None:
+    write_series(tmp_path, edit=lambda ds, k: setattr(ds, "RescaleSlope", "1"))  # at most 120 * 4e-4
+    assert any("highest SUV" in warning for warning in read_suv(find_series(tmp_path)[0][0])[1].warnings)

@@ -1,7 +1,7 @@
 """Which PET, which CT and which ROIs of a messy tree belong together. Every series left out has its reason.
 
-PET of a study: PET Image Storage, attenuation-corrected, a static image of two slices or more; of several, the one
-that covers most of the body, then an original before a derived one, then the lowest series number.
+PET of a study: PET Image Storage, attenuation-corrected, a static image of two slices or more, in units that have an
+SUV; of several, the one that covers most of the body, then an original before a derived one, then the lowest number.
 CT: the frame of reference of that PET; of several, the one that covers most of the PET, then one without contrast
 agent (the low-dose CT of the attenuation correction), then the widest field of view, then the lowest number.
 """
@@ -26,6 +26,8 @@ from tmtv_tf.data.dicom import Series, tag_value, tag_values
 from tmtv_tf.errors import DicomError
 
 ROI_CLASSES = (RTStructureSetStorage, SegmentationStorage)
+# Units (0054,1001) of which `suv` makes SUV.
+SUV_UNITS = ("BQML", "GML", "CM2ML", "CNTS")
 # Axial ranges that differ by less than this share are one range (another bed overlap, another slice thickness).
 SAME_COVERAGE = 0.05
 
@@ -213,6 +215,9 @@ def _unfit_pet(series: Series) -> str | None:
         return "CorrectedImage (0028,0051) is missing: nothing says that attenuation was corrected"
     if "ATTN" not in corrected:
         return "not attenuation-corrected: CorrectedImage (0028,0051) has no ATTN"
+    units = tag_values(series.header, "Units")
+    if units and units[0] not in SUV_UNITS:
+        return f"Units (0054,1001) is {units[0]}, which has no SUV"
     return None
 
 

@@ -238,13 +238,10 @@ def _check_spacing(
 
 def _rescaled_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray, float]:
     path = instance.path
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
-    if syntax is not None and UID(syntax).is_compressed and UID(syntax).is_encapsulated:
-        _check_decoder(UID(syntax), instance)
-    if int(tag_value(dataset, "SamplesPerPixel") or 1) != 1:
-        raise DicomError(
-            f"{path}: SamplesPerPixel (0028,0002) is {dataset.SamplesPerPixel}: a colour picture."
-        )
+    _check_decoder(dataset, instance)
+    samples = tag_value(dataset, "SamplesPerPixel")
+    if samples not in (1, None):
+        raise DicomError(f"{path}: SamplesPerPixel (0028,0002) is {samples}; it must be 1.")
     try:
         stored = dataset.pixel_array
     except PYDICOM_ERRORS as error:
@@ -258,7 +255,7 @@ def _rescaled_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray,
     intercept = _rescale(dataset, "RescaleIntercept", instance)
     if slope <= 0:
         raise DicomError(f"{path}: RescaleSlope (0028,1053) is {slope}; it must be above 0.")
-    if slope == 1 and intercept == int(intercept) and stored.dtype.kind in "iu":
+    if slope == 1 and intercept == int(intercept) and abs(intercept) < 2**15 and stored.dtype.kind in "iu":
         return stored.astype(np.int32) + int(intercept), intercept
     return (stored * slope + intercept).astype(np.float32), intercept
 
@@ -275,10 +272,14 @@ def _rescale(dataset: Dataset, keyword: str, instance: Instance) -> float:
     return number
 
 
-def _check_decoder(syntax: UID, instance: Instance) -> None:
+def _check_decoder(dataset: Dataset, instance: Instance) -> None:
+    """Refuse a transfer syntax that nothing here decodes, before pydicom fails over it."""
+    syntax = UID(str(tag_value(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID") or ""))
+    if not syntax:  # a file without meta header is uncompressed
+        return
     try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
+        available = not syntax.is_encapsulated or get_decoder(syntax).is_available
+    except (NotImplementedError, ValueError):  # none that the standard knows
         available = False
     if not available:
         raise DicomError(

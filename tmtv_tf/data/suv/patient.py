@@ -121,26 +121,25 @@ def refuse_other_nuclides(header: PetHeader) -> None:
 
 
 def check_tracer(header: PetHeader, warnings: list[str]) -> None:
-    """The half-life fits the nuclide; anything but FDG is mentioned."""
-    tracer = (header.radiopharmaceutical or "").upper()
-    is_fdg = any(name in tracer for name in ("FDG", "FLUORODEOXYGLUCOSE", "FLUDEOXYGLUCOSE"))
+    """Refuse a half-life that does not fit the nuclide; mention anything but FDG.
+
+    The nuclide is that of the code, else F-18 for a tracer called FDG, else the one whose half-life fits.
+    """
+    tracer = header.radiopharmaceutical or ""
+    is_fdg = any(name in tracer.upper() for name in ("FDG", "FLUORODEOXYGLUCOSE", "FLUDEOXYGLUCOSE"))
     nuclide = header.nuclide if header.nuclide in HALF_LIFE_S else "F-18" if is_fdg else None
     half_life_s = None if "half_life_s" in header.unusable else header.half_life_s
     if half_life_s is not None and half_life_s > 0:
         fits = [n for n, known in HALF_LIFE_S.items() if abs(half_life_s / known - 1) <= HALF_LIFE_TOLERANCE]
-        if nuclide not in fits and (nuclide is not None or not fits):
+        if not fits or nuclide not in (None, *fits):
+            expected = ", ".join(f"{n} has {s:g} s" for n, s in HALF_LIFE_S.items() if nuclide in (None, n))
             raise refusal(
                 header,
-                f"{ATTRIBUTES['half_life_s']} is {half_life_s:g} s, which does not fit "
-                f"{nuclide or 'F-18 or Ga-68'} ({HALF_LIFE_S[nuclide or 'F-18']:g} s)",
+                f"{ATTRIBUTES['half_life_s']} is {half_life_s:g} s and does not fit the nuclide; {expected}",
             )
         nuclide = fits[0]
-    if is_fdg and nuclide != "F-18":
-        raise refusal(
-            header, f"{ATTRIBUTES['radiopharmaceutical']} is {tracer}, but the nuclide is {nuclide}"
-        )
-    if not is_fdg:
+    if not is_fdg or nuclide != "F-18":
         warnings.append(
-            f"{ATTRIBUTES['radiopharmaceutical']} is {header.radiopharmaceutical or 'missing'} "
-            f"({nuclide or 'nuclide not stated'}): computed as any {nuclide or 'F-18'} tracer, FDG or not."
+            f"{ATTRIBUTES['radiopharmaceutical']} is {tracer or 'missing'}, nuclide {nuclide or 'not stated'}: "
+            "computed, but not known to be F-18 FDG."
         )

@@ -57,6 +57,13 @@ def test_overlapping_segments_stay_apart(tmp_path, slices):
     assert warnings == []
 
 
+def test_an_empty_segmentation_has_no_roi(tmp_path, slices):
+    path = write_seg(tmp_path / "seg.dcm", slices, np.zeros((*SHAPE, 1), bool))
+    rois, warnings = read(path, slices)
+    assert rois == []
+    assert "is empty" in warnings[0]
+
+
 def test_labelmap(tmp_path, slices):
     labels = np.zeros(SHAPE, np.uint8)
     labels[2, 1:4, 1:4] = 1

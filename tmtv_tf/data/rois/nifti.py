@@ -32,6 +32,8 @@ def read_label_image(path: str | Path, geometry: Geometry) -> tuple[list[Roi], l
     rois: list[Roi] = []
     for number, volume in enumerate(volumes, start=1):
         _check_labels(path, volume)
+        if not volume.array.any():  # an expert's "no lesion"
+            continue
         on_pet = resample(volume, geometry, nearest=True).array
         if len(volumes) > 1:
             rois.append(Roi.from_mask(str(number), on_pet != 0))

@@ -53,7 +53,9 @@ class Roi:
         return image[self.slices][self.mask]
 
     def components(self) -> list[Roi]:
-        """The ROI's 6-connected parts, each a ROI of its own."""
+        """The ROI's 6-connected parts, each a ROI of its own; none if it has no voxel."""
+        if not self.voxels:
+            return []
         labels, _ = ndimage.label(self.mask)
         parts = []
         for label, box in enumerate(ndimage.find_objects(labels), start=1):

@@ -69,6 +69,9 @@ def read_seg(
         mask = np.zeros(own.shape, bool)
         for k in np.flatnonzero(numbers == number) if not labelled else range(len(positions)):
             mask[slices[k]] |= pixels[k] == number if labelled else pixels[k] > threshold
+        if not mask.any():  # an expert's "no lesion"
+            warnings.append(f"{path.name}: segment {number} is empty and is left out.")
+            continue
         on_pet = resample(Image(mask, own), geometry, nearest=True).array
         rois.append(Roi.from_mask(str(item.get("SegmentLabel", "") or f"segment {number}"), on_pet))
         if not rois[-1].voxels:

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.ball import ball
+from postprocess.ball import RELATIVE_TOLERANCE, ball
 from postprocess.components import IntVector, Labels, order_by_volume, paint, voxels_above
 
 # "Over 30 mL" leaves room for spacings stored in single precision.
 VOLUME_TOLERANCE = 1e-6
 _GATHERED = 1 << 20  # values compared at once
+_PLATEAU = 64  # more candidates of one height are tested together
 
 
 def split_large_components(
@@ -86,16 +87,19 @@ def find_peaks(
     suv: npt.NDArray[np.floating], spacing_mm: tuple[float, float, float], distance_mm: float
 ) -> npt.NDArray[np.bool_]:
     """Voxels that no voxel within <= `distance_mm` exceeds; `suv` (Z, Y, X) is -inf outside the component."""
-    from scipy.ndimage import maximum_filter
+    from scipy.ndimage import distance_transform_edt, maximum_filter
 
     # A peak is also the highest in every box that fits into the ball: a quick filter that leaves few candidates.
     sides = [2 * int(distance_mm / math.sqrt(3) / s) + 1 for s in spacing_mm]
     candidate = (suv == maximum_filter(suv, sides, mode="constant", cval=-np.inf)) & np.isfinite(suv)
+    highest = suv.max(initial=-np.inf)
+    heights, count = np.unique(suv[candidate], return_counts=True)
+    for height in heights[(count > _PLATEAU) & (heights < highest)]:
+        to_higher_mm = distance_transform_edt(suv <= height, sampling=spacing_mm)
+        candidate[(suv == height) & (to_higher_mm <= distance_mm * (1 + RELATIVE_TOLERANCE))] = False
     at = np.argwhere(candidate)
-    height = suv[candidate]
-    uncertain = np.flatnonzero(height < height.max(initial=-np.inf))
-    highest = _maximum_around(suv, at[uncertain], ball(distance_mm, spacing_mm))
-    lower = at[uncertain[height[uncertain] < highest]]
+    at = at[np.isin(suv[candidate], heights[(count <= _PLATEAU) & (heights < highest)])]
+    lower = at[suv[tuple(at.T)] < _maximum_around(suv, at, ball(distance_mm, spacing_mm))]
     candidate[tuple(lower.T)] = False
     return candidate
 

@@ -28,6 +28,16 @@ def test_peaks_equal_the_definition(seed: int, spacing_mm: tuple, reach_mm: floa
     assert {tuple(map(int, v)) for v in np.argwhere(found)} == expected
 
 
+@pytest.mark.parametrize("reach_mm", [2.0, 5.0, 6.0, 9.0])
+def test_peaks_of_large_plateaus_equal_the_definition(reach_mm: float) -> None:
+    suv = np.full((7, 9, 11), 3, np.float32)
+    suv[2:5, 2:6, 1:8] = 5
+    suv[3, 3, 3] = 9
+    expected = slow.peaks({tuple(map(int, v)) for v in np.ndindex(suv.shape)}, suv, (3.0, 2.0, 1.0), reach_mm)
+    found = find_peaks(suv, (3.0, 2.0, 1.0), reach_mm)
+    assert {tuple(map(int, v)) for v in np.argwhere(found)} == expected
+
+
 @given(seed=st.integers(0, 10**6), spacing_mm=SPACINGS, reach_mm=st.sampled_from([3.0, 5.0, 8.0]))
 @settings(max_examples=30, deadline=None)
 def test_parts_equal_a_slow_flood(seed: int, spacing_mm: tuple, reach_mm: float) -> None:

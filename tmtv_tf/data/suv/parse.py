@@ -205,9 +205,8 @@ def _private(dataset: Dataset, group: int, creator: str, element: int) -> str | 
     except PYDICOM_ERRORS:
         pass
     vendor = (_text(dataset, "Manufacturer") or "").upper()
-    if _text(dataset, (group << 16) | 0x10) is not None or (
-        creator == GE_CREATOR and not vendor.startswith("GE")
-    ):
+    foreign = creator == GE_CREATOR and "GE" not in vendor.split() and "GENERAL ELECTRIC" not in vendor
+    if foreign or _text(dataset, (group << 16) | 0x10) is not None:
         return None
     return _text(dataset, (group << 16) | 0x1000 | element)
 

@@ -71,6 +71,7 @@ class FitConfig(Strict):
     """What `training.fit` needs, whatever the network.
 
     batch : global batch, over all devices. The learning rate is not scaled with it.
+    cosine_decay : the learning rate falls from its value to 0 over all epochs as half a cosine, epoch by epoch.
     monitor : the best checkpoint is that of the lowest `monitor` (or highest, with `monitor_mode: max`).
     deterministic : bit-identical repetition on a GPU too, for some speed.
     """
@@ -80,6 +81,7 @@ class FitConfig(Strict):
     batch: int = Field(2, ge=1)
     precision: Precision = "float32"
     optimizer: OptimizerConfig = OptimizerConfig()
+    cosine_decay: bool = False
     reduce_on_plateau: PlateauConfig | None = None
     learning_rate_drop: LearningRateDrop | None = None
     monitor: str = "val_loss"

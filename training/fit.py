@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import tensorflow as tf
 
 from training.callbacks import DropLearningRate, Keep, StopOnNaN
 from training.config import FitConfig, OptimizerConfig
+from training.multi_worker import build_beforehand, is_multi_worker, wait_for_all, worker_loss_explained
 from training.state import NAME, Progress, load_state
 from training.strategy import check_batch, is_chief
 
@@ -81,16 +83,22 @@ def run_fit(
     )
     for first, last in _fit_calls(progress, config.epochs):
         step = progress.step
-        model.fit(
-            experiment.training_data(first, step),
-            initial_epoch=first,
-            epochs=last,
-            steps_per_epoch=experiment.steps_per_epoch - step,
-            validation_data=experiment.validation_data,
-            callbacks=[*callbacks, keep],
-            shuffle=False,  # the order of the cases is the data's own
-            verbose=(1 if sys.stdout.isatty() else 2) if keep.writes else 0,
-        )
+        data = experiment.training_data(first, step)
+        if is_multi_worker(strategy):
+            with strategy.scope():
+                build_beforehand(model, data)
+        with worker_loss_explained(strategy):
+            model.fit(
+                data,
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=experiment.steps_per_epoch - step,
+                validation_data=experiment.validation_data,
+                callbacks=[*callbacks, keep],
+                shuffle=False,  # the order of the cases is the data's own
+                verbose=(1 if sys.stdout.isatty() else 2) if keep.writes else 0,
+            )
+    wait_for_all(strategy)  # so that no worker leaves while another still writes
     return progress
 
 
@@ -133,8 +141,15 @@ def _fit_calls(progress: Progress, epochs: int) -> list[tuple[int, int]]:
     return [(first, first + 1)] + ([(first + 1, epochs)] if first + 1 < epochs else [])
 
 
+def _cosine(config: FitConfig) -> Callable[[int], float]:
+    """Epoch -> learning rate."""
+    return lambda epoch: config.optimizer.learning_rate * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
+
+
 def _callbacks(config: FitConfig, out: Path, progress: Progress, writes: bool) -> list:
     callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if config.cosine_decay:
+        callbacks.append(keras.callbacks.LearningRateScheduler(_cosine(config)))
     if config.reduce_on_plateau is not None:
         plateau = config.reduce_on_plateau
         callbacks.append(

@@ -43,6 +43,27 @@ def check_batch(batch: int, strategy: tf.distribute.Strategy) -> None:
         )
 
 
+def check_validation(cases: int, batch: int, strategy: tf.distribute.Strategy) -> None:
+    """Refuse validation that leaves a replica on a CPU without a case in the last batch.
+
+    TensorFlow 2.21 with oneDNN cannot run a 3-D convolution on an empty batch ("input and filter must have the same
+    depth"). GPUs can, and so can a CPU without oneDNN.
+    """
+    replicas = strategy.num_replicas_in_sync
+    last = cases % batch or batch
+    if (
+        replicas == 1
+        or tf.config.list_physical_devices("GPU")
+        or os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0"
+    ):
+        return
+    if last <= batch // replicas * (replicas - 1):
+        raise ParameterError(
+            f"{cases} validation cases in batches of {batch} leave one of the {replicas} CPU replicas without a "
+            "case, which TensorFlow's oneDNN kernels cannot do: set TF_ENABLE_ONEDNN_OPTS=0."
+        )
+
+
 def describe_devices(strategy: tf.distribute.Strategy) -> list[str]:
     """Names of the devices, as for run.json: "GPU NVIDIA H100", "CPU x 8 threads"."""
     names = []

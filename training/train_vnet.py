@@ -88,26 +88,25 @@ def run(config: Config, data: Path, out: Path) -> None:
     from tmtv_tf.data.dataset import steps_per_epoch, training_dataset, validation_dataset
     from tmtv_tf.errors import CaseError
     from training.fit import Experiment, run_fit
+    from training.multi_worker import chief_first
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
-    from training.strategy import choose_strategy, describe_devices, is_chief
+    from training.strategy import check_validation, choose_strategy, describe_devices, is_chief
 
     strategy = choose_strategy()
     grid = config.grid.grid()
     splits = split_cases(data)
-    arrays = {
-        split: prepare_arrays(data, [row["case_id"] for row in splits[split]], grid)
-        for split in ("train", "validation")
-    }
-    if not arrays["validation"]:
-        raise CaseError(f"{data / 'cohort.csv'}: no validation case, so the best epoch cannot be chosen.")
-    open_run(
-        out,
-        config,
-        fingerprint := data_fingerprint(arrays),
-        describe_devices(strategy),
-        writes=is_chief(strategy),
-    )
-    examples, augmentation = training_examples(arrays["train"], config)
+    for split in ("train", "validation"):
+        if not splits[split]:
+            raise CaseError(f"{data / 'cohort.csv'}: no case of the split {split!r}.")
+    check_validation(len(splits["validation"]), config.batch, strategy)
+    with chief_first(strategy, is_chief(strategy)):
+        arrays = {
+            split: prepare_arrays(data, [row["case_id"] for row in splits[split]], grid)
+            for split in ("train", "validation")
+        }
+        examples, augmentation = training_examples(arrays["train"], config)
+        fingerprint = data_fingerprint(arrays)
+        open_run(out, config, fingerprint, describe_devices(strategy), writes=is_chief(strategy))
     provenance = {"config": config.model_dump(mode="json"), "data_sha256": fingerprint["sha256"]}
     experiment = Experiment(
         build=lambda: network_to_train(config),

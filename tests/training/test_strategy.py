@@ -50,6 +50,19 @@ def test_two_replicas_give_the_weights_of_one(tmp_path):
         assert [float(v) for v in a.values()] == pytest.approx([float(v) for v in b.values()], abs=1e-5)
 
 
+def test_validation_that_oneDNN_cannot_run_is_refused(monkeypatch):
+    from training.strategy import check_validation
+
+    class TwoReplicas:
+        num_replicas_in_sync = 2
+
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    check_validation(4, 4, TwoReplicas())
+    check_validation(7, 4, TwoReplicas())
+    with pytest.raises(ParameterError, match="6 validation cases in batches of 4 leave one of the 2 CPU"):
+        check_validation(6, 4, TwoReplicas())
+
+
 def test_a_batch_that_the_devices_cannot_share_is_refused():
     from training.strategy import check_batch
 

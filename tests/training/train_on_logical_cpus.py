@@ -7,8 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-# TensorFlow 2.21 with oneDNN fails in the second replica on a CPU ("input and filter must have the same depth").
-# One replica, and GPUs, are not concerned.
+# oneDNN cannot run a convolution on the empty batch that the last validation step leaves the second replica.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 
 import tensorflow as tf  # noqa: E402

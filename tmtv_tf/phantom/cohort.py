@@ -1,7 +1,7 @@
 """A cohort of synthetic patients on disk: DICOM, the table, and - kept apart - the truth.
 
 OUT/dicom/<PatientID>/PT, CT, RTSTRUCT   what a hospital would hand over
-OUT/phantom.json                         what was asked for
+OUT/phantom.json                         what was asked for, and the best AUC that the images allow
 OUT/cohort.csv                           PatientID, case_id, subtype, split, ...
 OUT/truth/<case_id>/                     the true lesions: for studying the phantom, never for training
 """
@@ -24,6 +24,7 @@ from postprocess.files import write_json
 from postprocess.image import Geometry, Image, resample, write_image
 from postprocess.parallel import Outcome, run_cases
 from tmtv_tf.data.cohort import write_table
+from tmtv_tf.phantom import outcome
 from tmtv_tf.phantom.anatomy import draw_uptake, paint_body
 from tmtv_tf.phantom.canvas import Canvas
 from tmtv_tf.phantom.dicom import Study, write_ct, write_pet
@@ -36,6 +37,7 @@ from tmtv_tf.phantom.scanners import Scanner, scanner_of
 from tmtv_tf.phantom.traps import paint_traps
 
 CANVAS_MM = 3.0
+OUTCOME_STREAM = 6  # a generator of its own: what is painted never depends on the outcome
 MARKER = "phantom.json"  # says that a folder is ours, so that a new run may replace what is in it
 COLUMNS = (
     "PatientID",
@@ -49,6 +51,7 @@ COLUMNS = (
     "true_lesion_count",
     "true_dmax_mm",
     "true_suv_max",
+    *outcome.COLUMNS,
 )
 CT_MATRIX, CT_PIXEL_MM, CT_SLICE_MM = 128, 4.5, 5.0
 
@@ -90,7 +93,8 @@ def make_cohort(
         raise ParameterError(
             f"{out}: not an empty folder, nor a phantom cohort ({MARKER}); nothing was written."
         )
-    write_json(marker, {"cases": cases, "seed": seed, "voxel_mm": voxel_mm})
+    asked = {"cases": cases, "seed": seed, "voxel_mm": voxel_mm}
+    write_json(marker, asked)
     for part in ("dicom", "truth"):
         shutil.rmtree(out / part, ignore_errors=True)
     jobs = [(f"phantom_{n:04d}", (out, n, seed, voxel_mm)) for n in range(1, cases + 1)]
@@ -98,9 +102,10 @@ def make_cohort(
     rows = [outcome.value for outcome in outcomes if outcome.error is None]
     if rows:
         splits = assign_splits([row["subtype"] for row in rows], seed)
-        write_table(
-            out / "cohort.csv", COLUMNS, [{**row, "split": split} for row, split in zip(rows, splits)]
-        )
+        for row, split in zip(rows, splits):
+            row["split"] = split
+        write_table(out / "cohort.csv", COLUMNS, rows)
+        write_json(marker, {**asked, "best_auc_efs2y": outcome.best_auc(_scores(rows))})
     return outcomes
 
 
@@ -116,10 +121,13 @@ def write_case(out: Path, number: int, seed: int, voxel_mm: float | None = None)
     write_rtstruct(folder / "RTSTRUCT" / "rtstruct.dcm", study, scan.outlines, scan.pet.geometry, pet_uids)
     write_image(truth / "lesions.nii.gz", scan.pet.with_array(scan.labels))
     row = describe(scan)
+    score = float(_scores([row])[0])
+    row |= outcome.draw_outcome(score, np.random.default_rng((seed, number, OUTCOME_STREAM)))
     write_json(
         truth / "phantom.json",
         {
             **row,
+            "image_score": score,
             "suv_factor": study.suv_factor,
             "traps": scan.traps,
             "sites": [le.site for le in scan.lesions],
@@ -168,6 +176,11 @@ def describe(scan: Scan) -> dict[str, Any]:
         "true_dmax_mm": round(float(pdist(centres).max()), 2) if len(present) > 1 else 0.0,
         "true_suv_max": round(float(scan.pet.array[labels > 0].max()), 3),
     }
+
+
+def _scores(rows: Sequence[dict[str, Any]]) -> npt.NDArray[np.float64]:
+    measures = np.array([[row["true_tmtv_ml"], row["true_dmax_mm"], row["true_suv_max"]] for row in rows])
+    return outcome.image_score(*measures.T)
 
 
 def assign_splits(subtypes: Sequence[str], seed: int) -> list[str]:

@@ -373,7 +373,7 @@ def expected_suv(files: Sequence[Path]) -> np.ndarray | None:
 
 def _expected_factor(d: Dataset, slices: list[Dataset]) -> float:
     units = str(d.Units).strip().upper()
-    weight = _weight(d)
+    weight = _weight(slices)
     height = 0.0
     if units in ("GML", "CM2ML") and d.get("PatientSize"):
         height = float(d.PatientSize) * (100 if float(d.PatientSize) <= 3 else 1)
@@ -418,7 +418,7 @@ def _expected_reference(slices: list[Dataset], rate: float) -> datetime:
     first = slices[0]
     if (0x0009, 0x0010) in first and (0x0009, 0x100D) in first and first[0x0009, 0x100D].value:
         return _moment(_plain(first[0x0009, 0x100D].value))
-    acquired = [_moment(d.AcquisitionDate + d.AcquisitionTime) for d in slices]
+    acquired = [_moment(d.AcquisitionDate + d.AcquisitionTime) for d in slices if d.get("AcquisitionDate")]
     with contextlib.suppress(Exception):
         back = []
         for d, moment in zip(slices, acquired, strict=True):
@@ -465,9 +465,13 @@ def _plain(value: object) -> str:
     return value.decode().strip(" \0") if isinstance(value, bytes) else str(value).strip()
 
 
-def _weight(d: Dataset) -> float:
-    weight = float(_plain(d.get("PatientWeight") or 0))
-    return weight / 1000 if weight > 1000 else weight
+def _weight(slices: list[Dataset]) -> float:
+    """In kg, of the first slice where it can be read."""
+    for d in slices:
+        with contextlib.suppress(Exception):
+            weight = float(_plain(d.PatientWeight))
+            return weight / 1000 if weight > 1000 else weight
+    return 0.0
 
 
 # -- the run ---------------------------------------------------------------------------------------------------

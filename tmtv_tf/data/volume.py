@@ -75,10 +75,8 @@ def read_volume_and_headers(series: Series) -> tuple[Image, list[Dataset], list[
     with_intercept = lossy = 0
     for k, instance in enumerate(slices.instances):
         dataset = read_dataset(instance.path)
-        values, intercept = _rescaled_pixels(dataset, instance)
-        if array.dtype == np.int16 and not _is_int16(values):
-            array = array.astype(np.float32)
-        array[k] = values
+        stored, slope, intercept = _stored_pixels(dataset, instance)
+        array = _rescale_into(array, k, stored, slope, intercept)
         with_intercept += intercept != 0
         lossy += str(tag_value(dataset, "LossyImageCompression") or "") == "01"
         del dataset.PixelData
@@ -236,7 +234,8 @@ def _check_spacing(
     return spacing, warnings
 
 
-def _rescaled_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray, float]:
+def _stored_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray, float, float]:
+    """Stored values (rows, columns), RescaleSlope and RescaleIntercept of one slice."""
     path = instance.path
     _check_decoder(dataset, instance)
     samples = tag_value(dataset, "SamplesPerPixel")
@@ -255,9 +254,22 @@ def _rescaled_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray,
     intercept = _rescale(dataset, "RescaleIntercept", instance)
     if slope <= 0:
         raise DicomError(f"{path}: RescaleSlope (0028,1053) is {slope}; it must be above 0.")
-    if slope == 1 and intercept == int(intercept) and abs(intercept) < 2**15 and stored.dtype.kind in "iu":
-        return stored.astype(np.int32) + int(intercept), intercept
-    return (stored * slope + intercept).astype(np.float32), intercept
+    return stored, slope, intercept
+
+
+def _rescale_into(
+    volume: npt.NDArray, k: int, stored: npt.NDArray, slope: float, intercept: float
+) -> npt.NDArray:
+    """Put one rescaled slice into the volume; an int16 volume becomes float32 at the first slice that needs it."""
+    if volume.dtype == np.int16:
+        if slope == 1 and intercept.is_integer() and stored.dtype.kind in "iu":
+            shift = int(intercept)
+            if int(stored.min()) + shift >= -32768 and int(stored.max()) + shift <= 32767:
+                np.add(stored, shift, out=volume[k], dtype=np.int64, casting="unsafe")
+                return volume
+        volume = volume.astype(np.float32)
+    volume[k] = stored * slope + intercept
+    return volume
 
 
 def _rescale(dataset: Dataset, keyword: str, instance: Instance) -> float:
@@ -286,10 +298,3 @@ def _check_decoder(dataset: Dataset, instance: Instance) -> None:
             f"{instance.path}: TransferSyntaxUID (0002,0010) is {syntax} ({syntax.name}), for which no decoder is "
             "installed: pip install 'tmtv-tf[codecs]'."
         )
-
-
-def _is_int16(values: npt.NDArray) -> bool:
-    """Whole numbers that fit int16."""
-    if values.dtype.kind == "f":
-        return False
-    return bool(values.min() >= -32768 and values.max() <= 32767)

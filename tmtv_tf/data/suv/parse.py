@@ -237,7 +237,7 @@ def _slice_timing(dataset: Dataset, source: str, unusable: dict[str, str]) -> Sl
     else:
         moment = read("acquisition", acquisition, _parse_date_and_time)
     reference_s = read("frame_reference_s", _text(dataset, "FrameReferenceTime"), _parse_milliseconds)
-    duration_s = read("frame_duration_s", _text(dataset, "ActualFrameDuration"), _parse_milliseconds)
+    duration_s = read("frame_duration_s", _text(dataset, "ActualFrameDuration"), _parse_duration)
     return SliceTiming(moment, reference_s, duration_s)
 
 
@@ -247,6 +247,14 @@ def _parse_milliseconds(text: str) -> float:
     if not 0 <= seconds <= 86400:
         raise ValueError("not a time in ms within one day")
     return seconds
+
+
+def _parse_duration(text: str) -> float | None:
+    """Seconds from the duration of a frame in ms; 0 is none, and no frame of a static PET is shorter than 1 s."""
+    seconds = _parse_milliseconds(text)
+    if 0 < seconds < 1:
+        raise ValueError("shorter than a second (the unit is ms)")
+    return seconds or None
 
 
 def _injection_datetime(dataset: Dataset) -> str | None:

@@ -24,6 +24,7 @@ DOSE_MCI_OR_MBQ_BELOW = 30.0
 # What a header may say and still be a patient; a user's own value is not judged by these.
 DOSE_POSSIBLE_BQ = (1e7, 5e9)
 DOSE_POSSIBLE_BQ_PER_KG = (2e5, 3e7)
+DOSE_EXPECTED_BQ_PER_KG = (1e6, 1.5e7)
 WEIGHT_POSSIBLE_KG = (2.5, 400.0)
 WEIGHT_IN_GRAMS_ABOVE = 1000.0
 HEIGHT_POSSIBLE_M = (0.4, 2.6)
@@ -78,6 +79,10 @@ def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float, 
             header,
             f"{ATTRIBUTES['total_dose']} is {dose_bq:g} Bq, {dose_bq / weight_kg / 1e6:.2f} MBq/kg; "
             f"possible is {low / 1e6:g} to {high / 1e6:g} (if it is right, give --dose-mbq)",
+        )
+    if not DOSE_EXPECTED_BQ_PER_KG[0] <= dose_bq / weight_kg <= DOSE_EXPECTED_BQ_PER_KG[1]:
+        warnings.append(
+            f"The dose is {dose_bq / weight_kg / 1e6:.2f} MBq/kg, which is unusual: are dose and weight right?"
         )
     return dose_bq
 

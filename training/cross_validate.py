@@ -38,6 +38,9 @@ def cross_validate(
     gone on with, a finished one is skipped. Folds are independent jobs: run them anywhere with --fold and the same
     --out (or copy their folders together), then once without --fold for the report.
     """
+    from tmtv_tf.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     from training.config import read_config
     from training.study import StudyConfig, run_study
 

@@ -38,6 +38,8 @@ class Experiment:
     validation_data : all validation cases once, or None.
     save : writes the trained network as a model file that loads without this package: save(path, model).
     callbacks : further Keras callbacks; they run before the checkpoint is written.
+    seeded : the network was built and seeded before (a cross-validation's next fold); seeding once more would make
+        TensorFlow optimise its graph anew, which takes longer than a small fold.
     """
 
     build: Callable[[], keras.Model]
@@ -47,6 +49,7 @@ class Experiment:
     validation_data: tf.data.Dataset | None
     save: Callable[[Path, keras.Model], None]
     callbacks: Sequence[keras.callbacks.Callback] = field(default_factory=list)
+    seeded: bool = False
 
 
 def run_fit(
@@ -58,7 +61,8 @@ def run_fit(
     the last step) and ends with the result of a run that was never interrupted.
     """
     check_batch(config.batch, strategy)
-    keras.utils.set_random_seed(config.seed)
+    if not experiment.seeded:
+        keras.utils.set_random_seed(config.seed)
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope(), dtype_policy(config.precision):

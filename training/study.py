@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
+import tensorflow as tf
 from pydantic import Field
 
 from postprocess.files import write_text
@@ -30,6 +31,7 @@ from tmtv_tf.evaluation.study_tables import ORACLE
 from tmtv_tf.models.study import STUDY_MODELS
 from training.fit import Experiment, run_fit
 from training.folds import make_folds, read_folds, read_outcomes, write_folds
+from training.multi_worker import is_multi_worker
 from training.multitask import (
     MultitaskFitConfig,
     Network,
@@ -42,7 +44,7 @@ from training.multitask import (
     write_probability,
 )
 from training.run import open_run
-from training.strategy import choose_strategy, describe_devices, is_chief
+from training.strategy import choose_strategy, describe_devices
 
 PREDICTIONS = "predictions.csv"
 COLUMNS = (
@@ -107,8 +109,11 @@ def run_study(
     folds = open_folds(out / "folds.csv", rows, config)
     arrays = prepare_inputs(data, rows, config.grid.grid())
     study = Study(config, data, out, rows, folds, arrays)
+    strategy = choose_strategy()
+    if is_multi_worker(strategy):
+        raise ParameterError("One fold runs on one machine: start each as a job of one task, with --fold.")
     for name in names:
-        run_model(study, name, [fold] if fold is not None else range(1, config.folds + 1))
+        run_model(study, name, [fold] if fold is not None else range(1, config.folds + 1), strategy)
     if fold is None:
         from training.study_report import write_study_report
 
@@ -129,24 +134,22 @@ def open_folds(path: Path, rows: Sequence[Row], config: StudyConfig) -> dict[str
     return folds
 
 
-def run_model(study: Study, name: str, folds: Sequence[int]) -> None:
+def run_model(study: Study, name: str, folds: Sequence[int], strategy: tf.distribute.Strategy) -> None:
     """Train and test one model in these folds; its network is compiled once for all of them."""
     missing = [fold for fold in folds if not (study.folder(name, fold) / PREDICTIONS).is_file()]
     if not missing:
         return
     keras.backend.clear_session()
-    strategy = choose_strategy()
     network = Network(name, study.config, strategy)
     for fold in missing:
         start = time.perf_counter()
         train_fold(study, network, fold, strategy)
-        if is_chief(strategy):
-            evaluate_fold(study, network, fold)
-            minutes = (time.perf_counter() - start) / 60
-            print(f"{name}, fold {fold} of {study.config.folds}: {minutes:.1f} minutes.", flush=True)
+        evaluate_fold(study, network, fold)
+        minutes = (time.perf_counter() - start) / 60
+        print(f"{name}, fold {fold} of {study.config.folds}: {minutes:.1f} minutes.", flush=True)
 
 
-def train_fold(study: Study, network: Network, fold: int, strategy) -> None:
+def train_fold(study: Study, network: Network, fold: int, strategy: tf.distribute.Strategy) -> None:
     """Train to the last epoch, or go on; the paper has no validation set, so no epoch is chosen."""
     config = study.config.model_copy(update={"monitor": "loss"})
     rows = study.part(fold, test=False)
@@ -155,7 +158,7 @@ def train_fold(study: Study, network: Network, fold: int, strategy) -> None:
     data = fingerprint({"train": [e.arrays for e in examples]}, rows)
     # which models are run, and in which order, does not change this one
     settings = config.model_copy(update={"models": (network.name,)})
-    open_run(folder, settings, data, describe_devices(strategy), writes=is_chief(strategy))
+    open_run(folder, settings, data, describe_devices(strategy))
     experiment = Experiment(
         build=network.fresh,
         compile_options=dict,

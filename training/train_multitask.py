@@ -25,6 +25,9 @@ def train(
     RUN/best.keras (best on the validation split), last.keras, log.csv, run.json, tensorboard/. Interrupted at any
     moment, the same command goes on from the last finished epoch.
     """
+    from tmtv_tf.quiet import quiet_tensorflow
+
+    quiet_tensorflow()
     from training.config import read_config
     from training.multitask import MultitaskFitConfig, check_models
 
@@ -39,6 +42,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     from tmtv_tf.errors import CaseError
     from training.fit import Experiment, run_fit
     from training.folds import read_outcomes
+    from training.multi_worker import chief_first
     from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
     from training.run import open_run, split_cases
     from training.strategy import choose_strategy, describe_devices, is_chief
@@ -50,13 +54,13 @@ def run(config, name: str, data: Path, out: Path) -> None:
         raise CaseError(f"{data / 'cohort.csv'}: no validation case, so the best epoch cannot be chosen.")
     everyone = rows["train"] + rows["validation"]
     weights = training_weights(rows["train"])
-    arrays = prepare_inputs(data, everyone, config.grid.grid())
-    parts = {split: make_examples(members, arrays, weights) for split, members in rows.items()}
-
     strategy = choose_strategy()
     writes = is_chief(strategy)
-    data_sha = fingerprint({s: [e.arrays for e in members] for s, members in parts.items()}, everyone)
-    open_run(out, config, {**data_sha, "model": name}, describe_devices(strategy), writes=writes)
+    with chief_first(strategy, writes):
+        arrays = prepare_inputs(data, everyone, config.grid.grid())
+        parts = {split: make_examples(members, arrays, weights) for split, members in rows.items()}
+        made_of = fingerprint({s: [e.arrays for e in members] for s, members in parts.items()}, everyone)
+        open_run(out, config, {**made_of, "model": name}, describe_devices(strategy), writes=writes)
     network = Network(name, config, strategy)
     experiment = Experiment(
         build=network.fresh,

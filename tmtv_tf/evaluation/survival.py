@@ -76,6 +76,7 @@ def compare_groups(months: npt.ArrayLike, events: npt.ArrayLike, second: npt.Arr
     table = pd.DataFrame({"months": t, "event": e.astype(int), "group": group.astype(float)})
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # overflow on the way to no estimate
             warnings.simplefilter("error", ConvergenceWarning)
             fitted = CoxPHFitter().fit(table, "months", "event")
     except (ConvergenceError, ConvergenceWarning):

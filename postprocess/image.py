@@ -184,7 +184,7 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
 
     if image.geometry.same_grid(geometry):
         return Image(image.array, geometry)
-    array = image.array if nearest or image.array.dtype.kind == "f" else image.array.astype(np.float32)
+    keeps_type = nearest or image.array.dtype.kind == "f"
     reference = sitk.Image([1, 1, 1], sitk.sitkUInt8)
     _set_geometry(reference, geometry)
     resampler = sitk.ResampleImageFilter()
@@ -194,8 +194,11 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     resampler.SetOutputDirection(reference.GetDirection())
     resampler.SetInterpolator(sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear)
     resampler.SetDefaultPixelValue(float(fill))
-    result = np.asarray(_Voxels(resampler.Execute(_to_sitk(image.with_array(array)))))
-    return Image(result.astype(bool) if array.dtype == bool else result, geometry)
+    resampler.SetOutputPixelType(
+        sitk.sitkUnknown if keeps_type else sitk.sitkFloat32
+    )  # unknown: as the input
+    result = np.asarray(_Voxels(resampler.Execute(_to_sitk(image))))
+    return Image(result.astype(bool) if nearest and image.array.dtype == bool else result, geometry)
 
 
 def _write(path: Path, image) -> None:

@@ -65,7 +65,7 @@ def write_metadata(path, rows):
 
 
 def per_component_truth(pet, mask):
-    return make_truth(pet, Roi.from_mask("", mask).components(), 1.0).probability
+    return make_truth(pet, Roi.from_mask("", mask).components(), 1.0).probability()
 
 
 def test_autopet_nifti(tmp_path):

@@ -63,8 +63,8 @@ def test_one_study(tmp_path):
         mask = read_image(case.references[method])
         assert mask.array.dtype == np.uint8
         assert mask.geometry.same_grid(GEOMETRY)
-        assert np.array_equal(mask.array != 0, truth.masks[method])
-    assert np.array_equal(read_image(case.tmtvprob).array, truth.probability)
+        assert np.array_equal(mask.array != 0, truth.mask(method))
+    assert np.array_equal(read_image(case.tmtvprob).array, truth.probability())
     (row,) = table(case.folder / "rois.csv")
     assert "name" not in row
     assert float(row["volume_ml"]) == pytest.approx(36 * 0.015)
@@ -258,7 +258,7 @@ def test_rois_from_another_folder(tmp_path):
     case = only_case(tmp_path / "out")
     assert case.info["rois"]["count"] == 2
     expected = make_truth(read_image(case.pet).array, [Roi.from_mask("", labels == i) for i in (1, 2)], 1.0)
-    assert np.array_equal(read_image(case.tmtvprob).array, expected.probability)
+    assert np.array_equal(read_image(case.tmtvprob).array, expected.probability())
     left_out = {(row["kind"], row["name"]) for row in table(tmp_path / "out" / "left_out.csv")}
     assert ("roi file", "P7.nii.gz") in left_out
     assert ("roi file", "1/RS/rs.dcm") in left_out or any("rs.dcm" in name for _, name in left_out)

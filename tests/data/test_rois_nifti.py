@@ -72,7 +72,7 @@ def test_label_lost_between_the_pet_voxels_is_said(tmp_path):
     assert any("ROI 2 holds no voxel" in warning for warning in warnings)
 
 
-@pytest.mark.parametrize(("value", "message"), [(0.5, "whole numbers"), (-1.0, "0 or more")])
+@pytest.mark.parametrize(("value", "message"), [(0.5, "whole numbers"), (-1.0, "0 to 65535")])
 def test_values_that_are_no_labels_are_refused(tmp_path, value, message):
     labels = np.zeros(GEOMETRY.shape, np.float32)
     labels[1, 1, 1] = value

@@ -206,21 +206,22 @@ def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
         if description.get("sources") == sources and description.get("format") == FORMAT_VERSION:
             return list(description["warnings"])
 
-    pet = read_image(case_dir / "pet.nii.gz")
-    ct = read_image(case_dir / "ct.nii.gz") if grid.needs_ct else None
-    truth = read_image(case_dir / "tmtvprob.nii.gz")
-    if not truth.geometry.same_grid(pet.geometry):
-        raise CaseError(f"{case_dir / 'tmtvprob.nii.gz'}: not on the grid of pet.nii.gz.")
-    geometry = place_grid(pet.geometry, grid)
-    warnings = [w for w in (ct and ct_coverage_warning(pet, ct),) if w]
+    truth = read_image(case_dir / "tmtvprob.nii.gz")  # first, to be gone before the other two are read
+    truth_geometry, geometry = truth.geometry, place_grid(truth.geometry, grid)
     outside, total = _truth_outside(truth, geometry)
+    target = resample(truth, geometry).array
+    del truth
+    pet = read_image(case_dir / "pet.nii.gz")
+    if not truth_geometry.same_grid(pet.geometry):
+        raise CaseError(f"{case_dir / 'tmtvprob.nii.gz'}: not on the grid of pet.nii.gz.")
+    ct = read_image(case_dir / "ct.nii.gz") if grid.needs_ct else None
+    warnings = [w for w in (ct and ct_coverage_warning(pet, ct),) if w]
     if outside:
         warnings.append(
             f"{outside} of {total} truth voxels lie outside the model grid and are not trained on."
         )
 
     image = model_input(pet, ct, grid, geometry)
-    target = resample(truth, geometry).array
     description = {
         "format": FORMAT_VERSION,
         "grid": grid.to_json(),

@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from postprocess.errors import PostprocessError
 from postprocess.files import read_json, write_json
 from postprocess.image import write_image
@@ -107,16 +109,22 @@ def prepare_case(case: CaseInput, out: Path, settings: Settings, roots: Sequence
 
 def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> dict[str, Any]:
     """Write all images and tables of a case; return the contents of case.json."""
+    info = _write_images(folder, case, settings)
+    if settings.grid is not None and case.rois:
+        if info["ct_grid"] is None and settings.grid.needs_ct:
+            info["warnings"].append(
+                "No CT: no arrays for training were written, since their grid has a CT channel."
+            )
+        else:
+            info["warnings"] += write_model_arrays(folder, settings.grid)
+            info["model_grid"] = settings.grid.to_json()
+    return info
+
+
+def _write_images(folder: Path, case: CaseInput, settings: Settings) -> dict[str, Any]:
+    """PET, CT and truth of a case; what is known of them for case.json. Nothing large outlives this call."""
     exam = case.source.read()
-    warnings = [*case.notes, *exam.warnings]
-    pet, ct = exam.pet, exam.ct
-    write_image(folder / PET_NAME, pet)
-    if ct is not None:
-        if not ct.geometry.overlaps(pet.geometry):
-            raise CaseError("CT and PET share no space: they are not of one examination.")
-        write_image(folder / CT_NAME, ct)
-        uncovered = ct_coverage_warning(pet, ct)
-        warnings += [uncovered] if uncovered else []
+    pet, warnings = exam.pet, [*case.notes, *exam.warnings]
     target = RoiTarget(pet, exam.pet_series_uid, exam.frame_of_reference_uid)
     info: dict[str, Any] = {
         "case_id": case.case_id,
@@ -125,18 +133,20 @@ def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> dict[str,
         "study_uid": case.study_uid,
         **exam.info,
         "grid": asdict(pet.geometry),
-        "ct_grid": None if ct is None else asdict(ct.geometry),
-        "rois": _write_truth(folder, case.rois, target, settings, warnings) if case.rois else None,
+        "ct_grid": None if exam.ct is None else asdict(exam.ct.geometry),
         "model_grid": None,
         "warnings": warnings,
         "software": {"name": "tmtv-tf", "version": software_version()},
     }
-    if settings.grid is not None and case.rois:
-        if ct is None and settings.grid.needs_ct:
-            warnings.append("No CT: no arrays for training were written, since their grid has a CT channel.")
-        else:
-            warnings += write_model_arrays(folder, settings.grid)
-            info["model_grid"] = settings.grid.to_json()
+    write_image(folder / PET_NAME, pet)
+    if exam.ct is not None:
+        if not exam.ct.geometry.overlaps(pet.geometry):
+            raise CaseError("CT and PET share no space: they are not of one examination.")
+        write_image(folder / CT_NAME, exam.ct)
+        uncovered = ct_coverage_warning(pet, exam.ct)
+        warnings += [uncovered] if uncovered else []
+    del exam  # the CT is not needed any more
+    info["rois"] = _write_truth(folder, case.rois, target, settings, warnings) if case.rois else None
     return info
 
 
@@ -165,9 +175,12 @@ def _write_truth(
         raise CaseError(f"{files[0]}: none of its {len(rois)} ROIs holds a voxel of the PET.")
     voxel_ml = target.pet.geometry.voxel_ml
     truth = make_truth(target.pet.array, rois, voxel_ml)
-    for method, mask in truth.masks.items():
+    tmtv_ml = {}
+    for method in METHODS:
+        mask = truth.mask(method)
+        tmtv_ml[method] = int(np.count_nonzero(mask)) * voxel_ml
         write_image(folder / reference_name(method), target.pet.with_array(mask))
-    write_image(folder / TRUTH_NAME, target.pet.with_array(truth.probability))
+    write_image(folder / TRUTH_NAME, target.pet.with_array(truth.probability()))
     columns = ["roi", "name", "voxels", "volume_ml", "suv_max", "suv_mean"]
     columns += [f"volume_{method}_ml" for method in METHODS]
     if not settings.show_text:
@@ -177,7 +190,7 @@ def _write_truth(
     return {
         "count": len(rois),
         "files": len(files),
-        "tmtv_ml": {method: int(mask.sum()) * voxel_ml for method, mask in truth.masks.items()},
+        "tmtv_ml": tmtv_ml,
     }
 
 

@@ -40,17 +40,34 @@ METHODS: dict[str, Callable[[npt.NDArray], npt.NDArray[np.bool_]]] = {
 }
 
 
+# TMTVprob of a voxel by its flags (see `Truth`): the share of the four methods that have it.
+SHARE = np.array([flags.bit_count() / len(METHODS) for flags in range(2 ** len(METHODS))], np.float32)
+
+
 @dataclass(frozen=True)
 class Truth:
-    """The four reference masks (Z, Y, X) bool by method, TMTVprob (Z, Y, X) float32, and one row per ROI."""
+    """What the readers' ROIs say of every voxel.
 
-    masks: dict[str, npt.NDArray[np.bool_]]
-    probability: npt.NDArray[np.float32]
+    Attributes
+    ----------
+    flags : (Z, Y, X) uint8; bit i is set where the i-th of `METHODS` has the voxel
+    rows : one per ROI, see `make_truth`
+    """
+
+    flags: npt.NDArray[np.uint8]
     rows: list[dict[str, float | int | str | None]]
+
+    def mask(self, method: str) -> npt.NDArray[np.bool_]:
+        """Reference mask (Z, Y, X) of one of `METHODS`: the union over the ROIs."""
+        return (self.flags & (1 << list(METHODS).index(method))) != 0
+
+    def probability(self) -> npt.NDArray[np.float32]:
+        """TMTVprob (Z, Y, X) in {0, 0.25, 0.5, 0.75, 1}: the voxelwise mean of the four masks."""
+        return SHARE[self.flags]
 
 
 def make_truth(suv: npt.NDArray[np.float32], rois: Sequence[Roi], voxel_ml: float) -> Truth:
-    """Reference masks, TMTVprob and the table of ROIs.
+    """The reference masks and TMTVprob of a case, and the table of its ROIs.
 
     Parameters
     ----------
@@ -65,7 +82,7 @@ def make_truth(suv: npt.NDArray[np.float32], rois: Sequence[Roi], voxel_ml: floa
         keeps its row, with 0 voxels and no SUV. Row columns: `roi` (1..N), `name`, `voxels`, `volume_ml`,
         `suv_max`, `suv_mean`, and per method `volume_<method>_ml`.
     """
-    masks = {method: np.zeros(suv.shape, bool) for method in METHODS}
+    flags = np.zeros(suv.shape, np.uint8)
     rows = []
     for number, roi in enumerate(rois, start=1):
         row: dict[str, float | int | str | None] = {
@@ -76,22 +93,19 @@ def make_truth(suv: npt.NDArray[np.float32], rois: Sequence[Roi], voxel_ml: floa
             "suv_max": None,
             "suv_mean": None,
         }
-        for method, keep in METHODS.items():
+        for bit, (method, keep) in enumerate(METHODS.items()):
             kept = np.zeros(roi.mask.shape, bool)
             if roi.voxels:
                 kept[roi.mask] = keep(roi.values(suv))
-                masks[method][roi.slices] |= kept
+                flags[roi.slices] |= kept.astype(np.uint8) << bit
             row[f"volume_{method}_ml"] = int(np.count_nonzero(kept)) * voxel_ml
         if roi.voxels:
             values = roi.values(suv)
             row |= {"suv_max": float(values.max()), "suv_mean": float(values.mean(dtype=np.float64))}
         rows.append(row)
-    probability = np.zeros(suv.shape, np.float32)
-    for mask in masks.values():
-        probability += mask * np.float32(1 / len(METHODS))
-    return Truth(masks, probability, rows)
+    return Truth(flags, rows)
 
 
 def tmtv_probability(suv: npt.NDArray[np.float32], rois: Sequence[Roi]) -> npt.NDArray[np.float32]:
     """TMTVprob (Z, Y, X) float32 in {0, 0.25, 0.5, 0.75, 1}: the mean of the four methods' masks."""
-    return make_truth(suv, rois, voxel_ml=1.0).probability
+    return make_truth(suv, rois, voxel_ml=1.0).probability()

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from scipy import ndimage
 
 from postprocess.image import Geometry, Image, read_images, resample
 from tmtv_tf.data.rois.roi import Roi
 from tmtv_tf.errors import RoiError
+
+MAX_LABEL = 65535  # as in our own label images
 
 
 def read_label_image(path: str | Path, geometry: Geometry) -> tuple[list[Roi], list[str]]:
@@ -39,33 +42,30 @@ def read_label_image(path: str | Path, geometry: Geometry) -> tuple[list[Roi], l
             rois.append(Roi.from_mask(str(number), on_pet != 0))
             if not rois[-1].voxels:
                 warnings.append(f"{path.name}: ROI {number} holds no voxel of the PET.")
-        else:
-            rois += _labelled(on_pet.astype(np.int64))
-            lost = np.setdiff1d(np.unique(volume.array), [0, *(int(roi.name) for roi in rois)])
-            for label in lost:
-                warnings.append(f"{path.name}: ROI {int(label)} holds no voxel of the PET.")
-                rois.append(Roi(str(int(label)), (0, 0, 0), np.zeros((0, 0, 0), bool)))
+            continue
+        rois = _labelled(on_pet)
+        for label in sorted({roi.name for roi in _labelled(volume.array)} - {roi.name for roi in rois}):
+            warnings.append(f"{path.name}: ROI {label} holds no voxel of the PET.")
+            rois.append(Roi(label, (0, 0, 0), np.zeros((0, 0, 0), bool)))
     return rois, warnings
 
 
 def _check_labels(path: Path, volume: Image) -> None:
-    values = volume.array
-    if values.dtype.kind == "f" and not (
-        np.isfinite(values).all() and np.array_equal(values, np.rint(values))
-    ):
-        raise RoiError(f"{path}: ROI labels must be whole numbers.")
-    if values.min() < 0:
-        raise RoiError(f"{path}: ROI labels must be 0 or more. Received: {values.min():g}.")
+    for values in volume.array if volume.array.dtype.kind == "f" else ():
+        if not (np.isfinite(values).all() and np.array_equal(values, np.rint(values))):
+            raise RoiError(f"{path}: ROI labels must be whole numbers.")
+    if volume.array.min() < 0 or volume.array.max() > MAX_LABEL:
+        raise RoiError(
+            f"{path}: ROI labels must be 0 to {MAX_LABEL}. "
+            f"Received: {volume.array.min():g} to {volume.array.max():g}."
+        )
 
 
-def _labelled(labels: np.ndarray) -> list[Roi]:
+def _labelled(labels: npt.NDArray) -> list[Roi]:
     """One ROI per label > 0, by label; labels need not be consecutive."""
-    present = np.unique(labels)
-    present = present[present > 0]
-    compact = np.searchsorted(present, labels) + 1
-    compact[labels == 0] = 0
-    rois = []
-    for index, box in enumerate(ndimage.find_objects(compact, max_label=len(present)), start=1):
-        corner = (box[0].start, box[1].start, box[2].start)
-        rois.append(Roi(str(int(present[index - 1])), corner, compact[box] == index))
-    return rois
+    labels = labels if labels.dtype.kind in "iu" else labels.astype(np.int32)
+    return [
+        Roi(str(label), (box[0].start, box[1].start, box[2].start), labels[box] == label)
+        for label, box in enumerate(ndimage.find_objects(labels), start=1)
+        if box is not None
+    ]

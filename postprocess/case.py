@@ -17,7 +17,7 @@ from postprocess.config import Config
 from postprocess.editing import Edits, excluded_voxels, grow_seed
 from postprocess.errors import PostprocessError
 from postprocess.files import read_json, replace_atomically, sha256, write_json
-from postprocess.image import Image, write_image
+from postprocess.image import Geometry, Image, write_image
 from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
 from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, summarize
 from postprocess.methods import DEFAULT_METHODS
@@ -91,18 +91,22 @@ def run_case(job: Job) -> dict[str, Any]:
             description = _describe(job, hashes)
             if any(earlier.get(key) != value for key, value in description.items()):
                 earlier = None
-            elif set(job.methods) <= set(earlier["methods"]):
+            elif set(job.methods) <= set(earlier["methods"]) and _all_written(job):
                 return {**earlier, "skipped": True}
         _check_origin(job, hashes["suv"])
-        kept = earlier["methods"] if earlier else {}
-        computed = _compute(job, keep=set(kept))
+        earlier = earlier or {}
+        computed = _compute(job, keep=set(earlier.get("methods", ())))
         description = _describe(job, hashes)
     result = {
         "case_id": job.case_id,
-        "methods": {**kept, **computed.pop("methods")},
+        "methods": earlier.get("methods", {}) | computed.methods,
         **description,
-        **computed,
+        "warnings": list(dict.fromkeys([*earlier.get("warnings", []), *computed.warnings])),
     }
+    if computed.edits:
+        result["edits"] = computed.edits
+        if added_ml := earlier.get("edits", {}).get("added_ml"):
+            result["edits"]["added_ml"] = added_ml | computed.edits["added_ml"]
     write_json(job.folder / RESULT_FILE, result)
     return {**result, "skipped": False}
 
@@ -129,6 +133,18 @@ def _describe(job: Job, hashes: dict[str, Future[str]]) -> dict[str, Any]:
     }
 
 
+@dataclass
+class _Computed:
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    edits: dict[str, Any] = field(default_factory=dict)
+
+
+def _all_written(job: Job) -> bool:
+    names = [f"lesions_{method}.{suffix}" for method in job.methods for suffix in ("nii.gz", "csv")]
+    return all((job.folder / name).is_file() for name in names)
+
+
 def _earlier_result(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
@@ -152,45 +168,49 @@ def _check_origin(job: Job, suv_sha256: Future[str]) -> None:
         )
 
 
-def _compute(job: Job, keep: set[str]) -> dict[str, Any]:
-    """Segment, measure, and write all but `tmtv.json`; returns `methods`, `warnings` and, if any, `edits`."""
+def _compute(job: Job, keep: set[str]) -> _Computed:
+    """Segment, measure, and write all but `tmtv.json`; files of the methods in `keep` stay."""
     images = read_case(job.map_file, job.suv_path, job.config.probability_threshold)
-    probability = images.probability.array
-    edits: dict[str, Any] = {}
+    done = _Computed(warnings=images.warnings)
+    probability, geometry = images.probability.array, images.suv.geometry
     if job.exclude_mask is not None:
-        probability, edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
-    geometry = images.suv.geometry
+        probability, done.edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
     work = Segmentation(probability, images.suv.array, geometry.spacing_mm, job.config)
     if work.index.size and (median := float(np.median(work.values))) < SUV_OF_NO_LESION:
-        images.warnings.append(
+        done.warnings.append(
             f"half of the mask has an SUV below {median:.2g}: do the map and the PET belong together?"
         )
-    gone = None
-    if job.edits.exclude:
-        gone = excluded_voxels(work, job.edits.exclude)
-        edits["excluded_ml"] = float(gone.sum() * geometry.voxel_ml)
-    lesions = {}
-    for method in job.methods:
-        added = None
-        if job.edits.seeds_mm:
-            grown = [
-                grow_seed(work, geometry, s, method, job.edits.seed_limit_mm) for s in job.edits.seeds_mm
-            ]
-            added = np.unique(np.concatenate([index for index, _ in grown]))
-            images.warnings.extend(warning for _, warnings in grown for warning in warnings)
-        lesions[method] = work.lesions(method, gone, added)
-        if added is not None:
-            unedited = work.lesions(method, gone)
-            difference = lesions[method].index.size - unedited.index.size
-            edits.setdefault("added_ml", {})[method] = float(difference * geometry.voxel_ml)
-        if lesions[method].label.max(initial=0) > MAX_LABEL:
+    lesions = _edited_lesions(job, work, geometry, done)
+    for method, found in lesions.items():
+        if (count := found.label.max(initial=0)) > MAX_LABEL:
             raise PostprocessError(
-                f"{job.map_file.path}: {lesions[method].label.max()} lesions under {method}; a label image holds "
-                f"{MAX_LABEL} at most. Is this a segmentation?"
+                f"{job.map_file.path}: {count} lesions under {method}; a label image holds {MAX_LABEL} at most. "
+                "Is this a segmentation?"
             )
-    _clear(job.folder, keep)
-    measures = _write(job, images, work, lesions)
-    return {"methods": measures, "warnings": images.warnings, **({"edits": edits} if edits else {})}
+    try:
+        _clear(job.folder, keep)
+    except OSError as error:
+        raise PostprocessError(f"{job.folder}: cannot be written ({error.strerror or error}).") from error
+    done.methods = _write(job, images, work, lesions)
+    return done
+
+
+def _edited_lesions(job: Job, work: Segmentation, geometry: Geometry, done: _Computed) -> dict[str, Lesions]:
+    """The lesions of every method after a reader's changes, whose volumes are noted in `done`."""
+    edits = job.edits
+    excluded = excluded_voxels(work, edits.exclude) if edits.exclude else None
+    if excluded is not None:
+        done.edits["excluded_ml"] = float(excluded.sum() * geometry.voxel_ml)
+    lesions = {method: work.lesions(method, excluded) for method in job.methods}
+    for method in job.methods if edits.seeds_mm else ():
+        grown = [grow_seed(work, geometry, seed, method, edits.seed_limit_mm) for seed in edits.seeds_mm]
+        done.warnings.extend(warning for _, warnings in grown for warning in warnings)
+        before = lesions[method].index.size
+        added = np.unique(np.concatenate([index for index, _ in grown]))
+        lesions[method] = work.lesions(method, excluded, added)
+        added_ml = (lesions[method].index.size - before) * geometry.voxel_ml
+        done.edits.setdefault("added_ml", {})[method] = added_ml
+    return lesions
 
 
 def _without_mask(images: CaseImages, path: Path, config: Config) -> tuple[np.ndarray, float]:

@@ -140,7 +140,10 @@ def postprocess(
     if maps.is_dir():
         cases = find_cases(maps, suv, is_mask=mask is not None)
     else:
-        cases = [(case_id or maps.resolve().parent.name, maps, suv)]
+        case_id = maps.resolve().parent.name if case_id is None else case_id
+        if case_id in ("", ".", "..") or "/" in case_id or "\\" in case_id:
+            raise ParameterError(f"--case-id names a folder under --out. Received: {case_id!r}.")
+        cases = [(case_id, maps, suv)]
     jobs = [
         Job(
             case_id=name,

@@ -26,7 +26,15 @@ _SLAB_VOXELS = 1 << 18  # voxels looked at together: they stay in the processor'
 
 
 def threshold_probability(probability: npt.NDArray, threshold: float = 0.5) -> npt.NDArray[np.bool_]:
-    """The raw mask (Z, Y, X): voxels with probability > `threshold` (Revailler et al. 2022, section 2.5)."""
+    """The raw mask (Z, Y, X): voxels with probability > `threshold` (Revailler et al. 2022, section 2.5).
+
+    Raises
+    ------
+    ImageError
+        A value that is NaN or outside [0, 1].
+    """
+    if probability.size:
+        require_probability(float(probability.min()), float(probability.max()))
     return probability > threshold
 
 

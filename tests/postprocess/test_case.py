@@ -61,6 +61,17 @@ def test_finished_cases_are_skipped_and_new_methods_are_added(job: Job) -> None:
     assert more["methods"]["41"] == first["methods"]["41"]
     assert files(job)["lesions_41.csv"] == before["lesions_41.csv"]
     assert run_case(job)["skipped"]
+    (job.folder / "lesions_raw.csv").unlink()
+    assert not run_case(job)["skipped"]
+    assert set(before) < set(files(job))
+
+
+def test_methods_added_to_an_edited_case_keep_what_was_said_of_the_others(job: Job) -> None:
+    edited = replace(job, edits=Edits(seeds_mm=(world(16, 20, 50), world(1, 1, 1))))
+    first = run_case(edited)
+    more = run_case(replace(edited, methods=("2.5",)))
+    assert list(more["edits"]["added_ml"]) == ["raw", "41", "2.5"]
+    assert set(first["warnings"]) < set(more["warnings"])
 
 
 def test_other_parameters_or_inputs_are_computed_anew(job: Job) -> None:

@@ -100,6 +100,7 @@ def test_cohort_goes_on_past_a_bad_case_and_skips_finished_ones(tmp_path: Path) 
         (("--method", "42%"), "No method '42%'"),
         (("--connectivity", "8"), "Connectivity must be 6, 18 or 26"),
         (("--suv", "missing.nii.gz"), "no such file"),
+        (("--case-id", "../elsewhere"), "--case-id names a folder"),
     ],
 )
 def test_refusals_are_one_sentence_and_status_2(tmp_path: Path, arguments: tuple, says: str) -> None:

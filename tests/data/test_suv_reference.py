@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from postprocess.console import run_app
 from postprocess.image import read_image
+from tmtv_tf.cli import app
 from tmtv_tf.data.dicom import find_series
 from tmtv_tf.data.selection import select_one_study
 from tmtv_tf.data.suv import read_suv
@@ -49,6 +51,25 @@ def test_reference_object(shared_data: Path, name: str) -> None:
     tolerance = 0.025 if name == "2_3" else 0.006
     np.testing.assert_allclose(
         [inside.min(), np.median(inside), inside.max()], [0.2, 1.0, 4.0], atol=tolerance
+    )
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_reference_object_through_the_command(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """`tmtv prepare`, files to file: what a user gets."""
+    folder = shared_data / "suv_dro" / f"DRO_{name}"
+    if not folder.is_dir():
+        pytest.skip(f"{folder.name} is not there")
+    options = ["--no-model-grid", "--key-file", str(tmp_path / "key")]
+    with pytest.raises(SystemExit) as left:
+        run_app(app, ["prepare", str(folder / "PT"), "--out", str(tmp_path / "cases"), *options])
+    assert not left.value.code
+    (pet,) = (tmp_path / "cases").glob("*/pet.nii.gz")
+    image, mask = read_image(pet), read_image(next((folder / "mask").glob("*.nii.gz")))
+    values = image.array[mask.array > 0]
+    tolerance = 0.025 if name == "2_3" else 0.006
+    np.testing.assert_allclose(
+        [values.min(), np.median(values), values.max()], [0.2, 1.0, 4.0], atol=tolerance
     )
 
 

@@ -105,9 +105,10 @@ def print_report(report: Report) -> None:
             "Series UID",
         ):
             table.add_column(column, overflow="fold")
-        for row in rows:
+        for index, row in enumerate(rows, start=1):
             spacing = row["spacing_mm"] or ()
             table.add_row(
+                str(index),
                 "use" if row["selected"] else "",
                 row["modality"],
                 str(row["series_number"] if row["series_number"] is not None else ""),
@@ -118,19 +119,16 @@ def print_report(report: Report) -> None:
                 row["series_uid"] + (f"\n{row['description']}" if row.get("description") else ""),
             )
         console.print(table)
-        for row in rows:
-            _print_series(console, row)
+        for index, row in enumerate(rows, start=1):
+            _print_series(console, f"#{index} {row['modality']}", row)
         for note in report.notes.get(study, ()):
             console.print(f"  {note}", markup=False)
     for reason, (first, count) in report.skipped.items():
         console.print(f"Left out: {count} x {reason} (first: {first})", markup=False)
 
 
-def _print_series(console: Any, row: dict[str, Any]) -> None:
+def _print_series(console: Any, name: str, row: dict[str, Any]) -> None:
     """What does not fit the table: the SUV rule of a PET in use, problems, why a series is passed over."""
-    name = (
-        f"{row['modality']} {row['series_number'] if row['series_number'] is not None else row['series_uid']}"
-    )
     if row["selected"] and row["suv_rule"]:
         console.print(f"  {name}: {row['suv_rule']}", markup=False)
         console.print(

@@ -24,11 +24,9 @@ def cross_validate(
             help="Train this fold only (1, 2 ...), e.g. $SLURM_ARRAY_TASK_ID; no report is written."
         ),
     ] = None,
-    true_risk: Annotated[
+    phantom: Annotated[
         Path | None,
-        typer.Option(
-            help="CSV with case_id and true_event_probability of outcome phantoms: the best reachable AUC."
-        ),
+        typer.Option(help="Folder that `tmtv phantom` wrote, for phantoms: adds the best reachable AUC."),
     ] = None,
 ) -> None:
     """Train and test the nine models of the paper in five folds, and write every table and figure.
@@ -44,7 +42,7 @@ def cross_validate(
     from training.config import read_config
     from training.study import StudyConfig, run_study
 
-    run_study(read_config(config, StudyConfig), data, out, models=model, fold=fold, true_risk=true_risk)
+    run_study(read_config(config, StudyConfig), data, out, models=model, fold=fold, phantom=phantom)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pandas as pd
 import tensorflow as tf
 from pydantic import Field
 
-from postprocess.files import write_text
+from postprocess.files import read_json, write_text
 from postprocess.image import read_image
 from postprocess.parallel import progress
 from tmtv_tf.data.case import Case, load_case
@@ -29,6 +29,7 @@ from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
 from tmtv_tf.evaluation.study_tables import ORACLE
 from tmtv_tf.models.study import STUDY_MODELS
+from tmtv_tf.phantom.outcome import best_auc, event_probability
 from training.fit import Experiment, run_fit
 from training.folds import make_folds, read_folds, read_outcomes, write_folds
 from training.multi_worker import is_multi_worker
@@ -92,7 +93,7 @@ def run_study(
     *,
     models: Sequence[str] | None = None,
     fold: int | None = None,
-    true_risk: Path | None = None,
+    phantom: Path | None = None,
 ) -> None:
     """Train what is not trained yet; without `fold`, write predictions and report too.
 
@@ -119,10 +120,13 @@ def run_study(
 
         measures = case_measures(study)
         predictions = pd.concat([out_of_fold(study, names), rival_predictions(study, measures)])
-        if true_risk is not None:
-            predictions = pd.concat([predictions, oracle_predictions(study, true_risk)])
+        reachable = None
+        if phantom is not None:
+            scores = image_scores(study, phantom)
+            reachable = best_auc([scores[row["case_id"]] for row in rows if row["efs2y_event"] is not None])
+            predictions = pd.concat([predictions, oracle_predictions(study, scores)])
         write_csv(out / PREDICTIONS, predictions)
-        print(f"Report: {write_study_report(study, predictions, measures)}")
+        print(f"Report: {write_study_report(study, predictions, measures, reachable)}")
 
 
 def open_folds(path: Path, rows: Sequence[Row], config: StudyConfig) -> dict[str, int]:
@@ -282,17 +286,27 @@ def rival_predictions(study: Study, measures: pd.DataFrame) -> pd.DataFrame:
     return kept.dropna(subset=["probability"])
 
 
-def oracle_predictions(study: Study, path: Path) -> pd.DataFrame:
-    """The risk that drew the phantoms' outcomes, as if it were a model: what no model can beat but by luck."""
-    truth = pd.read_csv(path, dtype={"case_id": str})
-    for column in ("case_id", "true_event_probability"):
-        if column not in truth:
-            raise CaseError(f"{path}: the column {column} is missing.")
-    table = cohort_frame(study.rows).merge(truth[["case_id", "true_event_probability"]], on="case_id")
-    if len(table) != len(study.rows):
-        missing = sorted({row["case_id"] for row in study.rows} - set(table["case_id"]))
-        raise CaseError(f"{path}: {len(missing)} cases of the cohort are missing (the first: {missing[0]}).")
-    table = table.rename(columns={"true_event_probability": "probability"})
+def image_scores(study: Study, phantom: Path) -> dict[str, float]:
+    """What the image of each phantom tells of its outcome, from the folder that `tmtv phantom` wrote.
+
+    Raises
+    ------
+    CaseError
+        A case of the cohort is not a phantom of that folder.
+    """
+    scores = {}
+    for row in study.rows:
+        truth = read_json(phantom / "truth" / row["case_id"] / "phantom.json")
+        if "image_score" not in truth:
+            raise CaseError(f"{phantom}: case {row['case_id']} has no image_score; make the phantoms again.")
+        scores[row["case_id"]] = float(truth["image_score"])
+    return scores
+
+
+def oracle_predictions(study: Study, scores: dict[str, float]) -> pd.DataFrame:
+    """The true chance of an event given the image, as if it were a model: none is better, but by luck."""
+    table = cohort_frame(study.rows)
+    table["probability"] = event_probability(table["case_id"].map(scores).to_numpy(float))
     table["fold"] = table["case_id"].map(study.folds)
     parts = [
         _with_threshold(table[table["fold"] == k], table[table["fold"] != k], ORACLE, k)

@@ -27,8 +27,10 @@ FEATURE_LAYERS = ("decoder_1_2_relu", "decoder_2_2_relu", "decoder_3_2_relu", "e
 RENDERED = ("segmentation_unet", "multitask_unet_plain", "zhou_vnet", "multitask_unet")
 
 
-def write_study_report(study: Study, predictions: pd.DataFrame, measures: pd.DataFrame) -> Path:
-    """Write STUDY/report; returns its page."""
+def write_study_report(
+    study: Study, predictions: pd.DataFrame, measures: pd.DataFrame, reachable_auc: float | None
+) -> Path:
+    """Write STUDY/report; returns its page. `reachable_auc`: the best AUC that phantoms allow."""
     from training.study import cohort_frame
 
     pictures = {}
@@ -42,6 +44,7 @@ def write_study_report(study: Study, predictions: pd.DataFrame, measures: pd.Dat
         predictions,
         cohort_frame(study.rows),
         ceiling_dice=float(measures["dice_ceiling"].mean()),
+        reachable_auc=reachable_auc,
         pictures=pictures,
         facts={
             "phantom": "phantom" in str(first).lower(),

@@ -122,8 +122,8 @@ def test_survival_and_share_of_best(predictions, cohort):
     assert table.loc[("multitask_unet", "PFS"), "logrank_p"] < 1e-4
     assert table.loc[("multitask_unet", "PFS"), "hazard_ratio"] > 5
     assert table.loc[("multitask_unet", "OS"), ["n_high", "n_low"]].tolist() == [20, 20]
-    shares = share_of_best(performance(predictions, "half", draws=10)).set_index("model")
-    assert shares.loc["multitask_unet", "share_of_best"] == pytest.approx(1)
+    shares = share_of_best(performance(predictions, "half", draws=10), 0.9).set_index("model")
+    assert shares.loc["multitask_unet", "share_of_best"] == pytest.approx(0.5 / 0.4)
 
 
 def test_figures_are_drawn_also_where_a_group_is_empty(predictions, cohort):
@@ -149,7 +149,14 @@ def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):
     settings = {"width": 0.5, "epochs": 2, "grid": {"size": [32, 16, 16]}}
     facts = {"phantom": True, "cases": 40, "folds": 2, "settings": settings, "software": {"keras": "3"}}
     page = write_study_report(
-        tmp_path, predictions, cohort, ceiling_dice=0.9, pictures={"features": PNG}, facts=facts, draws=20
+        tmp_path,
+        predictions,
+        cohort,
+        ceiling_dice=0.9,
+        pictures={"features": PNG},
+        facts=facts,
+        reachable_auc=0.9,
+        draws=20,
     )
     text = page.read_text()
     for words in (

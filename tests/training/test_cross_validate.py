@@ -8,7 +8,10 @@ import pytest
 from multitask_cohort import write_cohort_of_boxes
 from typer.testing import CliRunner
 
-from tmtv_tf.errors import CaseError, ParameterError
+from postprocess.errors import PostprocessError
+from postprocess.files import write_json
+from tmtv_tf.data.cohort import read_cohort
+from tmtv_tf.errors import ParameterError
 from tmtv_tf.evaluation.classification import auc
 from training.config import OptimizerConfig, read_config
 from training.cross_validate import app
@@ -83,12 +86,18 @@ def test_refusals(study, cases, tmp_path):
         run_study(CONFIG, cases, tmp_path, fold=3)
     with pytest.raises(ParameterError, match="Unknown model 'unet'"):
         run_study(CONFIG, cases, tmp_path, models=["unet"])
-    (tmp_path / "risk.csv").write_text("case_id,risk\ncase-00,0.5\n")
-    with pytest.raises(CaseError, match="true_event_probability is missing"):
-        run_study(CONFIG, cases, study, true_risk=tmp_path / "risk.csv")
-    (tmp_path / "risk.csv").write_text("case_id,true_event_probability\ncase-00,0.5\n")
-    with pytest.raises(CaseError, match="15 cases of the cohort are missing"):
-        run_study(CONFIG, cases, study, true_risk=tmp_path / "risk.csv")
+    with pytest.raises(PostprocessError, match="phantom.json: no such file"):
+        run_study(CONFIG, cases, study, phantom=tmp_path)
+
+
+def test_the_phantoms_true_risk_stands_beside(study, cases, tmp_path):
+    for i, row in enumerate(read_cohort(cases)):
+        score = 1.0 * (i % 2) + 0.01 * i
+        write_json(tmp_path / "truth" / row["case_id"] / "phantom.json", {"image_score": score})
+    run_study(CONFIG, cases, study, phantom=tmp_path)
+    table = pd.read_csv(study / "report" / "share_of_best.csv").set_index("model")
+    assert table.loc["true_risk", "auc"] == 1
+    assert "expected to reach" in (study / "report" / "index.html").read_text()
 
 
 def test_small_study_configuration_is_valid():

@@ -60,6 +60,7 @@ def write_study_report(
     ceiling_dice: float,
     pictures: dict[str, bytes],
     facts: dict[str, Any],
+    reachable_auc: float | None = None,
     draws: int = 2000,
 ) -> Path:
     """Write the report; returns the page.
@@ -71,9 +72,10 @@ def write_study_report(
     ceiling_dice : mean Dice that the networks' grid allows at most.
     pictures : further PNGs by name: `features`, `renderings`.
     facts : what the page says of the study: `phantom` (bool), `cases`, `folds`, `settings`, `software`.
+    reachable_auc : the expected AUC of the phantoms' true risk; None for patients.
     draws : bootstrap draws.
     """
-    tables = study_tables(predictions, cohort, draws)
+    tables = study_tables(predictions, cohort, reachable_auc, draws)
     figures = {
         "roc": study_figures.roc_figure(predictions),
         "calibration": study_figures.calibration_figure(predictions),
@@ -97,7 +99,9 @@ def write_study_report(
     return page
 
 
-def study_tables(predictions: pd.DataFrame, cohort: pd.DataFrame, draws: int = 2000) -> list[ReportTable]:
+def study_tables(
+    predictions: pd.DataFrame, cohort: pd.DataFrame, reachable_auc: float | None = None, draws: int = 2000
+) -> list[ReportTable]:
     """All tables, in the order of the report."""
     by_rule = {rule: performance(predictions, rule, draws=draws) for rule in RULES}
     half = by_rule["half"]
@@ -122,9 +126,8 @@ def study_tables(predictions: pd.DataFrame, cohort: pd.DataFrame, draws: int = 2
     for rule, text in RULES.items():
         tables.append(_comparisons(comparisons(predictions, rule), rule, text))
         tables.append(_survival(survival_table(predictions, cohort, rule), rule, text))
-    shares = share_of_best(half)
-    if len(shares):
-        tables.append(_shares(shares))
+    if reachable_auc is not None:
+        tables.append(_shares(share_of_best(half, reachable_auc), reachable_auc))
     return [table for table in tables if len(table.data)]
 
 
@@ -218,13 +221,16 @@ def _survival(data: pd.DataFrame, rule: str, text: str) -> ReportTable:
     return _table(f"survival_{rule}", "Survival by predicted group", caption, data, columns)
 
 
-def _shares(data: pd.DataFrame) -> ReportTable:
+def _shares(data: pd.DataFrame, reachable_auc: float) -> ReportTable:
     columns: list[tuple[str, Callable]] = [
         ("Method", lambda r: r.name),
         ("AUC, mean of folds", lambda r: number(r.auc, 3)),
         ("share of the best reachable", lambda r: f"{100 * r.share_of_best:.0f} %"),
     ]
-    caption = "(AUC − 0.5) / (AUC of the true risk − 0.5): the outcomes were drawn from that risk."
+    caption = (
+        f"The outcomes were drawn from a known risk; ranking by it is expected to reach an AUC of "
+        f"{reachable_auc:.3f}, and in a small cohort more or less by luck. Share: (AUC − 0.5) / (that − 0.5)."
+    )
     return _table("share_of_best", "What was reachable", caption, data, columns)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from postprocess.errors import ParameterError, PostprocessError
@@ -123,13 +125,21 @@ def _submitter(
     else:
         # Spawned, not forked: a forked process must not inherit the threads of SimpleITK or TensorFlow.
         with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_one_thread
+            workers, mp_context=get_context("spawn"), initializer=_start_worker
         ) as executor:
             yield executor.submit, as_completed
 
 
-def _one_thread() -> None:
-    """Each worker process uses one core."""
+def _start_worker() -> None:
+    """Each worker process uses one core, and ends with the process that started it, even if that is killed."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -27,6 +27,7 @@ from pydicom.uid import (
 )
 
 from postprocess.parallel import progress
+from tmtv_tf.data.multiframe import is_converted, split_frames
 from tmtv_tf.errors import DicomError
 
 # pydicom would print odd values, a patient's name among them, and the tracebacks of its decoders on stderr. What
@@ -74,6 +75,7 @@ SCAN_KEYWORDS = (
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "FrameOfReferenceUID",
+    "AcquisitionDateTime",
     "NumberOfFrames",
     "Rows",
     "Columns",
@@ -89,7 +91,10 @@ SCAN_KEYWORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One file of a series; a value that is absent or unreadable is None (`volume` refuses it by name)."""
+    """One slice of a series: a file, or one frame of a converted multi-frame file.
+
+    A value that is absent or unreadable is None; `volume` refuses it by name.
+    """
 
     path: Path
     sop_instance_uid: str
@@ -98,7 +103,7 @@ class Instance:
     pixel_spacing_mm: tuple[float, ...] | None
     rows: int | None
     columns: int | None
-    n_frames: int
+    frame: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +131,8 @@ class Series:
 
     @property
     def files(self) -> list[Path]:
-        return [instance.path for instance in self.instances]
+        """Every file once."""
+        return list(dict.fromkeys(instance.path for instance in self.instances))
 
     @property
     def folder(self) -> Path:
@@ -177,9 +183,11 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
             if isinstance(scanned, Skipped):
                 skipped.append(scanned)
             else:
-                group = groups.setdefault(str(scanned.SeriesInstanceUID), [])
-                # One header a series is kept whole: a tree may hold a hundred thousand files.
-                group.append((_instance(path, scanned), _identity(scanned) if group else scanned))
+                group = groups.setdefault(str(scanned[0].SeriesInstanceUID), [])
+                for frame, header in enumerate(scanned):
+                    # One header a series is kept whole: a tree may hold a hundred thousand files.
+                    instance = _instance(path, header, frame if is_converted(header) else None)
+                    group.append((instance, _identity(header) if group else header))
             advance(1)
     damaged = [item.path for item in skipped if item.damaged]
     # A slice that ends before its matrix may have lost the end of its SeriesInstanceUID as well.
@@ -238,6 +246,21 @@ def read_dataset(path: Path, *, pixels: bool = True) -> Dataset:
         raise DicomError(f"{path}: not readable as DICOM ({_reason(error)}).") from error
 
 
+def read_headers(series: Series) -> list[Dataset]:
+    """The full header of every slice of a series, without pixels.
+
+    Raises
+    ------
+    DicomError
+        A file can no longer be read.
+    """
+    headers: list[Dataset] = []
+    for path in series.files:
+        dataset = read_dataset(path, pixels=False)
+        headers += split_frames(dataset) if is_converted(dataset) else [dataset]
+    return headers
+
+
 def _walk(roots: Iterable[str | os.PathLike]) -> Iterable[Path]:
     for root in map(Path, roots):
         if root.is_file():
@@ -249,7 +272,8 @@ def _walk(roots: Iterable[str | os.PathLike]) -> Iterable[Path]:
             yield from (Path(folder, name) for name in sorted(names))
 
 
-def _scan(path: Path) -> Dataset | Skipped:
+def _scan(path: Path) -> list[Dataset] | Skipped:
+    """The scanned header of a file (of each frame of a converted multi-frame file), or why it is left out."""
     if path.name.startswith("."):
         return Skipped(path, "hidden file")
     claims = path.suffix.lower() in {".dcm", ".ima"}
@@ -265,12 +289,12 @@ def _scan(path: Path) -> Dataset | Skipped:
         if media_class == MediaStorageDirectoryStorage or path.name.upper() == "DICOMDIR":
             return Skipped(path, "DICOMDIR: an index; the files themselves are found by walking the tree")
         missing = [k for k in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID") if not dataset.get(k)]
+        if not missing:
+            return split_frames(dataset) if is_converted(dataset) else [dataset]
     except PYDICOM_ERRORS as error:
         return Skipped(path, f"not readable as DICOM ({_reason(error)})", damaged=True)
-    if missing:
-        names = ", ".join(map(tag_name, missing))
-        return Skipped(path, f"DICOM file cut short or incomplete: {names} is missing", damaged=True)
-    return dataset
+    names = ", ".join(map(tag_name, missing))
+    return Skipped(path, f"DICOM file cut short or incomplete: {names} is missing", damaged=True)
 
 
 def _looks_like_dicom(head: bytes) -> bool:
@@ -287,7 +311,7 @@ def _looks_like_dicom(head: bytes) -> bool:
     )
 
 
-def _instance(path: Path, dataset: Dataset) -> Instance:
+def _instance(path: Path, dataset: Dataset, frame: int | None) -> Instance:
     return Instance(
         path=path,
         sop_instance_uid=str(tag_value(dataset, "SOPInstanceUID") or ""),
@@ -296,7 +320,7 @@ def _instance(path: Path, dataset: Dataset) -> Instance:
         pixel_spacing_mm=_numbers(dataset, "PixelSpacing", 2),
         rows=whole_number(dataset, "Rows"),
         columns=whole_number(dataset, "Columns"),
-        n_frames=whole_number(dataset, "NumberOfFrames") or 1,
+        frame=frame,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from postprocess.image import Geometry
-from tmtv_tf.data.dicom import Series, Skipped, find_series, read_dataset, tag_value
+from tmtv_tf.data.dicom import Series, Skipped, find_series, read_headers, tag_value, whole_number
 from tmtv_tf.data.pseudonym import identifying_words, without_identifiers
 from tmtv_tf.data.selection import Selection, no_pet_reason, select_studies
 from tmtv_tf.data.suv import Overrides, parse_pet_header, sul_per_suv, suv_bw_factor
@@ -150,7 +150,7 @@ def _describe(
     row: dict[str, Any] = {
         "series_uid": series.series_uid,
         "modality": series.modality,
-        "n_slices": sum(instance.n_frames for instance in series.instances),
+        "n_slices": max(len(series.instances), whole_number(series.header, "NumberOfFrames") or 1),
         "spacing_mm": None,
         "units": None,
         "suv_factor": None,
@@ -189,8 +189,7 @@ def _describe(
 
 def _describe_suv(row: dict[str, Any], series: Series, overrides: Overrides, sul: bool) -> None:
     try:
-        headers = [read_dataset(path, pixels=False) for path in series.files]
-        header = parse_pet_header(headers, str(series.folder))
+        header = parse_pet_header(read_headers(series), str(series.folder))
         suv = suv_bw_factor(header, overrides)
     except DicomError as error:
         row["suv_reason"] = str(error)

@@ -16,6 +16,7 @@ import numpy as np
 from pydicom.uid import (
     CTImageStorage,
     EnhancedPETImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
     LegacyConvertedEnhancedPETImageStorage,
     PositronEmissionTomographyImageStorage,
     RTStructureSetStorage,
@@ -25,6 +26,8 @@ from pydicom.uid import (
 from tmtv_tf.data.dicom import Series, tag_value, tag_values
 from tmtv_tf.errors import DicomError
 
+PET_CLASSES = (PositronEmissionTomographyImageStorage, LegacyConvertedEnhancedPETImageStorage)
+CT_CLASSES = (CTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 ROI_CLASSES = (RTStructureSetStorage, SegmentationStorage)
 # Units (0054,1001) of which `suv` makes SUV.
 SUV_UNITS = ("BQML", "GML", "CM2ML", "CNTS")
@@ -201,9 +204,9 @@ def _unfit_pet(series: Series) -> str | None:
     image_type = tag_values(series.header, "ImageType")
     series_type = tag_values(series.header, "SeriesType")
     corrected = tag_values(series.header, "CorrectedImage")
-    if series.sop_class_uid in (EnhancedPETImageStorage, LegacyConvertedEnhancedPETImageStorage):
-        return f"{series.sop_class_name}: multi-frame PET is not read; export it as PET Image Storage"
-    if series.sop_class_uid != PositronEmissionTomographyImageStorage:
+    if series.sop_class_uid == EnhancedPETImageStorage:
+        return f"{series.sop_class_name}: this multi-frame form is not read; export it as PET Image Storage"
+    if series.sop_class_uid not in PET_CLASSES:
         return f"not a PET image ({series.sop_class_name})"
     if "REPROJECTION" in series_type or any("MIP" in value or "PROJECTION" in value for value in image_type):
         return "a projection (MIP), not a volume"
@@ -223,7 +226,7 @@ def _unfit_pet(series: Series) -> str | None:
 
 def _unfit_ct(series: Series, pet: Series) -> str | None:
     image_type = tag_values(series.header, "ImageType")
-    if series.sop_class_uid != CTImageStorage:
+    if series.sop_class_uid not in CT_CLASSES:
         return f"not a CT image ({series.sop_class_name})"
     if "LOCALIZER" in image_type:
         return "a localizer"

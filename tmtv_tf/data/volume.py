@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from tmtv_tf.data.dicom import (
     tag_value,
     whole_number,
 )
+from tmtv_tf.data.multiframe import split_frames
 from tmtv_tf.errors import DicomError
 
 # A slice may lie this share of the spacing away from its place on the uniform grid; warned of above the second.
@@ -70,17 +72,24 @@ def read_volume_and_headers(series: Series) -> tuple[Image, list[Dataset], list[
     """As `read_volume`, and the full header of every slice (without pixels) in the order of the slices."""
     slices = sort_slices(series)
     warnings = list(slices.warnings)
-    array = np.empty(slices.geometry.shape, np.int16 if series.modality == "CT" else np.float32)
+    array = np.empty(0, np.int16 if series.modality == "CT" else np.float32)
     headers: list[Dataset] = []
+    frames: dict[Path, tuple[list[Dataset], npt.NDArray]] = {}
     with_intercept = lossy = 0
     for k, instance in enumerate(slices.instances):
-        dataset = read_dataset(instance.path)
-        stored, slope, intercept = _stored_pixels(dataset, instance)
+        header, stored = _read_slice(instance, frames)
+        if k == 0:  # only now is it known that a slice has the size that its header claims
+            array = np.empty(slices.geometry.shape, array.dtype)
+        slope, intercept = (
+            _rescale(header, "RescaleSlope", instance),
+            _rescale(header, "RescaleIntercept", instance),
+        )
+        if slope <= 0:
+            raise DicomError(f"{instance.path}: RescaleSlope (0028,1053) is {slope}; it must be above 0.")
         array = _rescale_into(array, k, stored, slope, intercept)
         with_intercept += intercept != 0
-        lossy += str(tag_value(dataset, "LossyImageCompression") or "") == "01"
-        del dataset.PixelData
-        headers.append(dataset)
+        lossy += str(tag_value(header, "LossyImageCompression") or "") == "01"
+        headers.append(header)
     if with_intercept and series.modality == "PT":
         warnings.append(
             f"RescaleIntercept (0028,1052) is not 0 in {with_intercept} slices, as PS3.3 C.8.9.4 requires of a "
@@ -234,8 +243,24 @@ def _check_spacing(
     return spacing, warnings
 
 
-def _stored_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray, float, float]:
-    """Stored values (rows, columns), RescaleSlope and RescaleIntercept of one slice."""
+def _read_slice(
+    instance: Instance, frames: dict[Path, tuple[list[Dataset], npt.NDArray]]
+) -> tuple[Dataset, npt.NDArray]:
+    """Header without pixels, and stored values (rows, columns); a multi-frame file is decoded once, into `frames`."""
+    if instance.frame is None:
+        dataset = read_dataset(instance.path)
+        stored = _stored_pixels(dataset, instance)
+        del dataset.PixelData
+        return dataset, stored
+    if instance.path not in frames:
+        dataset = read_dataset(instance.path)
+        frames[instance.path] = split_frames(dataset), _stored_pixels(dataset, instance)
+    headers, volume = frames[instance.path]
+    return headers[instance.frame], volume[instance.frame]
+
+
+def _stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
+    """Stored values of a file: (rows, columns), or (frames, rows, columns)."""
     path = instance.path
     _check_decoder(dataset, instance)
     samples = tag_value(dataset, "SamplesPerPixel")
@@ -246,15 +271,11 @@ def _stored_pixels(dataset: Dataset, instance: Instance) -> tuple[npt.NDArray, f
     except PYDICOM_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read ({reason}).") from error
-    if stored.shape != (instance.rows, instance.columns):
-        raise DicomError(
-            f"{path}: PixelData (7FE0,0010) is {stored.shape}, expected {(instance.rows, instance.columns)}."
-        )
-    slope = _rescale(dataset, "RescaleSlope", instance)
-    intercept = _rescale(dataset, "RescaleIntercept", instance)
-    if slope <= 0:
-        raise DicomError(f"{path}: RescaleSlope (0028,1053) is {slope}; it must be above 0.")
-    return stored, slope, intercept
+    dimensions = 2 if instance.frame is None else 3
+    if stored.shape[-2:] != (instance.rows, instance.columns) or stored.ndim != dimensions:
+        expected = (instance.rows, instance.columns)
+        raise DicomError(f"{path}: PixelData (7FE0,0010) is {stored.shape}, expected {expected} per slice.")
+    return stored
 
 
 def _rescale_into(

@@ -1,6 +1,6 @@
 """How fast the paper's V-Net trains here, beside PyTorch, and whether the data keep up.
 
-    python benchmarks/train.py --shape 128 64 64 --batch 1 --torch-python /path/to/python/with/torch
+    python -m benchmarks.train --shape 128 64 64 --batch 1 --torch-python /path/to/python/with/torch
 
 Measures, in one run on one machine (the fastest of a few steps, so that other work on it counts little):
 1. the input pipeline alone, volumes/s: read, decode, online augmentation;

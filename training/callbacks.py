@@ -42,6 +42,7 @@ class Keep(keras.callbacks.Callback):
     progress : where the run stands; kept up to date.
     partial_metrics : metrics of the half-finished epoch that is resumed.
     writes : whether this process writes files (worker 0).
+    several_workers : whether other processes train with this one.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Keep(keras.callbacks.Callback):
         mode: str,
         partial_metrics: list[np.ndarray] | None = None,
         writes: bool = True,
+        several_workers: bool = False,
     ):
         super().__init__()
         self.out, self.save, self.progress, self.others = out, save, progress, others
         self.monitor, self.sign = monitor, {"min": 1.0, "max": -1.0}[mode]
         self.partial_metrics, self.writes = partial_metrics or [], writes
+        self.several_workers = several_workers
         self.first_step = progress.step
         self.stop_signal: int | None = None
 
@@ -82,16 +85,11 @@ class Keep(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if self.partial_metrics:  # metrics are sums: those of the earlier part of this epoch are added
             for variable, value in zip(self.model.metrics_variables, self.partial_metrics, strict=True):
-                variable.assign_add(value)
+                variable.assign(variable.numpy() + value)
             self.partial_metrics = []
         self.progress.step = self.first_step + batch + 1
         if self.stop_signal is not None:
-            self._save_state()
-            name = signal.Signals(self.stop_signal).name
-            raise TrainingStopped(
-                f"Stopped by {name} in epoch {self.progress.epoch + 1} after step {self.progress.step}; all is "
-                "saved, and the same command goes on from here."
-            )
+            self._stop_here()
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
@@ -113,6 +111,18 @@ class Keep(keras.callbacks.Callback):
                 self.save(self.out / "best.keras", self.model)
             write_text(self.out / "log.csv", _csv(self.progress.history))
         self._save_state()
+
+    def _stop_here(self):
+        where = f"{signal.Signals(self.stop_signal).name} in epoch {self.progress.epoch + 1}"
+        if self.several_workers:  # the metrics of half an epoch lie with all of them
+            raise TrainingStopped(
+                f"Stopped by {where}; the same command, on all workers, goes on from its beginning."
+            )
+        self._save_state()
+        raise TrainingStopped(
+            f"Stopped by {where} after step {self.progress.step}; all is saved, and the same command goes on from "
+            "here."
+        )
 
     def _save_state(self):
         self.progress.callbacks = {

@@ -84,6 +84,7 @@ def run_fit(
         mode=config.monitor_mode,
         partial_metrics=partial_metrics,
         writes=is_chief(strategy),
+        several_workers=is_multi_worker(strategy),
     )
     for first, last in _fit_calls(progress, config.epochs):
         step = progress.step

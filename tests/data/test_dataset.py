@@ -81,7 +81,7 @@ def test_too_few_cases_are_refused(arrays):
         training_dataset(arrays, batch=8, seed=0, epochs=1)
 
 
-def test_storage_as_float16_and_uint8_does_not_change_the_loss():
+def test_storage_of_the_target_as_uint8_does_not_change_the_loss():
     """Noise in [0, 1] as image and as prediction: the soft Dice loss differs by less than 1e-4."""
     from tmtv_tf.losses import soft_dice_loss
 

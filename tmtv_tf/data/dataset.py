@@ -92,9 +92,9 @@ def _loader(arrays: Sequence[ModelArrays]) -> Callable[[tf.Tensor], tuple[tf.Ten
     targets = tf.constant([str(a.target) for a in arrays])
 
     def load(case: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = tf.io.decode_raw(tf.io.read_file(images[case]), tf.float16)
+        image = tf.io.decode_raw(tf.io.read_file(images[case]), tf.uint16)
         target = tf.io.decode_raw(tf.io.read_file(targets[case]), tf.uint8)
-        image = tf.reshape(tf.cast(image, tf.float32), grid.input_shape)
+        image = tf.reshape(tf.cast(image, tf.float32) / 65535.0, grid.input_shape)
         target = tf.reshape(tf.cast(target, tf.float32) / 255.0, (*grid.shape, 1))
         return image, target
 

@@ -28,7 +28,7 @@ BODY_SUV = 0.2
 CT_MISSING_SHARE = 0.01
 
 CHANNELS = ("pet", "ct")
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MODEL_GRID_FOLDER = "model_grid"
 
 
@@ -158,8 +158,8 @@ def ct_coverage_warning(pet: Image, ct: Image) -> str | None:
 class ModelArrays:
     """The files of one case on one grid: raw little-endian arrays in C order.
 
-    `image` is float16 (Z, Y, X, C) in [0, 1]; `target` uint8 (Z, Y, X, 1), TMTVprob * 255. At a SUV of 4, the
-    float16 step is 0.003 SUV, far below the noise of a PET; a step of the target is 0.004.
+    `image` is uint16 (Z, Y, X, C), [0, 1] * 65535: steps of 0.0004 SUV and 0.03 HU; `target` is uint8 (Z, Y, X, 1),
+    TMTVprob * 255: steps of 0.004. All far below the noise of a PET or CT.
     """
 
     folder: Path
@@ -172,7 +172,7 @@ class ModelArrays:
 
     @property
     def image(self) -> Path:
-        return self.folder / "image.float16"
+        return self.folder / "image.uint16"
 
     @property
     def target(self) -> Path:
@@ -240,16 +240,16 @@ def write_raw_arrays(
 ) -> None:
     """Write image and target in [0, 1] in their stored form; the description last."""
     arrays.description.unlink(missing_ok=True)
-    _write_raw(arrays.image, image.astype("<f2"))
+    _write_raw(arrays.image, np.rint(np.clip(image, 0, 1) * 65535).astype("<u2"))
     _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * 255).astype(np.uint8))
     write_json(arrays.description, description)
 
 
 def read_model_arrays(arrays: ModelArrays) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Image (Z, Y, X, C) and target (Z, Y, X, 1), float32, for a look at them outside tf.data."""
-    image = np.fromfile(arrays.image, "<f2").reshape(arrays.grid.input_shape)
+    image = np.fromfile(arrays.image, "<u2").reshape(arrays.grid.input_shape)
     target = np.fromfile(arrays.target, np.uint8).reshape(*arrays.grid.shape, 1)
-    return image.astype(np.float32), target.astype(np.float32) / np.float32(255)
+    return image.astype(np.float32) / np.float32(65535), target.astype(np.float32) / np.float32(255)
 
 
 def remove_model_arrays(case_dir: str | Path) -> None:

@@ -119,8 +119,16 @@ def test_low_dose_ct_before_the_diagnostic_one(tmp_path: Path) -> None:
     write_series(
         tmp_path / "h", "CT", series="7", n=8, edit=setting(PixelSpacing=[1.0, 1.25], SeriesNumber=0)
     )
+    write_series(
+        tmp_path / "i",
+        "CT",
+        series="8",
+        n=3,
+        edit=lambda ds, k: setattr(ds, "ImagePositionPatient", [0, 0, 500 + k]),
+    )
     selection = select(tmp_path)
     assert number(selection.ct) == "3"
+    assert "covers nothing of the PET" in reason(selection, "8")
     assert "contrast" in reason(selection, "2")
     assert "covers less of the PET" in reason(selection, "4")
     assert "FrameOfReferenceUID" in reason(selection, "5")

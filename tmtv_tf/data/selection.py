@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pydicom.uid import (
@@ -236,13 +237,17 @@ def _unfit_ct(series: Series, pet: Series) -> str | None:
         return "a single slice"
     if not pet.frame_of_reference_uid or series.frame_of_reference_uid != pet.frame_of_reference_uid:
         return "FrameOfReferenceUID (0020,0052) is not that of the PET"
-    if _range_mm(series) is None:
-        return "ImagePositionPatient (0020,0032) is missing"
+    if _covered_mm(series, pet) == 0:
+        return "covers nothing of the PET"
     return None
 
 
-# A rule: what it compares, in words, and its value; the highest value wins. None of them sees free text.
-_Rule = tuple[str, Callable[[Series], float]]
+class _Rule(NamedTuple):
+    """Of two series, the one with the higher value is taken; `why` says of the other what is the matter with it."""
+
+    why: str
+    value: Callable[[Series], float]
+    tolerance: float = 0.0  # values that are lower by no more than this share count as equal
 
 
 def _coverage_mm(series: Series) -> float:
@@ -254,48 +259,51 @@ def _low_number(series: Series) -> float:
     return -float(series.number if series.number is not None else 2**31)
 
 
-_PET_ORDER: list[_Rule] = [
-    ("covers less of the body", _coverage_mm),
-    (
-        "a derived image beside an original one",
-        lambda s: float("DERIVED" not in tag_values(s.header, "ImageType")),
-    ),
-    ("a higher SeriesNumber (0020,0011)", _low_number),
-]
+def _original(series: Series) -> float:
+    return float("DERIVED" not in tag_values(series.header, "ImageType"))
 
 
-def _ct_order(pet: Series) -> list[_Rule]:
-    low, high = _range_mm(pet) or (0.0, 0.0)
+_PET_ORDER = (
+    _Rule("covers less of the body", _coverage_mm, SAME_COVERAGE),
+    _Rule("a derived image beside an original one", _original),
+    _Rule("a higher SeriesNumber (0020,0011)", _low_number),
+)
 
-    def covered(series: Series) -> float:
-        first, last = _range_mm(series) or (0.0, 0.0)
-        return max(0.0, min(high, last) - max(low, first))
 
-    return [
-        ("covers less of the PET", covered),
-        ("with contrast agent", lambda s: float(tag_value(s.header, "ContrastBolusAgent") is None)),
-        ("a narrower field of view", _field_of_view_mm),
-        ("a higher SeriesNumber (0020,0011)", _low_number),
-    ]
+def _covered_mm(series: Series, pet: Series) -> float:
+    """How much of the PET's axial range a series covers."""
+    (low, high), (first, last) = _range_mm(pet) or (0.0, 0.0), _range_mm(series) or (0.0, 0.0)
+    return max(0.0, min(high, last) - max(low, first))
+
+
+def _without_contrast(series: Series) -> float:
+    return float(tag_value(series.header, "ContrastBolusAgent") is None)
+
+
+def _ct_order(pet: Series) -> tuple[_Rule, ...]:
+    return (
+        _Rule("covers less of the PET", lambda series: _covered_mm(series, pet), SAME_COVERAGE),
+        _Rule("with contrast agent", _without_contrast),
+        _Rule("a narrower field of view", _field_of_view_mm),
+        _Rule("a higher SeriesNumber (0020,0011)", _low_number),
+    )
 
 
 def _best(
-    candidates: list[Series], rules: list[_Rule], kind: str, notes: list[str], passed_over: dict[str, str]
+    candidates: list[Series], rules: Sequence[_Rule], kind: str, notes: list[str], passed_over: dict[str, str]
 ) -> Series | None:
     """Apply the rules one after another until one series is left; ties end at the lowest SeriesInstanceUID."""
     left = list(candidates)
-    for why, value in rules:
+    for rule in rules:
         if len(left) < 2:
             break
-        values = [value(s) for s in left]
-        best = max(values)
-        # Ranges in mm are compared with a tolerance, everything else exactly.
-        limit = best * (1 - SAME_COVERAGE) if "covers" in why else best
-        losers = [s for s, v in zip(left, values, strict=True) if v < limit]
-        passed_over |= {s.series_uid: f"{why} (another {kind} is in use)" for s in losers}
-        left = [s for s in left if s not in losers]
+        values = [rule.value(series) for series in left]
+        limit = max(values) - rule.tolerance * abs(max(values))
+        losers = [series for series, value in zip(left, values, strict=True) if value < limit]
+        passed_over |= {series.series_uid: f"{rule.why} (another {kind} is in use)" for series in losers}
+        left = [series for series in left if series not in losers]
         if losers:
-            notes.append(f"{len(candidates)} {kind} series fit; left out: {why}.")
+            notes.append(f"{len(candidates)} {kind} series fit; left out: {rule.why}.")
     left.sort(key=lambda s: s.series_uid)
     passed_over |= {s.series_uid: f"a higher SeriesInstanceUID than the {kind} in use" for s in left[1:]}
     return left[0] if left else None

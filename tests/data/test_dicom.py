@@ -120,5 +120,7 @@ def test_names_and_values() -> None:
     assert tag_values(ds, "ImageType") == ()
     ds.ImageType = "original"
     assert tag_values(ds, "ImageType") == ("ORIGINAL",)
+    ds.ImageType = "a\nb" + "c" * 100
+    assert tag_values(ds, "ImageType") == ("A?B" + "C" * 61,)
     ds.ImageType = ["Derived", "Secondary"]
     assert tag_values(ds, "ImageType") == ("DERIVED", "SECONDARY")

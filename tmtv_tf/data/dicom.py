@@ -223,7 +223,12 @@ def tag_values(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     if value is None:
         return ()
     values = [value] if isinstance(value, str | bytes | int | float) else value
-    return tuple(str(item).strip().upper() for item in values)
+    return tuple(printable(str(item)).strip().upper() for item in values)
+
+
+def printable(text: str) -> str:
+    """One short line: a broken length can turn the rest of a file into one value, and values stand in messages."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:64])
 
 
 def tag_name(keyword: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from tmtv_tf.data.dicom import PYDICOM_ERRORS
+from tmtv_tf.data.dicom import PYDICOM_ERRORS, printable
 from tmtv_tf.data.suv.header import ATTRIBUTES, PetHeader, SliceTiming
 
 GE_CREATOR = "GEMS_PETD_01"
@@ -154,7 +154,7 @@ def _as_text(value: Any) -> str | None:
     elif not isinstance(value, str) and hasattr(value, "__iter__"):
         value = "\\".join(str(item) for item in value)
     text = "" if value is None else str(value).strip(" \0")
-    return text or None
+    return printable(text) or None
 
 
 def _text(dataset: Dataset, key: str | int) -> str | None:

@@ -151,10 +151,16 @@ def test_open_and_tilted_contours_are_refused(tmp_path, pet):
         read(tmp_path, pet, {"a": [tilted]})
 
 
-def test_points_and_empty_rois_are_left_out_with_a_warning(tmp_path, pet):
-    rois, warnings = read(tmp_path, pet, {"a": [contour(1, (0, 0), (2, 2))]}, kind="POINT")
-    assert rois == []
-    assert "no closed contour" in warnings[0]
+def test_rois_without_contours_are_left_out_with_a_warning(tmp_path, pet):
+    rois, warnings = read(tmp_path, pet, {"empty": [], "a": [contour(1, (0.5, 0.5), (2.5, 2.5))]})
+    assert [roi.name for roi in rois] == ["a"]
+    assert "ROI 1 has no closed contour" in warnings[0]
+
+
+def test_no_roi_at_all_is_refused(tmp_path, pet):
+    for kind in ("POINT", "CLOSED_PLANAR"):
+        with pytest.raises(RoiError, match="none of its 1 ROIs has a closed contour"):
+            read(tmp_path, pet, {"a": [contour(1, (0, 0), (2, 2))] if kind == "POINT" else []}, kind=kind)
 
 
 @pytest.mark.parametrize("cut", [10, 60, 100, 200, 400, 700])

@@ -216,7 +216,7 @@ def summary_row(info: dict[str, Any], status: str) -> Row:
         "columns": grid["shape"][2],
         **{f"spacing_{axis}_mm": value for axis, value in zip("zyx", grid["spacing_mm"])},
         "has_ct": int(info.get("ct_grid") is not None),
-        "suv_factor": suv.get("factor"),
+        "suv_factor": "per slice" if isinstance(suv.get("factor"), list) else suv.get("factor"),
         "suv_rule": suv.get("rule"),
         "rois": rois.get("count"),
         **{f"tmtv_{method}_ml": (rois.get("tmtv_ml") or {}).get(method) for method in METHODS},

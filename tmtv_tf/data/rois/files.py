@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import dcmread
-from pydicom.errors import InvalidDicomError
 
 from postprocess.image import Image
+from tmtv_tf.data.dicom import PYDICOM_ERRORS
 from tmtv_tf.data.rois.nifti import read_label_image
 from tmtv_tf.data.rois.roi import Roi
 from tmtv_tf.data.rois.rtstruct import read_rtstruct
 from tmtv_tf.data.rois.seg import read_seg
-from tmtv_tf.errors import RoiError
+from tmtv_tf.errors import RoiError, TmtvError
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 TABLE_SUFFIX = ".csv"
@@ -58,16 +58,22 @@ def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]
             f"({', '.join(IMAGE_SUFFIXES)}) or a Fiji table ({TABLE_SUFFIX}))."
         )
     read = read_rtstruct if modality == "RTSTRUCT" else read_seg
-    return read(
-        path,
-        target.pet.geometry,
-        frame_of_reference_uid=target.frame_of_reference_uid,
-        series_uid=target.series_uid,
-    )
+    try:
+        return read(
+            path,
+            target.pet.geometry,
+            frame_of_reference_uid=target.frame_of_reference_uid,
+            series_uid=target.series_uid,
+        )
+    except TmtvError:
+        raise
+    except PYDICOM_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RoiError(f"{path}: a value in it is missing or not as DICOM has it ({reason}).") from error
 
 
 def _modality(path: Path) -> str:
     try:
         return str(dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality", ""))
-    except (InvalidDicomError, OSError, ValueError, KeyError, AttributeError, EOFError) as error:
+    except PYDICOM_ERRORS as error:
         raise RoiError(f"{path}: not readable as DICOM ({error}).") from error

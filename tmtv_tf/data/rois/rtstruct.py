@@ -46,16 +46,18 @@ def read_rtstruct(
     Raises
     ------
     RoiError
-        Not an RTSTRUCT, another frame of reference, contours that are open or not parallel to the PET slices,
-        coordinates that are not triples of numbers.
+        Not an RTSTRUCT, a file cut short, no ROI with a closed contour, another frame of reference, contours that
+        are open or not parallel to the PET slices, coordinates that are not triples of numbers.
     """
     path = Path(path)
     header = read_whole(path, "RTSTRUCT", ("StructureSetROISequence", "ROIContourSequence"))
     _check_frame(path, header, frame_of_reference_uid, series_uid)
     contours = {item.get("ReferencedROINumber"): item for item in header.ROIContourSequence}
-    if None in contours:
+    stray = set(contours) - {item.get("ROINumber") for item in header.StructureSetROISequence}
+    if stray or None in contours:
         raise RoiError(
-            f"{path}: ReferencedROINumber (3006,0084) is missing in ROIContourSequence (3006,0039)."
+            f"{path}: contours refer to ROI {next(iter(stray), None)} (ReferencedROINumber (3006,0084)), which "
+            "StructureSetROISequence (3006,0020) does not have."
         )
     rois, warnings = [], []
     for number, structure in enumerate(header.StructureSetROISequence, start=1):
@@ -72,6 +74,10 @@ def read_rtstruct(
         elif outside:
             warnings.append(f"{path.name}: ROI {number} reaches beyond the PET and is cut off there.")
         rois.append(roi)
+    if not rois:
+        raise RoiError(
+            f"{path}: none of its {len(header.StructureSetROISequence)} ROIs has a closed contour."
+        )
     return rois, warnings
 
 

@@ -48,6 +48,8 @@ def read_seg(
             f"{path}: FrameOfReferenceUID (0020,0052) is {frame_uid or 'missing'}; the PET's is "
             f"{frame_of_reference_uid or 'missing'}."
         )
+    if not dataset.SegmentSequence:
+        raise RoiError(f"{path}: SegmentSequence (0062,0002) is empty.")
     numbers, positions, orientation, spacing = _frames(path, dataset)
     own = _grid(path, positions, orientation, spacing, (int(dataset.Rows), int(dataset.Columns)), geometry)
     slices = np.rint(own.to_index(positions)[:, 0]).astype(int)

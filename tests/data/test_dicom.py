@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pydicom
@@ -86,6 +87,19 @@ def test_one_file_and_several_roots(tmp_path: Path) -> None:
 def test_missing_root_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DicomError, match="no such file or folder"):
         find_series(tmp_path / "nowhere")
+
+
+def test_links_and_pipes_do_not_stop_the_walk(tmp_path: Path) -> None:
+    write_series(tmp_path / "real")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "gone").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tree / "pipe")
+    for path in (tmp_path / "real").iterdir():
+        (tree / path.name).symlink_to(path)
+    series, skipped = find_series(tree)
+    assert len(series[0].files) == 4
+    assert {item.path.name for item in skipped} == {"gone", "pipe"}
 
 
 def test_empty_folder_has_no_series(tmp_path: Path) -> None:

@@ -281,6 +281,8 @@ def _scan(path: Path) -> list[Dataset] | Skipped:
     """The scanned header of a file (of each frame of a converted multi-frame file), or why it is left out."""
     if path.name.startswith("."):
         return Skipped(path, "hidden file")
+    if not path.is_file():
+        return Skipped(path, "not a regular file (a broken link, a pipe)")
     claims = path.suffix.lower() in {".dcm", ".ima"}
     try:
         with open(path, "rb") as file:

@@ -71,7 +71,14 @@ def test_coarse_contours_fill_the_slices_between(tmp_path, pet):
     planes = {1.0: 1.5, 2.6: 2.5, 4.2: 3.5}
     (roi,), _ = read(tmp_path, pet, {"a": [contour(z, (0.5, 0.5), (y, 2.5)) for z, y in planes.items()]})
     rows = full(roi).sum(axis=(1, 2)) // 2
-    assert rows.tolist() == [0, 1, 2, 2, 3, 3, 0, 0]  # slice 5 is exactly half a spacing (0.8) above 4.2
+    assert rows.tolist() == [0, 1, 2, 2, 3, 0, 0, 0]  # slice 5 is exactly half a spacing (0.8) above 4.2: out
+
+
+def test_planes_half_way_between_slices_fill_as_many_slices(tmp_path, pet):
+    (roi,), _ = read(tmp_path, pet, {"a": [contour(z, (0.5, 0.5), (2.5, 2.5)) for z in (2.5, 3.5, 4.5)]})
+    assert np.flatnonzero(full(roi).any(axis=(1, 2))).tolist() == [2, 3, 4]
+    (single,), _ = read(tmp_path, pet, {"a": [contour(2.5, (0.5, 0.5), (2.5, 2.5))]})
+    assert np.flatnonzero(full(single).any(axis=(1, 2))).tolist() == [2]
 
 
 def test_fine_contours_take_the_nearest_plane_not_their_xor(tmp_path, pet):

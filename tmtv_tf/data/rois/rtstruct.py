@@ -20,6 +20,8 @@ CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR"}
 PLANAR_TOLERANCE = 0.25
 # Contours closer than this (mm) along the slice normal lie in one plane.
 SAME_PLANE_MM = 0.05
+# Distances in slices that differ by less than this are the same.
+SAME_PLACE = 1e-6
 
 
 def read_rtstruct(
@@ -28,9 +30,10 @@ def read_rtstruct(
     """Every ROI of a structure set on the PET grid, and warnings.
 
     A voxel belongs to a ROI if its centre lies inside an odd number of the contours of its plane (`fill_loops`).
-    Each slice takes the contours of the plane nearest to it (the lower of two equally near), provided that it lies
-    within half a spacing: the larger of the slices' and of the ROI's own planes. Contours drawn on CT slices thus
-    fill the PET slices between them, and of several planes within one PET slice the nearest counts.
+    Each slice takes the contours of the plane nearest to it, provided that it lies within half a spacing: the larger
+    of the slices' and of the ROI's own planes. A slice exactly half-way takes the plane of higher index, so that n
+    planes half-way between slices fill n slices. Contours drawn on CT slices thus fill the PET slices between them,
+    and of several planes within one PET slice the nearest counts.
 
     Parameters
     ----------
@@ -175,8 +178,8 @@ def _rasterise(
     filled: dict[int, npt.NDArray[np.bool_]] = {}
     for z in range(low[0], high[0] + 1):
         distance = np.abs(heights - z)
-        nearest = int(np.flatnonzero(distance <= distance.min() + 1e-6)[0])
-        if distance[nearest] > reach + 1e-6:
+        nearest = int(np.flatnonzero(distance <= distance.min() + SAME_PLACE)[-1])
+        if not -reach - SAME_PLACE <= z - heights[nearest] < reach - SAME_PLACE:
             continue
         if nearest not in filled:
             filled[nearest] = fill_loops([loop - low[1:] for loop in groups[nearest]], mask.shape[1:])

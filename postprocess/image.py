@@ -1,4 +1,4 @@
-"""Images and their geometry. SimpleITK is touched in this module only.
+"""Images and their geometry. SimpleITK is touched here and in `nifti` only.
 
 Arrays are (Z, Y, X) and `spacing_mm` is (sz, sy, sx) everywhere in this project; SimpleITK's (x, y, z) order
 exists only inside this file. World coordinates are DICOM's LPS in millimetres.
@@ -6,8 +6,8 @@ exists only inside this file. World coordinates are DICOM's LPS in millimetres.
 
 from __future__ import annotations
 
-import gzip
 import os
+import re
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from postprocess.deflate import write_gzip
 from postprocess.errors import ImageError
 from postprocess.files import replace_atomically
+from postprocess.nifti import read_nifti
 
 # Two grids are the same when no corner voxel is further apart than this share of the smallest spacing.
 # NIfTI stores its matrix in float32: a metre away from the origin that is 1e-4 mm.
@@ -241,9 +242,9 @@ def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported
         reader = sitk.ImageFileReader()
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
-        return _read_float_nifti(path, reader) or reader.Execute()
+        return read_nifti(path, reader) or reader.Execute()
     except (RuntimeError, OSError, EOFError) as error:
-        reason = " ".join(line.strip() for line in str(error).splitlines() if line.strip())[-300:]
+        reason = " ".join(re.split(r"ERROR:|\[nrrd\]", str(error))[-1].split())[-300:]
         raise ImageError(f"{path}: not a readable image ({reason}).") from error
 
 
@@ -266,45 +267,6 @@ class _Voxels:
         self.image = image
         view = sitk.GetArrayViewFromImage(image).__array_interface__
         self.__array_interface__ = {**view, "data": (view["data"][0], False)}  # nobody else may write to it
-
-
-def _read_float_nifti(path: Path, reader):  # noqa: ANN001, ANN202
-    """The voxels of a single-file NIfTI of floats, read through an NRRD header; None for any other file.
-
-    SimpleITK's NIfTI reader silently turns NaN and infinity into 0. Its NRRD reader does not, takes half the time,
-    and can be pointed at the voxels inside another file.
-    """
-    import SimpleITK as sitk
-
-    if not path.name.endswith((".nii", ".nii.gz")) or reader.GetNumberOfComponents() != 1:
-        return None
-    stored = {"16": "float", "64": "double"}.get(reader.GetMetaData("datatype"))
-    if stored is None:  # integers, with a slope or not
-        return None
-    compressed = path.name.endswith(".gz")
-    with gzip.open(path) if compressed else open(path, "rb") as file:
-        endian = "little" if int.from_bytes(file.read(4), "little") in (348, 540) else "big"
-    with tempfile.TemporaryDirectory() as folder:
-        voxels = "voxels"
-        try:
-            os.symlink(path.resolve(), Path(folder, voxels))
-        except OSError:  # not everybody may make links on Windows
-            voxels = str(path.resolve())
-        header = Path(folder, "image.nhdr")
-        header.write_text(
-            f"NRRD0004\ntype: {stored}\ndimension: {reader.GetDimension()}\n"
-            f"sizes: {' '.join(map(str, reader.GetSize()))}\nendian: {endian}\n"
-            f"encoding: {'gzip' if compressed else 'raw'}\n"
-            f"byte skip: {int(float(reader.GetMetaData('vox_offset')))}\ndata file: {voxels}\n"
-        )
-        image = sitk.ReadImage(str(header))
-    slope, intercept = (float(reader.GetMetaData(key)) for key in ("scl_slope", "scl_inter"))
-    if slope not in (0.0, 1.0) or (slope == 1.0 and intercept != 0.0):
-        image = image * slope + intercept
-    image.SetSpacing(reader.GetSpacing())
-    image.SetOrigin(reader.GetOrigin())
-    image.SetDirection(reader.GetDirection())
-    return image
 
 
 def _to_sitk(image: Image):  # noqa: ANN202 - SimpleITK is imported lazily

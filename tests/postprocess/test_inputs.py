@@ -116,6 +116,17 @@ def test_an_oblique_grid_keeps_its_world_positions() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha", ".nii.gz"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32])
+def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, suffix: str, dtype: type) -> None:
+    path = tmp_path / f"x{suffix}"
+    noise = np.random.default_rng(0).integers(0, 250, GRID.shape).astype(dtype)
+    write_image(path, Image(noise, GRID))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ImageError, match="not a readable image"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha", ".nii.gz"])
 def test_file_formats_agree(tmp_path: Path, suffix: str) -> None:
     probability, suv = pair()
     expected = run(tmp_path / "a", probability, suv, ".nii.gz")
@@ -159,9 +170,9 @@ def test_nifti_byte_by_byte(tmp_path: Path, suffix: str, endian: str, dtype: str
         found = read_image(path).array
         assert np.isnan(found[0, 1, 2])
         assert np.isposinf(found[3, 4, 5])
-        path.write_bytes(path.read_bytes()[:-900])
-        with pytest.raises(ImageError, match="not a readable image"):
-            read_image(path)
+    path.write_bytes(path.read_bytes()[:-900])
+    with pytest.raises(ImageError, match="not a readable image"):
+        read_image(path)
 
 
 def test_masks_and_label_images(tmp_path: Path) -> None:

@@ -181,6 +181,11 @@ def test_coronal_slices_are_refused(tmp_path: Path) -> None:
     assert "not axial" in refusal(write_series(tmp_path, edit=edit))
 
 
+def test_rows_lost_from_every_header_are_refused(tmp_path: Path) -> None:
+    text = refusal(write_series(tmp_path, edit=lambda ds, k: setattr(ds, "Rows", 5)))
+    assert "bytes more than Rows (0028,0010)" in text
+
+
 def test_single_slice_is_refused(tmp_path: Path) -> None:
     assert "only slice" in refusal(write_series(tmp_path, n=1))
 

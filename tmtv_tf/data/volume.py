@@ -266,11 +266,18 @@ def _stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
     samples = tag_value(dataset, "SamplesPerPixel")
     if samples not in (1, None):
         raise DicomError(f"{path}: SamplesPerPixel (0028,0002) is {samples}; it must be 1.")
+    if "PixelData" not in dataset:
+        raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read (it is missing).")
     try:
         stored = dataset.pixel_array
     except PYDICOM_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read ({reason}).") from error
+    excess = 0 if _is_encapsulated(dataset) else len(dataset.PixelData) - stored.nbytes
+    if excess > 1:  # one byte makes an odd length even; more means that rows or columns were lost
+        raise DicomError(
+            f"{path}: PixelData (7FE0,0010) has {excess} bytes more than Rows (0028,0010) and Columns (0028,0011) need."
+        )
     dimensions = 2 if instance.frame is None else 3
     if stored.shape[-2:] != (instance.rows, instance.columns) or stored.ndim != dimensions:
         expected = (instance.rows, instance.columns)
@@ -305,10 +312,20 @@ def _rescale(dataset: Dataset, keyword: str, instance: Instance) -> float:
     return number
 
 
+def _transfer_syntax(dataset: Dataset) -> UID:
+    """Empty for a file without meta header, which is uncompressed."""
+    return UID(str(tag_value(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID") or ""))
+
+
+def _is_encapsulated(dataset: Dataset) -> bool:
+    syntax = _transfer_syntax(dataset)
+    return bool(syntax) and syntax.is_encapsulated
+
+
 def _check_decoder(dataset: Dataset, instance: Instance) -> None:
     """Refuse a transfer syntax that nothing here decodes, before pydicom fails over it."""
-    syntax = UID(str(tag_value(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID") or ""))
-    if not syntax:  # a file without meta header is uncompressed
+    syntax = _transfer_syntax(dataset)
+    if not syntax:
         return
     try:
         available = not syntax.is_encapsulated or get_decoder(syntax).is_available

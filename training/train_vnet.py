@@ -123,6 +123,7 @@ def run(config: Config, data: Path, out: Path) -> None:
         steps_per_epoch=steps_per_epoch(len(examples), config.batch),
         validation_data=validation_dataset(arrays["validation"], batch=config.batch),
         save=lambda path, model: save(path, model, config, provenance),
+        callbacks=pictures(arrays["validation"][0], out) if is_chief(strategy) else [],
     )
     if is_chief(strategy):
         print(
@@ -181,6 +182,18 @@ def save(path: Path, model, config: Config, provenance: dict[str, Any]) -> None:
         plain = build(config)
     plain.set_weights(model.get_weights())
     save_model(path, plain, config.grid.grid(), provenance)
+
+
+def pictures(arrays, out: Path) -> list:
+    """The callback that draws the first validation case, where TensorBoard is installed."""
+    from importlib.util import find_spec
+
+    from tmtv_tf.data.grid import read_model_arrays
+    from training.pictures import MipPictures
+
+    if find_spec("tensorboard") is None:
+        return []
+    return [MipPictures(out / "tensorboard", *read_model_arrays(arrays), arrays.case_id)]
 
 
 def training_examples(arrays, config: Config):

@@ -51,6 +51,7 @@ def test_a_run_leaves_what_it_promises(undisturbed):
     assert [row["epoch"] for row in log] == [str(e + 1) for e in range(EPOCHS)]
     assert {"loss", "dice", "val_loss", "val_dice", "learning_rate"} <= log[0].keys()
     assert float(log[-1]["loss"]) < float(log[0]["loss"])
+    assert list((undisturbed / "tensorboard" / "pictures").glob("events*"))
     info = read_json(undisturbed / "run.json")
     assert info["config"]["optimizer"]["learning_rate"] == 0.01
     assert len(info["data"]["cases"]["train"]) == 6
@@ -59,6 +60,16 @@ def test_a_run_leaves_what_it_promises(undisturbed):
     for name in ("best.keras", "last.keras"):
         model, grid = load_model(undisturbed / name)
         assert grid.input_shape == (16, 16, 16, 2) == model.input_shape[1:]
+
+
+def test_a_picture_has_the_head_up_and_hot_voxels_black():
+    from training.pictures import MipPictures
+
+    image, target = np.zeros((4, 3, 2, 2), np.float32), np.zeros((4, 3, 2, 1), np.float32)
+    image[3, 1, 0, 0], target[0, 2, 1, 0] = 0.4, 1
+    picture = MipPictures(Path(), image, target, "a").picture(np.zeros((4, 3, 2, 1), np.float32))
+    assert picture.shape == (4, 6)
+    assert np.argwhere(picture == 0).tolist() == [[0, 0], [3, 3]]
 
 
 def test_killed_and_terminated_it_ends_as_if_undisturbed(cohort, undisturbed, tmp_path):

@@ -75,9 +75,10 @@ def test_table_of_the_command(tmp_path: Path, tmtv: Callable[..., Done]) -> None
     write_series(tmp_path / "Hidden")
     write_series(tmp_path / "nac", series="2", edit=lambda ds, k: setattr(ds, "CorrectedImage", ["DECY"]))
     (tmp_path / "note.txt").write_text("x")
+    (tmp_path / "a Hidden letter.docx").write_bytes(b"PK" * 100)
     done = tmtv(tmp_path, "--sul")
     assert done.returncode == 0
-    for text in ("use", "0.0004", "computed back from every frame", "no ATTN", "note.txt", "SUL = SUV *"):
+    for text in ("use", "0.0004", "computed back from every frame", "no ATTN", "SUL = SUV *"):
         assert text in done.stdout
     assert "Hidden" not in done.stdout
 

@@ -64,14 +64,16 @@ def inspect_tree(
     selections = select_studies(series, pet_uid=pet_uid, ct_uid=ct_uid)
     patients = _numbers(s.patient_id for s in series)
     studies = _numbers((s.patient_id, s.study_uid) for s in series)
+    words = {item.series_uid: identifying_words(item.files[0]) | {item.patient_id} - {""} for item in series}
     rows = []
     for item in series:
         row = _describe(item, _chosen(item, selections), selections, overrides or Overrides(), sul)
         if show_text:
             row["description"] = item.description
         row |= {"patient": patients[item.patient_id], "study": studies[item.patient_id, item.study_uid]}
-        row["problems"] = [_anonymous(text, item, roots) for text in row["problems"]]
-        row["suv_reason"] = row["suv_reason"] and _anonymous(row["suv_reason"], item, roots)
+        known = words[item.series_uid]  # a path in a message may hold a name
+        row["problems"] = [without_identifiers(text, known, roots) for text in row["problems"]]
+        row["suv_reason"] = row["suv_reason"] and without_identifiers(row["suv_reason"], known, roots)
         rows.append(row)
     notes = {
         studies[s.patient_id, s.study_uid]: (
@@ -80,7 +82,13 @@ def inspect_tree(
         )
         for s in selections
     }
-    return Report(rows, notes, _grouped(skipped), _problem(series, selections, roots))
+    everybody = set().union(*words.values())
+    left_out = {
+        reason: (without_identifiers(first, everybody), count)
+        for reason, (first, count) in _grouped(skipped).items()
+    }
+    problem = _problem(series, selections, roots)
+    return Report(rows, notes, left_out, problem and without_identifiers(problem, everybody))
 
 
 def print_report(report: Report) -> None:
@@ -236,15 +244,8 @@ def _problem(series: list[Series], selections: list[Selection], roots: Sequence[
         return f"{names}: {no_pet_reason(series)}"
     unusable = [s.problem for s in selections if s.problem]
     if len(unusable) == len(selections):
-        owner = next(s for s in series if s.study_uid == selections[0].study_uid)
-        return _anonymous(unusable[0], owner, ())
+        return unusable[0]
     return None
-
-
-def _anonymous(text: str, series: Series, roots: Sequence[Path]) -> str:
-    """A message without the words that identify the patient (a path may hold a name)."""
-    words = {series.patient_id} | identifying_words(series.files[0])
-    return without_identifiers(text, words - {""}, roots)
 
 
 def _grouped(skipped: list[Skipped]) -> dict[str, tuple[str, int]]:

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from cohort_files import GEOMETRY, SHAPE, SUV, roi_mask, write_study
 from dicom_files import injected, uid
+from pydicom import dcmread
+from roi_files import pet_datasets, write_rtstruct
 
 from postprocess.console import run_app
 from postprocess.image import Image, read_image, write_image
@@ -282,6 +284,44 @@ def test_rois_by_name_pattern(tmp_path, capsys):
     assert row["name"] == "Lymph node of somebody"
     prepare(tmp_path / "in", "--out", tmp_path / "out2", "--roi-pattern", "liver", status=2)
     assert "none of its 1 ROIs has a name like 'liver'" in capsys.readouterr().err
+
+
+def move_rois(folder, **options):
+    """Write the structure set of `write_study` anew, with other references or another maker."""
+    pet = pet_datasets(folder / "PT")[0]
+    box = [GEOMETRY.to_world([(4, 0.5, 0.5), (4, 0.5, 3.5), (4, 4.5, 3.5), (4, 4.5, 0.5)])]
+    return write_rtstruct(folder / "RS" / f"{len(options)}.dcm", pet, {"box": box}, **options)
+
+
+def test_rois_drawn_on_the_ct_count_only_without_others(tmp_path):
+    folder = write_study(tmp_path / "in")
+    move_rois(folder, series=uid("P1", "S1", "ct"))
+    prepare(folder, "--out", tmp_path / "out")
+    assert only_case(tmp_path / "out").info["rois"]["files"] == 1
+    rows = table(tmp_path / "out" / "left_out.csv")
+    assert [(row["kind"], row["name"]) for row in rows] == [("roi file", "RS/1.dcm")]
+    (folder / "RS" / "rs.dcm").unlink()
+    prepare(folder, "--out", tmp_path / "out")
+    (row,) = table(only_case(tmp_path / "out").folder / "rois.csv")
+    assert row["voxels"] == "12"
+
+
+def test_rois_of_another_frame_of_reference_fail_the_case(tmp_path, capsys):
+    folder = write_study(tmp_path / "in", roi=False)
+    move_rois(folder, frame="1.2.3", series="1.2.4")
+    prepare(folder, "--out", tmp_path / "out", status=2)
+    assert "ReferencedFrameOfReferenceUID (3006,0024) is 1.2.3" in capsys.readouterr().err
+
+
+def test_results_of_this_software_are_no_truth(tmp_path):
+    folder = write_study(tmp_path / "in", roi=False)
+    path = move_rois(folder)
+    ds = dcmread(path)
+    ds.Manufacturer, ds.ManufacturerModelName = "somebody", "tmtv-tf 0.1.0"
+    ds.save_as(path)
+    prepare(folder, "--out", tmp_path / "out")
+    assert only_case(tmp_path / "out").references == {}
+    assert table(tmp_path / "out" / "left_out.csv")[0]["kind"] == "roi file"
 
 
 def test_a_broken_roi_file_fails_the_case(tmp_path, capsys):

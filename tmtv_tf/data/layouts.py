@@ -175,15 +175,18 @@ def _unused_series(series: Sequence[Series], selections: Sequence[Selection]) ->
         if s is not None
     }
     reasons = {uid: reason for selection in selections for uid, reason in selection.passed_over.items()}
+    with_pet = {s.study_uid for s in series if s.modality == "PT"}
+    chosen = {selection.study_uid for selection in selections}
+
+    def reason(s: Series) -> str:
+        if s.series_uid in reasons:
+            return reasons[s.series_uid]
+        if s.study_uid not in with_pet:
+            return f"{s.modality}: its study has no PET"
+        return f"{s.modality}: " + ("not used" if s.study_uid in chosen else "a study that was not asked for")
+
     return [
-        LeftOut(
-            "series",
-            s.series_uid,
-            reasons.get(s.series_uid, f"{s.modality}: its study has no PET"),
-            s.files[0],
-        )
-        for s in series
-        if s.series_uid not in used
+        LeftOut("series", s.series_uid, reason(s), s.files[0]) for s in series if s.series_uid not in used
     ]
 
 

@@ -88,13 +88,13 @@ def prepare_case(case: CaseInput, out: Path, settings: Settings, roots: Sequence
     PostprocessError
         The input is refused; the sentence holds no identifying word of the patient. Nothing is left behind.
     """
-    fingerprint = case_fingerprint(case, settings)
     folder = out / case.case_id
-    if (folder / INFO_NAME).is_file():
-        info = read_json(folder / INFO_NAME)
-        if info.get("fingerprint") == fingerprint:
-            return summary_row(info, "unchanged")
     try:
+        fingerprint = case_fingerprint(case, settings)
+        if (folder / INFO_NAME).is_file():
+            info = read_json(folder / INFO_NAME)
+            if info.get("fingerprint") == fingerprint:
+                return summary_row(info, "unchanged")
         with _new_folder(folder) as building:
             info = _fill_folder(building, case, settings)
             words = case.source.identifying_words()
@@ -227,7 +227,10 @@ def summary_row(info: dict[str, Any], status: str) -> Row:
 def case_fingerprint(case: CaseInput, settings: Settings) -> str:
     """Changes whenever an input file, a setting or the software does."""
     files = [*case.source.files(), *case.rois]
-    status = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    try:
+        status = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    except OSError as error:
+        raise CaseError(f"{error.filename}: cannot be read any more ({error.strerror}).") from error
     content = {
         "format": FORMAT_VERSION,
         "version": software_version(),

@@ -110,7 +110,10 @@ def prepare_cohort(request: Request) -> Report:
         scheduler=request.scheduler,
         description="Preparing",
     )
-    by_case = {outcome.case_id: outcome for outcome in done}
+    by_case = {
+        outcome.case_id: outcome if outcome.error is None else _refused(case, outcome.error, roots)
+        for case, outcome in zip(good, done)
+    }
     outcomes = [by_case.get(case.case_id) or _refused(case, errors[case.case_id], roots) for case in cases]
     finished = [rows[outcome.case_id] for outcome in outcomes if outcome.error is None]
     if finished:

@@ -137,8 +137,9 @@ def _soft_outline(canvas: Canvas, patient: Patient, uptake: dict[str, float]) ->
     # the abdominal cavity: fat between the organs, the gut is laid in later
     box = canvas.box((-160, -120, 880), (160, 100, 1290))
     wall = trunk_distance(canvas, box, -20.0)
-    z = canvas.z_mm[box]
-    cavity = np.maximum(wall, np.maximum(890 - z, z - 1275))
+    x, _, z = canvas.coordinates(box)
+    floor = 868 + 0.0035 * np.square(x)  # the pelvic floor rises to the sides
+    cavity = np.maximum(wall, np.maximum(floor - z, z - 1275))
     canvas.paint(box, canvas.inside(cavity), uptake["fat"] * 1.5, -95)
 
 

@@ -108,9 +108,9 @@ class Burden:
 
 
 BURDEN = {
-    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (7.5, 0.42), 0.18, 0.15, 0.05),
-    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (12.0, 0.48), 0.20, 0.28, 0.30),
-    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (5.8, 0.38), 0.22, 0.22, 0.08),
+    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (8.0, 0.40), 0.18, 0.15, 0.05),
+    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (13.0, 0.45), 0.20, 0.28, 0.30),
+    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (6.2, 0.37), 0.22, 0.22, 0.08),
 }
 
 
@@ -214,7 +214,7 @@ def _draw_volume(
 
 
 def _draw_suv(level: float, rng: np.random.Generator) -> float:
-    return float(np.clip(rng.lognormal(np.log(level), 0.35), MIN_SUV, MAX_SUV))
+    return float(np.clip(rng.lognormal(np.log(level), 0.33), MIN_SUV, MAX_SUV))
 
 
 def _node(site: str, line: Sequence[tuple[float, float, float]], volume_ml: float, suv: float, shrink: float,

@@ -43,8 +43,8 @@ def paint_traps(
 
 def _gut(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> list[str]:
     """Colon in segments, small bowel as a wandering loop; under metformin both glow (about one in five)."""
-    metformin = rng.random() < 0.22
-    strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.0, 3.2))
+    metformin = rng.random() < 0.20
+    strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.0, 3.0))
     shifts = rng.normal(0, 9, (len(COLON), 3)) * (1, 0.5, 1.3)
     points = [tuple(np.add(p, s)) for p, s in zip(COLON, shifts)]
     levels = uptake["gut"] * np.maximum(0.6, strength * rng.lognormal(0, 0.6, len(points)))
@@ -57,8 +57,8 @@ def _gut(canvas: Canvas, uptake: dict[str, float], rng: np.random.Generator) -> 
         canvas.ellipsoid(bubble, (10, 9, 13), 0.5, -700)
     end = np.array((rng.uniform(-40, 40), -25.0, 1115.0))
     loop = [end]
-    for _ in range(26):
-        end = np.clip(end + rng.normal(0, (34, 18, 30)), (-78, -62, 962), (78, 8, 1120))
+    for _ in range(44):
+        end = np.clip(end + rng.normal(0, (34, 18, 30)), (-88, -66, 935), (88, 8, 1120))
         loop.append(end)
     level = uptake["gut"] * (0.6 * strength if metformin else float(rng.uniform(0.8, 1.5)))
     canvas.tube(loop, 10.5, list(np.clip(level * rng.lognormal(0, 0.35, len(loop)), 0.6, 12)), 30)

@@ -183,11 +183,15 @@ def prepare(
         str, typer.Option(help="Only ROIs whose name holds this regular expression, such as 'gtv|lesion'.")
     ] = "",
     split_components: Annotated[
-        bool, typer.Option(help="Every connected part of a ROI counts as a ROI (one mask of all lesions).")
+        bool,
+        typer.Option(
+            "--split-components",
+            help="Every connected part of a ROI counts as a ROI (one mask of all lesions).",
+        ),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the 60/20/20 split of patients without one.")] = 0,
     show_text: Annotated[
-        bool, typer.Option(help="Keep ROI names in rois.csv. They may name a patient.")
+        bool, typer.Option("--show-text", help="Keep ROI names in rois.csv. They may name a patient.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes; up to 1.5 GB each.")] = 1,
     scheduler: Annotated[

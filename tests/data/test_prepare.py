@@ -266,6 +266,23 @@ def test_rois_from_another_folder(tmp_path):
     assert ("roi file", "1/RS/rs.dcm") in left_out or any("rs.dcm" in name for _, name in left_out)
 
 
+def test_rois_of_the_fiji_viewer(tmp_path, capsys):
+    """A list of voxels `x y z`, z from the feet; the table must be that of this PET."""
+    write_study(tmp_path / "in", roi=False)
+    suv = f"{SUV[6, 2, 1]:.3f}"
+    row = f"r,1,,,,{suv},0,,,,,{suv},"
+    lines = ["h" + "," * 12, row, "", "Number of Nifti ROIs = 1", "node, num points = 1,1 2 6", "", "0.0"]
+    (tmp_path / "rois").mkdir()
+    path = tmp_path / "rois" / "P1.csv"
+    path.write_text("\n".join(lines))
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--rois", tmp_path / "rois")
+    truth = read_image(only_case(tmp_path / "out").tmtvprob).array
+    assert np.argwhere(truth > 0).tolist() == [[6, 2, 1]]
+    path.write_text("\n".join(lines).replace(suv, "99.0"))
+    prepare(tmp_path / "in", "--out", tmp_path / "out2", "--rois", tmp_path / "rois", status=2)
+    assert "SUVmax of ROI 1 is 99.0 in the file's own table" in capsys.readouterr().err
+
+
 def test_a_name_that_fits_two_studies_is_refused(tmp_path, capsys):
     for study in ("S1", "S2"):
         write_study(tmp_path / "in" / study, "P1", study, roi=False)

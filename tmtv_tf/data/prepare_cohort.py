@@ -84,7 +84,10 @@ def prepare_cohort(request: Request) -> Report:
     """
     # Workers may run in another folder.
     request = replace(
-        request, inputs=tuple(path.absolute() for path in request.inputs), out=request.out.absolute()
+        request,
+        inputs=tuple(path.absolute() for path in request.inputs),
+        out=request.out.absolute(),
+        rois=request.rois and request.rois.absolute(),
     )
     if request.layout == "autopet":  # its masks hold all lesions of a patient
         request = replace(request, settings=replace(request.settings, roi_components=True))

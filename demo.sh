@@ -10,7 +10,7 @@ step "1/6 phantom: $CASES synthetic PET/CT studies with reader ROIs, as DICOM"
 "$BIN/tmtv" phantom "$OUT/phantom" --cases "$CASES" --seed "$SEED" --workers "$WORKERS"
 step "2/6 prepare: DICOM -> SUV, four threshold masks, TMTVprob"
 "$BIN/tmtv" prepare "$OUT/phantom/dicom" --out "$OUT/cases" --clinical "$OUT/phantom/cohort.csv" \
-    --case-ids "$OUT/phantom/cohort.csv" --grid-mm 8 --grid-shape 128 64 64 --workers "$WORKERS"
+    --no-model-grid --workers "$WORKERS"
 step "3/6 train: a small V-Net on the training patients"
 "$BIN/python" -m training.train_vnet --config training/configs/demo.yaml --data "$OUT/cases" --out "$OUT/model"
 step "4/6 predict: probability maps of the test patients"

@@ -32,7 +32,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = out / "phantom" / "cohort.csv"
     run(
         *("tmtv", "prepare", out / "phantom" / "dicom", "--out", out / "cases"),
-        *("--clinical", table, "--case-ids", table, "--grid-mm", 16, "--grid-shape", 64, 32, 32),
+        *("--clinical", table, "--no-model-grid"),
     )
     config = yaml.safe_load((Path(__file__).parents[1] / "training" / "configs" / "demo.yaml").read_text())
     config["grid"] |= {"shape": [64, 32, 32], "spacing_mm": [16.0, 16.0, 16.0]}

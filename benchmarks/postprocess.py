@@ -87,7 +87,8 @@ def straightforward(probability: np.ndarray, suv: np.ndarray, spacing_mm: tuple[
         component = components == k
         if component.sum() * math.prod(spacing_mm) / 1000 > 30:
             masked = np.where(component, suv, -np.inf)
-            box = ndimage.find_objects(component.astype(np.uint8))[0]  # the footprint filter alone is spared the whole volume
+            # The filter with a footprint alone is spared the whole volume: it would take hours.
+            box = ndimage.find_objects(component.astype(np.uint8))[0]
             peaks = np.zeros(mask.shape, bool)
             peaks[box] = (
                 masked[box]

@@ -83,7 +83,7 @@ def run_case(job: Job) -> dict[str, Any]:
     """
     for path in job.paths.values():
         if not path.is_file():
-            raise PostprocessError(f"{path}: no such file.")
+            raise PostprocessError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}.")
     earlier = _earlier_result(job.folder / RESULT_FILE)
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
         hashes = {role: executor.submit(sha256, path) for role, path in job.paths.items()}

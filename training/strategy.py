@@ -12,17 +12,39 @@ from tmtv_tf.errors import ParameterError
 log = logging.getLogger(__name__)
 
 
-def choose_strategy() -> tf.distribute.Strategy:
+def choose_strategy(accumulate_gradients: bool = False) -> tf.distribute.Strategy:
     """MultiWorkerMirroredStrategy where TF_CONFIG or SLURM names several workers, else MirroredStrategy.
 
     One machine: all visible GPUs, or without a GPU all logical CPUs (one, unless configured otherwise).
+
+    Parameters
+    ----------
+    accumulate_gradients : Keras cannot accumulate gradients under these strategies
+        (https://github.com/keras-team/keras/issues/20582): one device then has the default strategy.
+
+    Raises
+    ------
+    ParameterError
+        Gradients accumulated on several devices.
     """
+    if accumulate_gradients:
+        return _one_device()
     if os.environ.get("TF_CONFIG") or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
         from training.multi_worker import multi_worker_strategy
 
         return multi_worker_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def _one_device() -> tf.distribute.Strategy:
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if len(devices) > 1 or os.environ.get("TF_CONFIG"):
+        raise ParameterError(
+            "optimizer.gradient_accumulation_steps: Keras accumulates gradients on one device only. Show one GPU "
+            "(CUDA_VISIBLE_DEVICES), or use a larger batch over several in its place."
+        )
+    return tf.distribute.get_strategy()
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

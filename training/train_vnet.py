@@ -92,7 +92,7 @@ def run(config: Config, data: Path, out: Path) -> None:
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
     from training.strategy import check_validation, choose_strategy, describe_devices, is_chief
 
-    strategy = choose_strategy()
+    strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
     grid = config.grid.grid()
     splits = split_cases(data)
     for split in ("train", "validation"):

@@ -63,6 +63,15 @@ def test_validation_that_oneDNN_cannot_run_is_refused(monkeypatch):
         check_validation(6, 4, TwoReplicas())
 
 
+def test_gradients_are_accumulated_on_one_device_only(monkeypatch):
+    from training.strategy import choose_strategy
+
+    assert choose_strategy(accumulate_gradients=True).num_replicas_in_sync == 1
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}}')
+    with pytest.raises(ParameterError, match="one device only"):
+        choose_strategy(accumulate_gradients=True)
+
+
 def test_a_batch_that_the_devices_cannot_share_is_refused():
     from training.strategy import check_batch
 

@@ -1,6 +1,6 @@
 """Pictures of synthetic patients: coronal PET maximum projection, the same with the lesions outlined, coronal CT.
 
-    python benchmarks/phantom_gallery.py OUT.png --cases 12 --seed 7
+    python -m benchmarks.phantom_gallery OUT.png --cases 12 --seed 7
 
 Draws straight from the generator (no DICOM): look at them until they look like patients.
 """

@@ -86,7 +86,7 @@ def _svg(title: str, blocks, sources, column, row) -> str:
         f'<text x="{MARGIN}" y="{MARGIN - 4}" font-size="13" font-weight="bold">{title}</text>',
     ]
     for name, (x, y) in place.items():
-        for source in sources[name]:
+        for source in sorted(sources[name]):
             sx, sy = place[source]
             ends = f'x1="{sx + BOX_W}" y1="{sy + BOX_H / 2:.0f}" x2="{x}" y2="{y + BOX_H / 2:.0f}"'
             lines.append(f'<line {ends} stroke="#8a8a8a"/>')

@@ -1,8 +1,35 @@
-"""TensorFlow's start-up chatter, kept off a user's terminal. Call before TensorFlow is first imported."""
+"""TensorFlow's start-up chatter, kept off a user's terminal. Call before TensorFlow or Keras is first imported."""
+
+from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
 
 def quiet_tensorflow() -> None:
-    """Errors only, unless the user asked for more (TF_CPP_MIN_LOG_LEVEL)."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    """Import TensorFlow without its notes on oneDNN and CPU features; errors are still shown later on.
+
+    A user who wants to see everything sets TF_CPP_MIN_LOG_LEVEL=0.
+    """
+    if os.environ.setdefault(LEVEL, "2") in ("0", "1") or "tensorflow" in sys.modules:
+        return
+    with _silent_stderr():  # these notes are written before TensorFlow reads its log level
+        import tensorflow  # noqa: F401
+
+
+@contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """File descriptor 2 on /dev/null: native code writes there, not to sys.stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

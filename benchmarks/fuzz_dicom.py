@@ -8,7 +8,7 @@ Outcomes per mutation:
     refused    one sentence, which names a file or folder
     legal      another number, and the one that `expected_suv`, written apart from the library, finds for the changed
                header: it is a possible header of another examination, which nothing in the file contradicts
-    cropped    a slice left the series, and a warning says that some are missing
+    cropped    a slice left the series, and a warning or the list of what is left out says so
     WRONG      anything else (the run then fails)
 """
 
@@ -477,18 +477,19 @@ def _weight(slices: list[Dataset]) -> float:
 # -- the run ---------------------------------------------------------------------------------------------------
 
 
-def read(folder: Path) -> tuple[np.ndarray, tuple[str, ...], list[Path]]:
-    """(SUV values in ascending order, warnings, files used), as the commands read them."""
-    series, _ = find_series(folder)
-    pet = select_one_study(series, folder).require_pet()
-    image, suv = read_suv(pet)
-    return np.sort(image.array.ravel().astype(float)), suv.warnings, pet.files
+def read(folder: Path) -> tuple[np.ndarray, list[Path], bool]:
+    """(SUV values in ascending order, files used, whether lost slices were told of), as the commands read them."""
+    series, skipped = find_series(folder)
+    selection = select_one_study(series, folder)
+    image, suv = read_suv(selection.require_pet())
+    told = bool(skipped or selection.passed_over or any("NumberOfSlices" in text for text in suv.warnings))
+    return np.sort(image.array.ravel().astype(float)), selection.require_pet().files, told
 
 
 def judge(folder: Path, truth: np.ndarray) -> tuple[str, str]:
     """(outcome, what to say of it)."""
     try:
-        values, warnings, files = read(folder)
+        values, files, told = read(folder)
     except PostprocessError as refused:
         text = str(refused)
         named = folder.name in text or "Series" in text
@@ -509,7 +510,6 @@ def judge(folder: Path, truth: np.ndarray) -> tuple[str, str]:
         )
     if len(files) == N:
         return "legal", ""
-    told = any("NumberOfSlices" in warning for warning in warnings)
     return ("cropped", "") if told else ("WRONG", "slices lost without a word")
 
 
@@ -548,6 +548,8 @@ def run(cases: int, seed: int, *, tell=None) -> tuple[Counter, list[str], Counte
             )
             if outcome == "WRONG":
                 wrong.append(f"case {case} ({style}; {changed}): {text}")
+                if tell:
+                    tell(wrong[-1])
             elif outcome == "legal":
                 legal[changed] += 1
             if tell and case % 500 == 499:

@@ -90,9 +90,7 @@ def parse_time(text: str) -> time:
         raise ValueError("not a time HHMM[SS[.FFFFFF]]")
     hour, minute, second = (int(group or 0) for group in match.groups()[:3])
     try:
-        return time(
-            hour, minute, min(second, 59) if second == 60 else second, int((match[4] or "0").ljust(6, "0"))
-        )
+        return time(hour, minute, second, int((match[4] or "0").ljust(6, "0")))
     except ValueError as error:
         raise ValueError("not a time of day") from error
 

@@ -90,6 +90,7 @@ def test_bootstrap_interval_contains_the_mean_of_the_folds():
     assert low < mean < high
     assert high - low < 0.4
     assert bootstrap_auc(y, y, folds, draws=50) == (1, 1)
+    assert math.isnan(bootstrap_auc([1, 0, 1], [1, 2, 3], [1, 1, 2])[0])
 
 
 def test_youden_test_by_hand():

@@ -131,13 +131,18 @@ def delong_test(labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLi
 def bootstrap_auc(
     labels: npt.ArrayLike, scores: npt.ArrayLike, folds: npt.ArrayLike, *, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of the mean of the folds' AUCs: patients drawn again within each fold and class."""
+    """95 % interval of the mean of the folds' AUCs: patients drawn again within each fold and class.
+
+    NaN when a fold lacks a class.
+    """
     y, s, f = _labels(labels), np.asarray(scores, float), np.asarray(folds)
     rng = np.random.default_rng(seed)
     total = np.zeros(draws)
     numbers = np.unique(f)
     for fold in numbers:
         with_event, without = s[(f == fold) & y], s[(f == fold) & ~y]
+        if not len(with_event) or not len(without):
+            return float("nan"), float("nan")
         above = np.sign(with_event[:, None] - without[None]) / 2 + 0.5  # 1, 0.5, 0 for each pair
         rows = rng.integers(0, len(with_event), (draws, len(with_event)))
         columns = rng.integers(0, len(without), (draws, len(without)))

@@ -1,7 +1,7 @@
 """The normal body: outlines, bones, organs and vessels, painted from the skin inwards.
 
 Uptake values are SUVbw at 60 min, mean and spread between patients, after Wang et al. 2007 (Mol Imaging Biol 9:83,
-98 patients: cerebellum 8.0 +- 2.2, palatine tonsils 3.45 +- 1.4, testes 2.6 +- 0.6 ...), Sarikaya et al. 2020 and
+98 patients: cerebellum 8.0 +- 2.2, palatine tonsils 3.45 +- 1.4, testes 2.6 +- 0.6 ...) and
 Dias et al. 2022 (EJNMMI Res 12:15, 126 patients), rounded. Densities are usual CT numbers.
 """
 

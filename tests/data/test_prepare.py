@@ -413,7 +413,7 @@ def test_a_real_dask_cluster(tmp_path):
     ]
     try:
         wait_for(address_file)
-        worker = [*dask, "worker", "--nthreads", "1", "--no-nanny", *common]
+        worker = [*dask, "worker", "--nthreads", "1", "--no-nanny", "--death-timeout", "60", *common]
         processes += [subprocess.Popen(worker, **quiet) for _ in range(2)]
         address = json.loads(address_file.read_text())["address"]
         prepare(tmp_path / "in", "--out", tmp_path / "out", "--scheduler", address, status=1)
@@ -421,7 +421,10 @@ def test_a_real_dask_cluster(tmp_path):
         for process in processes[::-1]:
             process.terminate()
         for process in processes:
-            process.wait(20)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
     assert len(find_cases(tmp_path / "out")) == 2
     reasons = [row["reason"] for row in table(tmp_path / "out" / "prepare.csv") if row["status"] == "failed"]
     assert "PatientWeight (0010,1030)" in reasons[0]

@@ -6,11 +6,11 @@ import pytest
 from dicom_files import write_series
 
 from tmtv_tf.data.pseudonym import (
+    Scrubber,
     case_pseudonym,
     identifying_words,
     load_key,
     patient_key,
-    without_identifiers,
 )
 from tmtv_tf.errors import CaseError
 
@@ -64,6 +64,21 @@ def test_identifying_words_of_a_file(tmp_path):
 
 
 def test_messages_lose_identifiers_and_roots():
-    text = "/data/study/DOE_John/PT/001.dcm: PatientWeight is missing; Doe's weight, Doeville."
-    clean = without_identifiers(text, {"Doe", "John", "4"}, ["/data/study"])
-    assert clean == "***_***/PT/001.dcm: PatientWeight is missing; ***'s weight, Doeville."
+    scrub = Scrubber({"Doe", "John", "4"}, ["/data/study"])
+    text = "/data/study/DOE_john/PT/001.dcm: PatientWeight is missing; Doe's weight, Doeville, 4 slices."
+    assert scrub(text) == "***_***/PT/001.dcm: PatientWeight is missing; ***'s weight, Doeville, 4 slices."
+
+
+def test_words_of_several_parts_and_common_words():
+    scrub = Scrubber({"STS_004", "Klinikum am Wald", "Klinikum", "Dose", "O'Hara"})
+    assert scrub("a/STS_004/PT: sts_004 is sts_0045") == "a/***/PT: sts_004 is sts_0045"
+    assert scrub("KLINIKUM AM WALD, Klinikum am See") == "***, *** am See"
+    assert (
+        scrub("dose/1.dcm: the dose is missing, o'hara/2.dcm") == "***/1.dcm: the dose is missing, ***/2.dcm"
+    )
+
+
+def test_many_words_and_paths_with_spaces():
+    scrub = Scrubber(f"Patient{i} Of Ward" for i in range(2_000))
+    assert scrub("in/patient7 of ward/1.dcm") == "in/***/1.dcm"
+    assert scrub("in/patient7777 of ward/1.dcm") == "in/patient7777 of ward/1.dcm"

@@ -23,7 +23,7 @@ from postprocess.image import write_image
 from tmtv_tf.data.case import CT_NAME, INFO_NAME, PET_NAME, ROIS_NAME, TRUTH_NAME, reference_name
 from tmtv_tf.data.cohort import Row, write_table
 from tmtv_tf.data.grid import ModelGrid, ct_coverage_warning, write_model_arrays
-from tmtv_tf.data.pseudonym import without_identifiers
+from tmtv_tf.data.pseudonym import Scrubber
 from tmtv_tf.data.rois import Roi, RoiTarget, read_rois
 from tmtv_tf.data.sources import DicomSource, NiftiSource
 from tmtv_tf.data.truth import METHODS, make_truth
@@ -97,13 +97,12 @@ def prepare_case(case: CaseInput, out: Path, settings: Settings, roots: Sequence
                 return summary_row(info, "unchanged")
         with _new_folder(folder) as building:
             info = _fill_folder(building, case, settings)
-            words = case.source.identifying_words()
-            info["warnings"] = [without_identifiers(text, words, roots) for text in info["warnings"]]
+            scrub = Scrubber(case.source.identifying_words(), roots)
+            info["warnings"] = [scrub(text) for text in info["warnings"]]
             info["fingerprint"] = fingerprint
             write_json(building / INFO_NAME, info)
     except PostprocessError as error:
-        text = without_identifiers(str(error), case.source.identifying_words(), roots)
-        raise type(error)(text) from None
+        raise type(error)(Scrubber(case.source.identifying_words(), roots)(str(error))) from None
     return summary_row(info, "done")
 
 

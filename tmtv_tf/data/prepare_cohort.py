@@ -26,12 +26,12 @@ from tmtv_tf.data.cohort import (
 from tmtv_tf.data.layouts import Found, LeftOut, find_autopet, find_dicom, find_nifti
 from tmtv_tf.data.prepare import CaseInput, Settings, prepare_case, summary_row
 from tmtv_tf.data.pseudonym import (
+    Scrubber,
     case_pseudonym,
     identifying_words,
     load_key,
     patient_key,
     pseudonym,
-    without_identifiers,
 )
 from tmtv_tf.data.suv import Overrides
 from tmtv_tf.errors import CaseError, ParameterError
@@ -127,17 +127,8 @@ def prepare_cohort(request: Request) -> Report:
             and (request.out / case_id / INFO_NAME).is_file()
         ]
         write_cohort(request.out, assign_splits([*kept, *finished], request.seed))
-    words = {word for case in cases for word in _words(case)} if left_out else set()
-    for path in {item.header for item in left_out if item.header is not None}:
-        words |= identifying_words(path)
-    left_out = [
-        LeftOut(
-            item.kind,
-            without_identifiers(item.name, words, roots),
-            without_identifiers(item.reason, words, roots),
-        )
-        for item in left_out
-    ]
+    scrub = Scrubber(_words_of_all(cases, left_out), roots)
+    left_out = [replace(item, name=scrub(item.name), reason=scrub(item.reason)) for item in left_out]
     _write_summary(request.out, outcomes, left_out)
     return Report(outcomes, left_out)
 
@@ -295,11 +286,17 @@ def _cohort_row(case: CaseInput, earlier: Row, clinical: Row) -> Row:
 
 
 def _refused(case: CaseInput, error: str, roots: Sequence[Path]) -> Outcome:
-    return Outcome(case.case_id, error=without_identifiers(error, _words(case), roots))
+    return Outcome(case.case_id, error=Scrubber(case.source.identifying_words(), roots)(error))
 
 
-def _words(case: CaseInput) -> set[str]:
-    return case.source.identifying_words()
+def _words_of_all(cases: Sequence[CaseInput], left_out: Sequence[LeftOut]) -> set[str]:
+    """What must not be written of any patient: the list of what was left out holds paths of all."""
+    if not left_out:
+        return set()
+    words = {word for case in cases for word in case.source.identifying_words()}
+    for path in {item.header for item in left_out if item.header is not None}:
+        words |= identifying_words(path)
+    return words
 
 
 def _has_cohort(out: Path) -> bool:

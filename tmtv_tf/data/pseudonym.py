@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -44,6 +45,8 @@ IDENTIFYING = (
     "StationName",
 )
 REMOVED = "***"
+RUN = re.compile(r"[^\W_]+")  # letters and digits
+PATH = re.compile(r"\S*[/\\.]\S+")
 
 
 def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
@@ -109,26 +112,47 @@ def identifying_words(path: Path) -> set[str]:
     return {word for word in words if word}
 
 
-def without_identifiers(text: str, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> str:
-    """`text` with each of the words replaced by ***, and paths below the roots made relative to them.
+class Scrubber:
+    """Takes identifying words, and the folders that the user named, out of messages.
 
-    A word counts only where no letter or digit touches it; one-letter words are left. In paths upper and lower
-    case are not told apart; elsewhere a word counts as written, in capitals, or capitalised, so that a patient
-    called Dose does not blot out our own sentences.
+    A word counts only where no letter or digit touches it; one-letter words are left. In paths upper and lower case
+    are not told apart; elsewhere a word counts as written, in capitals, or capitalised, so that a patient called
+    Dose does not blot out our own sentences. One pass over the text, however many words there are.
     """
-    for root in sorted((str(root).rstrip(os.sep) for root in roots), key=len, reverse=True):
-        if root and root != ".":
-            text = text.replace(root + os.sep, "")
-    longest_first = sorted((word for word in set(words) if len(word) > 1), key=len, reverse=True)
-    for word in longest_first:
-        spellings = "|".join(re.escape(w) for w in dict.fromkeys((word, word.upper(), word.capitalize())))
-        text = re.sub(rf"(?<![^\W_])(?:{spellings})(?![^\W_])", REMOVED, text)
 
-    def clean_path(path: re.Match[str]) -> str:
-        cleaned = path[0]
-        for word in longest_first:
-            pattern = rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"
-            cleaned = re.sub(pattern, REMOVED, cleaned, flags=re.IGNORECASE)
-        return cleaned
+    def __init__(self, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> None:
+        self.roots = sorted((str(root).rstrip(os.sep) for root in roots), key=len, reverse=True)
+        self.words: dict[str, set[str]] = defaultdict(set)  # by their first run of letters and digits
+        for word in words:
+            stripped = re.sub(r"^[\W_]+|[\W_]+$", "", word)
+            if len(stripped) > 1:
+                self.words[RUN.match(stripped)[0].lower()].add(stripped)  # type: ignore[index]
 
-    return re.sub(r"\S*[/\\.]\S+", clean_path, text)
+    def __call__(self, text: str) -> str:
+        for root in self.roots:
+            if root and root != ".":
+                text = text.replace(root + os.sep, "")
+        paths = [match.span() for match in PATH.finditer(text)]
+        pieces, at = [], 0
+        for run in RUN.finditer(text):
+            start = run.start()
+            if start < at or run[0].lower() not in self.words:
+                continue
+            in_path = any(first <= start < last for first, last in paths)
+            for word in sorted(self.words[run[0].lower()], key=len, reverse=True):
+                found, end = text[start : start + len(word)], start + len(word)
+                same = (
+                    found.lower() == word.lower()
+                    if in_path
+                    else found in (word, word.upper(), word.capitalize())
+                )
+                if same and not RUN.match(text, end):
+                    pieces += [text[at:start], REMOVED]
+                    at = end
+                    break
+        return "".join([*pieces, text[at:]])
+
+
+def without_identifiers(text: str, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> str:
+    """One text scrubbed (see `Scrubber`)."""
+    return Scrubber(words, roots)(text)

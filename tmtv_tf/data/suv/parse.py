@@ -6,10 +6,12 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
+from functools import cache
 from typing import Any
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from tmtv_tf.data.dicom import PYDICOM_ERRORS, printable
 from tmtv_tf.data.suv.header import ATTRIBUTES, PetHeader, SliceTiming
@@ -26,6 +28,9 @@ ELEMENTS = {
     "LU": "Lu", "LUTETIUM": "Lu", "Y": "Y", "YTTRIUM": "Y", "GE": "Ge", "GERMANIUM": "Ge", "TL": "Tl",
     "THALLIUM": "Tl", "SC": "Sc", "SCANDIUM": "Sc", "TB": "Tb", "TERBIUM": "Tb",
 }  # fmt: skip
+
+# Value representations whose bytes are the text (PS3.5 6.2); of all others pydicom makes a value first.
+TEXT_VRS = frozenset({"CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UN", "UT"})
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TIME = re.compile(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?", re.ASCII)
@@ -156,14 +161,21 @@ def _as_text(value: Any) -> str | None:
 
 
 def _text(dataset: Dataset, key: str | int) -> str | None:
+    tag = _tag(key)
     try:
-        tag = Tag(key)
         if tag not in dataset:
             return None
+        raw = dataset.get_item(tag)
+        if isinstance(raw, RawDataElement) and raw.VR in TEXT_VRS:  # as it stands in the file
+            return _as_text(raw.value)
         return _as_text(dataset[tag].value)
     except PYDICOM_ERRORS:
-        raw = dataset.get_item(Tag(key))
-        return _as_text(getattr(raw, "value", None)) or "unreadable"
+        return "unreadable"
+
+
+@cache
+def _tag(key: str | int) -> BaseTag:
+    return Tag(key)
 
 
 def _injected(dataset: Dataset, key: str) -> str | None:

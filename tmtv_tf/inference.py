@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,8 @@ SMALLEST_BODY_PART_ML = 10.0
 NEGLIGIBLE_PROBABILITY = 1e-3
 MAP_NAME = "probability.nii.gz"
 INFO_NAME = "prediction.json"
+
+log = logging.getLogger(__name__)
 
 Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
@@ -96,6 +99,8 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> str:
     pet = read_image(case.pet)
     ct = read_image(case.ct) if grid.needs_ct and case.ct is not None else None
     warning = ct_coverage_warning(pet, ct) if ct is not None else None
+    if warning:
+        log.warning("%s: %s", case.case_id, warning)
     probability = predict_probability(network, grid, pet, ct)
     (folder / INFO_NAME).unlink(missing_ok=True)
     write_image(folder / MAP_NAME, probability)

@@ -26,6 +26,7 @@ OUTSIDE_HU = -1000.0
 BODY_SUV = 0.2
 # Share of the body outside the CT from which a warning is worth its ink.
 CT_MISSING_SHARE = 0.01
+COVERAGE_STEP_MM = 8.0
 
 CHANNELS = ("pet", "ct")
 FORMAT_VERSION = 2
@@ -140,7 +141,8 @@ def model_input(
 
 def ct_coverage_warning(pet: Image, ct: Image) -> str | None:
     """A sentence when more than 1 % of the body (PET SUV > 0.2) lies outside the CT, else None."""
-    body = np.argwhere(pet.array[::2, ::2, ::2] > BODY_SUV) * 2
+    step = [max(1, round(COVERAGE_STEP_MM / s)) for s in pet.spacing_mm]  # a look at every 8 mm is enough
+    body = np.argwhere(pet.array[:: step[0], :: step[1], :: step[2]] > BODY_SUV) * step
     if not len(body):
         return None
     index = ct.geometry.to_index(pet.geometry.to_world(body))

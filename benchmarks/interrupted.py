@@ -42,7 +42,7 @@ def main() -> int:
             [*command, "--out", interrupted], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
         try:
-            run.wait(timeout=rng.uniform(0.2, 0.8) * duration)
+            run.wait(timeout=rng.uniform(0.3, 0.8) * duration)
             break  # it came to its end
         except subprocess.TimeoutExpired:
             number = signal.SIGTERM if kills % 2 else signal.SIGKILL

@@ -13,6 +13,8 @@ from little_cohort import write_little_cohort
 
 from tmtv_tf.errors import ParameterError
 from tmtv_tf.models.file import load_model
+from training.config import read_config
+from training.train_vnet import Config, run
 
 HERE = Path(__file__).parent
 # Validation: 3 cases in batches of 2, so that the last batch leaves one replica without a case.
@@ -29,19 +31,13 @@ augmentation: {mode: online}
 def test_two_replicas_give_the_weights_of_one(tmp_path):
     write_little_cohort(tmp_path / "cases", 12)
     (tmp_path / "c.yaml").write_text(CONFIG)
-    for number in (1, 2):
-        subprocess.run(
-            [
-                sys.executable,
-                HERE / "train_on_logical_cpus.py",
-                str(number),
-                tmp_path / "c.yaml",
-                tmp_path / "cases",
-                tmp_path / f"on{number}",
-            ],
-            check=True,
-            capture_output=True,
-        )
+    run(read_config(tmp_path / "c.yaml", Config), tmp_path / "cases", tmp_path / "on1")
+    script = HERE / "train_on_logical_cpus.py"
+    subprocess.run(
+        [sys.executable, script, "2", tmp_path / "c.yaml", tmp_path / "cases", tmp_path / "on2"],
+        check=True,
+        capture_output=True,
+    )
     one, two = (load_model(tmp_path / f"on{n}" / "last.keras")[0].get_weights() for n in (1, 2))
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)

@@ -40,7 +40,8 @@ def cross_validate(
 
     quiet_tensorflow()
     from training.config import read_config
-    from training.study import StudyConfig, run_study
+    from training.study import run_study
+    from training.study_predictions import StudyConfig
 
     run_study(read_config(config, StudyConfig), data, out, models=model, fold=fold, phantom=phantom)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -18,9 +17,7 @@ from tmtv_tf.evaluation.study_report import write_study_report as write_report
 from tmtv_tf.evaluation.study_tables import name_of
 from tmtv_tf.evaluation.study_views import FeatureView, feature_figure, rendering_figure
 from training.run import software
-
-if TYPE_CHECKING:
-    from training.study import Study
+from training.study_predictions import Study, cohort_frame
 
 # The decoder's features, full resolution first; the last is the bottom.
 FEATURE_LAYERS = ("decoder_1_2_relu", "decoder_2_2_relu", "decoder_3_2_relu", "encoder_4_2_relu")
@@ -31,8 +28,6 @@ def write_study_report(
     study: Study, predictions: pd.DataFrame, measures: pd.DataFrame, reachable_auc: float | None
 ) -> Path:
     """Write STUDY/report; returns its page. `reachable_auc`: the best AUC that phantoms allow."""
-    from training.study import cohort_frame
-
     pictures = {}
     method = predictions[(predictions["model"] == liu2022.METHOD) & predictions["dice"].notna()]
     if len(method):

@@ -16,7 +16,8 @@ from tmtv_tf.evaluation.classification import auc
 from training.config import OptimizerConfig, read_config
 from training.cross_validate import app
 from training.multitask import MultitaskAugmentationConfig, MultitaskGridConfig
-from training.study import StudyConfig, run_study
+from training.study import run_study
+from training.study_predictions import StudyConfig
 
 CONFIG = StudyConfig(
     epochs=3,

@@ -1,0 +1,195 @@
+"""What a study consists of, and its predictions: out of fold, of the simple rivals, and of the phantoms' true risk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from postprocess.files import read_json, write_text
+from postprocess.image import read_image
+from postprocess.parallel import progress
+from tmtv_tf.data.case import Case, load_case
+from tmtv_tf.data.cohort import Row
+from tmtv_tf.data.multitask_input import MultitaskArrays, probability_on_pet
+from tmtv_tf.errors import CaseError
+from tmtv_tf.evaluation.classification import youden_threshold
+from tmtv_tf.evaluation.overlap import confusion
+from tmtv_tf.evaluation.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
+from tmtv_tf.evaluation.study_tables import ORACLE
+from tmtv_tf.models.study import STUDY_MODELS
+from tmtv_tf.phantom.outcome import event_probability
+from training.multitask import MultitaskFitConfig
+
+PREDICTIONS = "predictions.csv"
+COLUMNS = (
+    "case_id",
+    "part",
+    "efs2y_event",
+    "probability",
+    "dice",
+    "precision",
+    "recall",
+    "dice_network_grid",
+)
+
+
+class StudyConfig(MultitaskFitConfig):
+    """A study: the networks' configuration, which models, how many folds."""
+
+    models: tuple[str, ...] = tuple(STUDY_MODELS)
+    folds: int = Field(5, ge=2)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What every fold of every model needs."""
+
+    config: StudyConfig
+    data: Path
+    out: Path
+    rows: list[Row]
+    folds: dict[str, int]
+    arrays: dict[str, MultitaskArrays]
+
+    def part(self, fold: int, *, test: bool) -> list[Row]:
+        """The rows that are tested in this fold, or trained on."""
+        return [row for row in self.rows if (self.folds[row["case_id"]] == fold) == test]
+
+    def folder(self, model: str, fold: int) -> Path:
+        return self.out / model / f"fold{fold}"
+
+
+def segmentation_metrics(case: Case, arrays: MultitaskArrays, lesion: np.ndarray) -> dict[str, float]:
+    """Dice, precision and recall of probability > 0.5 against TMTVprob > 0.5 on the PET grid; empty without truth.
+
+    `dice_network_grid` is the Dice on the network's own grid, as the paper seems to have taken it.
+    """
+    if case.tmtvprob is None:
+        return {}
+    truth = read_image(case.tmtvprob)
+    native = confusion(probability_on_pet(lesion, arrays.crop, truth.geometry) > 0.5, truth.array > 0.5)
+    return {
+        "dice": native.dice,
+        "precision": native.ppv,
+        "recall": native.sensitivity,
+        "dice_network_grid": confusion(lesion > 0.5, arrays.read_truth()).dice,
+    }
+
+
+def out_of_fold(study: Study, names: Sequence[str]) -> pd.DataFrame:
+    """Test rows of every model and fold, with the threshold from that fold's training rows.
+
+    Raises
+    ------
+    CaseError
+        A fold is not finished.
+    """
+    tables = []
+    for name in names:
+        for fold in range(1, study.config.folds + 1):
+            path = study.folder(name, fold) / PREDICTIONS
+            if not path.is_file():
+                raise CaseError(f"{path}: missing; fold {fold} of {name} is not finished.")
+            table = pd.read_csv(path, dtype={"case_id": str})
+            tables.append(
+                _with_threshold(table[table["part"] == "test"], table[table["part"] == "train"], name, fold)
+            )
+    return pd.concat(tables, ignore_index=True)
+
+
+def case_measures(study: Study) -> pd.DataFrame:
+    """Per case: TMTV, Dmax, SUVmax of the reader's lesions, and the Dice that the network's grid allows at most."""
+    path = study.out / "measures.csv"
+    if path.is_file():
+        known = pd.read_csv(path, dtype={"case_id": str})
+        if sorted(known["case_id"]) == [row["case_id"] for row in study.rows]:
+            return known
+    rows = []
+    with progress("measures", len(study.rows)) as advance:
+        for row in study.rows:
+            case, arrays = load_case(study.data / row["case_id"]), study.arrays[row["case_id"]]
+            ceiling = segmentation_metrics(case, arrays, arrays.read_truth().astype(np.float32))
+            rows.append(
+                {"case_id": case.case_id, **measure(case), "dice_ceiling": ceiling.get("dice", math.nan)}
+            )
+            advance(1)
+    table = pd.DataFrame(rows)
+    write_csv(path, table)
+    return table
+
+
+def rival_predictions(study: Study, measures: pd.DataFrame) -> pd.DataFrame:
+    """Logistic and Cox regressions on TMTV, Dmax, SUVmax, in the same folds."""
+    cohort = cohort_frame(study.rows).merge(measures, on="case_id")
+    rivals = {
+        "tmtv": lambda train, test: logistic_scores(train, test, ["tmtv_ml"]),
+        "logistic": logistic_scores,
+        "cox": cox_scores,
+    }
+    tables = []
+    for name, scores in rivals.items():
+        for fold in range(1, study.config.folds + 1):
+            tested = cohort["case_id"].map(study.folds) == fold
+            train, test = cohort[~tested].copy(), cohort[tested].copy()
+            if train.dropna(subset=["efs2y_event", *MEASURES]).empty:
+                continue
+            both = [part.assign(probability=scores(train, part)) for part in (train, test)]
+            tables.append(_with_threshold(both[1], both[0], name, fold))
+    kept = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["probability"])
+    return kept.dropna(subset=["probability"])
+
+
+def image_scores(study: Study, phantom: Path) -> dict[str, float]:
+    """What the image of each phantom tells of its outcome, from the folder that `tmtv phantom` wrote.
+
+    Raises
+    ------
+    CaseError
+        A case of the cohort is not a phantom of that folder.
+    """
+    scores = {}
+    for row in study.rows:
+        truth = read_json(phantom / "truth" / row["case_id"] / "phantom.json")
+        if "image_score" not in truth:
+            raise CaseError(f"{phantom}: case {row['case_id']} has no image_score; make the phantoms again.")
+        scores[row["case_id"]] = float(truth["image_score"])
+    return scores
+
+
+def oracle_predictions(study: Study, scores: dict[str, float]) -> pd.DataFrame:
+    """The true chance of an event given the image, as if it were a model: none is better, but by luck."""
+    table = cohort_frame(study.rows)
+    table["probability"] = event_probability(table["case_id"].map(scores).to_numpy(float))
+    table["fold"] = table["case_id"].map(study.folds)
+    parts = [
+        _with_threshold(table[table["fold"] == k], table[table["fold"] != k], ORACLE, k)
+        for k in range(1, study.config.folds + 1)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def cohort_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """cohort.csv as a data frame; missing numbers are NaN."""
+    table = pd.DataFrame(list(rows))
+    numbers = ["efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event"]
+    return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table whole or not at all."""
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def _with_threshold(test: pd.DataFrame, train: pd.DataFrame, model: str, fold: int) -> pd.DataFrame:
+    known = train.dropna(subset=["efs2y_event", "probability"])
+    threshold = youden_threshold(known["efs2y_event"], known["probability"]) if len(known) else math.nan
+    columns: dict[str, Any] = {"model": model, "fold": fold, "threshold": threshold}
+    wanted = ["model", "fold", "case_id", "efs2y_event", "probability", "threshold", *COLUMNS[4:]]
+    return test.assign(**columns).reindex(columns=wanted)

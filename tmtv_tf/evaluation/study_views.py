@@ -14,7 +14,7 @@ from tmtv_tf.evaluation.mip import png
 TRUTH_COLOUR = (0.0, 0.447, 0.698)
 PREDICTION_COLOUR = (0.91, 0.349, 0.047)
 SUV_RANGE = (0.0, 0.3)  # of the network's input, where 1 is SUV 25
-SMALLEST_SURFACE = 1  # voxels
+COLUMN_INCH, ROW_INCH = 2.1, 4.2  # of one rendering
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,16 @@ def rendering_figure(
 
     columns = max(len(masks) for _, masks in cases)
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.1 * columns, 4.2 * len(cases)), dpi=DPI)
+        figure = Figure(figsize=(COLUMN_INCH * columns, ROW_INCH * len(cases)), dpi=DPI)
         parts = figure.subfigures(len(cases), 1, squeeze=False)[:, 0]
         for part, (title, masks), outline in zip(parts, cases, body, strict=True):
             part.suptitle(title, fontsize=9, fontweight="bold", x=0.01, y=0.985, ha="left")
             for column, (name, mask) in enumerate(masks.items()):
-                axes = part.add_axes(
-                    (column / columns, 0, 1 / columns, 0.87), projection="3d", computed_zorder=False
-                )
+                # A 3-D view fills a square and clips what lies outside: as wide as high, over its neighbours.
+                side = 0.87 * ROW_INCH / (COLUMN_INCH * columns)
+                box = ((column + 0.5) / columns - side / 2, 0, side, 0.87)
+                axes = part.add_axes(box, projection="3d", computed_zorder=False)
+                axes.patch.set_alpha(0)
                 axes.set_axis_off()
                 part.text(
                     (column + 0.5) / columns, 0.93, "\n".join(_wrap(name)), fontsize=8, ha="center", va="top"
@@ -129,11 +131,11 @@ def _show(axes, volume: npt.NDArray, axis: int, extent: npt.NDArray, low: float,
 
 
 def _render(axes, mask, body, spacing_mm, colour) -> None:  # noqa: ANN001
-    """Shaded lesion surface before the body's coronal silhouette; seen from the front, slightly from the side."""
+    """Shaded lesion surface before the body's coronal silhouette; seen from the front."""
     shape_mm = np.array(mask.shape) * spacing_mm
-    silhouette = body.any(axis=1).astype(float)
-    z = (np.arange(mask.shape[0]) + 0.5) * spacing_mm[0]
-    x = (np.arange(mask.shape[2]) + 0.5) * spacing_mm[2]
+    silhouette = np.pad(body.any(axis=1), 1).astype(float)  # closed where the body leaves the crop
+    z = (np.arange(-1, mask.shape[0] + 1) + 0.5) * spacing_mm[0]
+    x = (np.arange(-1, mask.shape[2] + 1) + 0.5) * spacing_mm[2]
     if 0 < silhouette.sum() < silhouette.size:
         grid_x, grid_z = np.meshgrid(x, z)
         axes.contour(
@@ -146,7 +148,7 @@ def _render(axes, mask, body, spacing_mm, colour) -> None:  # noqa: ANN001
             colors="#999999",
             linewidths=0.8,
         )
-    if mask.sum() >= SMALLEST_SURFACE:
+    if mask.any():
         vertices, faces = _surface(mask, spacing_mm)
         axes.plot_trisurf(
             vertices[:, 2],
@@ -160,8 +162,9 @@ def _render(axes, mask, body, spacing_mm, colour) -> None:  # noqa: ANN001
     axes.set_xlim(0, shape_mm[2])
     axes.set_ylim(0, shape_mm[1])
     axes.set_zlim(0, shape_mm[0])
-    axes.set_box_aspect((shape_mm[2], shape_mm[1], shape_mm[0]), zoom=1.5)
-    axes.view_init(elev=8, azim=-75)
+    axes.set_box_aspect((shape_mm[2], shape_mm[1], shape_mm[0]), zoom=1.04)
+    axes.view_init(elev=0, azim=-90)
+    axes.set_proj_type("ortho")  # so that a lesion lies where the silhouette has it
 
 
 def _surface(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]):

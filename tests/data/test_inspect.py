@@ -78,8 +78,13 @@ def test_table_of_the_command(tmp_path: Path, tmtv: Callable[..., Done]) -> None
     (tmp_path / "a Hidden letter.docx").write_bytes(b"PK" * 100)
     done = tmtv(tmp_path, "--sul")
     assert done.returncode == 0
-    for text in ("use", "0.0004", "computed back from every frame", "no ATTN", "SUL = SUV *"):
+    for text in ("0.0004", "computed back from every frame", "no ATTN", "SUL = SUV *"):
         assert text in done.stdout
+    heads = [cell.strip() for cell in done.stdout.split("┃")[1:9]]
+    assert heads == ["", "Use", "Modality", "No.", "Slices", "Spacing z y x, mm", "Units", "SUV factor"]
+    in_use = next(line for line in done.stdout.splitlines() if " yes " in line and " PT " in line)
+    cells = [cell.strip() for cell in in_use.split("│")[2:8]]
+    assert cells == ["yes", "PT", "3", "4", "3 2 2.5", "BQML"]
     assert "Hidden" not in done.stdout
 
 

@@ -104,6 +104,7 @@ def print_report(report: Report) -> None:
         )
         for column in (
             "",
+            "Use",
             "Modality",
             "No.",
             "Slices",
@@ -117,7 +118,7 @@ def print_report(report: Report) -> None:
             spacing = row["spacing_mm"] or ()
             table.add_row(
                 str(index),
-                "use" if row["selected"] else "",
+                "yes" if row["selected"] else "",
                 row["modality"],
                 str(row["series_number"] if row["series_number"] is not None else ""),
                 str(row["n_slices"]),

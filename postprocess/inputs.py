@@ -20,6 +20,8 @@ from postprocess.orientation import to_canonical
 REFUSE_OVERLAP_BELOW = 0.5
 WARN_OVERLAP_BELOW = 0.9
 SUV_IMPLAUSIBLE = 500.0
+# Labels stored with a scale factor come back a little off.
+MASK_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class MapFile:
     Attributes
     ----------
     path : NIfTI, NRRD, MetaImage, or nnU-Net's `.npz` (keys `probabilities` or `softmax`, (C, Z, Y, X))
-    is_mask : voxels that are not 0 (or whose value is in `mask_labels`) are the mask
+    is_mask : voxels that are not 0 (or whose value is in `mask_labels`) are the mask; whole numbers from 0 on
     reference : image whose grid the `.npz` has; the PET if None
     channel : class of the `.npz` that is lesion; needed if it has more than two
     """
@@ -67,7 +69,8 @@ def read_case(found: MapFile, suv_path: str | os.PathLike[str], threshold: float
     suv = to_canonical(pet)
     stored = _read_softmax(found, pet) if found.path.suffix == ".npz" else read_image(found.path)
     if found.is_mask:
-        stored = _mask(stored, found)
+        labelled, stored = stored, _mask(stored, found)
+        warnings += _check_labels(labelled, stored, found)
     elif stored.array.size:
         try:
             require_probability(float(stored.array.min()), float(stored.array.max()))
@@ -116,10 +119,31 @@ def _read_softmax(found: MapFile, pet: Image) -> Image:
 
 
 def _mask(image: Image, found: MapFile) -> Image:
-    if image.array.dtype.kind == "f" and not np.isfinite(image.array).all():
-        raise ImageError(f"{found.path}: the mask holds NaN or infinite values.")
+    values = image.array
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise ImageError(f"{found.path}: the mask holds NaN or infinite values.")
+        whole = np.rint(values)
+        fraction = np.abs(values - whole) > MASK_ROUNDING
+        if fraction.any():
+            raise ImageError(
+                f"{found.path}: a mask holds whole numbers. Received: {values[fraction][0]:g}. "
+                "A probability map belongs to --probability."
+            )
+        values = whole
+    if values.dtype.kind in "if" and values.size and values.min() < 0:
+        raise ImageError(f"{found.path}: a mask holds no negative values. Received: {values.min():g}.")
     labels: Sequence[int] = found.mask_labels
-    return image.with_array(np.isin(image.array, labels) if labels else image.array != 0)
+    return image.with_array(np.isin(values, labels) if labels else values != 0)
+
+
+def _check_labels(image: Image, mask: Image, found: MapFile) -> list[str]:
+    """A label image with none of the labels asked for may be a patient without lesions, or a wrong label."""
+    if not found.mask_labels or mask.array.any() or not image.array.any():
+        return []
+    held = ", ".join(f"{value:g}" for value in np.unique(image.array)[:10] if value)
+    asked = ", ".join(map(str, found.mask_labels))
+    return [f"{found.path.name}: no voxel has the label {asked}; the image holds {held}."]
 
 
 def _check_suv(image: Image, path: str | os.PathLike[str]) -> list[str]:

@@ -184,6 +184,30 @@ def test_masks_and_label_images(tmp_path: Path) -> None:
     assert run(tmp_path / "c", labels, suv, is_mask=True, mask_labels=(3,))["methods"] == expected
     with pytest.raises(ImageError, match="--mask"):
         run(tmp_path / "d", labels, suv)
+    scaled = Image(mask.array * np.float32(1 + 1e-6), GRID)  # a label stored with a scale factor
+    assert run(tmp_path / "e", scaled, suv, is_mask=True, mask_labels=(1,))["methods"] == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [(np.float32([0, 1, 0.37]), "0.37.*--probability"), (np.int16([0, 1, -1]), "negative.*-1")],
+)
+def test_masks_that_are_none(tmp_path: Path, values: np.ndarray, says: str) -> None:
+    _, suv = pair()
+    mask = Image(np.resize(values, GRID.shape), GRID)
+    with pytest.raises(ImageError, match=says):
+        run(tmp_path, mask, suv, is_mask=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_label_that_no_voxel_has_is_warned_of(tmp_path: Path) -> None:
+    probability, suv = pair()
+    labels = Image((probability.array > 0.5) * np.uint8(2), GRID)
+    result = run(tmp_path / "a", labels, suv, is_mask=True, mask_labels=(5,))
+    assert result["methods"]["raw"]["tmtv_ml"] == 0
+    assert result["warnings"] == ["probability.nii.gz: no voxel has the label 5; the image holds 2."]
+    empty = labels.with_array(labels.array * 0)
+    assert run(tmp_path / "b", empty, suv, is_mask=True, mask_labels=(5,))["warnings"] == []
 
 
 def test_npz_of_nnunet(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class MapFile:
     Attributes
     ----------
     path : NIfTI, NRRD, MetaImage, or nnU-Net's `.npz` (keys `probabilities` or `softmax`, (C, Z, Y, X))
-    is_mask : voxels that are not 0 (or whose value is in `mask_labels`) are the mask; whole numbers from 0 on
+    is_mask : voxels that are not 0 (or whose value is in `mask_labels`) are the mask; whole
+        numbers from 0 on, or 0 and one other value
     reference : image whose grid the `.npz` has; the PET if None
     channel : class of the `.npz` that is lesion; needed if it has more than two
     """
@@ -125,12 +126,13 @@ def _mask(image: Image, found: MapFile) -> Image:
             raise ImageError(f"{found.path}: the mask holds NaN or infinite values.")
         whole = np.rint(values)
         fraction = np.abs(values - whole) > MASK_ROUNDING
-        if fraction.any():
+        if not fraction.any():
+            values = whole
+        elif np.ptp(values[values != 0]) > 0:
             raise ImageError(
-                f"{found.path}: a mask holds whole numbers. Received: {values[fraction][0]:g}. "
+                f"{found.path}: a mask holds whole numbers, or 0 and one other. Received: {values[fraction][0]:g}. "
                 "A probability map belongs to --probability."
             )
-        values = whole
     if values.dtype.kind in "if" and values.size and values.min() < 0:
         raise ImageError(f"{found.path}: a mask holds no negative values. Received: {values.min():g}.")
     labels: Sequence[int] = found.mask_labels

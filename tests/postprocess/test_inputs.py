@@ -186,6 +186,8 @@ def test_masks_and_label_images(tmp_path: Path) -> None:
         run(tmp_path / "d", labels, suv)
     scaled = Image(mask.array * np.float32(1 + 1e-6), GRID)  # a label stored with a scale factor
     assert run(tmp_path / "e", scaled, suv, is_mask=True, mask_labels=(1,))["methods"] == expected
+    two_values = Image(mask.array * np.float32(1 / 255), GRID)
+    assert run(tmp_path / "f", two_values, suv, is_mask=True)["methods"] == expected
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_pet_and_ct_of_one_frame_of_reference(tmp_path: Path) -> None:
     [
         ({"CorrectedImage": ["DECY", "SCAT"]}, "no ATTN"),
         ({"CorrectedImage": None}, "CorrectedImage (0028,0051) is missing"),
+        ({"CorrectedImage": None}, "choose the series by its UID"),
         ({"SeriesType": ["STATIC", "REPROJECTION"]}, "projection"),
         ({"ImageType": ["DERIVED", "SECONDARY", "MIP"]}, "projection"),
         ({"SeriesType": ["DYNAMIC", "IMAGE"]}, "SeriesType (0054,1000) is DYNAMIC"),

@@ -216,7 +216,10 @@ def _unfit_pet(series: Series) -> str | None:
     if len(series.instances) < 2:
         return "a single slice"
     if not corrected:
-        return "CorrectedImage (0028,0051) is missing: nothing says that attenuation was corrected"
+        return (
+            "CorrectedImage (0028,0051) is missing: nothing says that attenuation was corrected "
+            "(it must hold ATTN; if you know that it was, choose the series by its UID)"
+        )
     if "ATTN" not in corrected:
         return "not attenuation-corrected: CorrectedImage (0028,0051) has no ATTN"
     units = tag_values(series.header, "Units")

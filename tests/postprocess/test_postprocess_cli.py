@@ -172,7 +172,7 @@ def test_editing_from_the_command_line(tmp_path: Path) -> None:
 
 def test_split_only(tmp_path: Path) -> None:
     maps, suvs = make_pair(tmp_path / "p")
-    done = run("--mask", maps, "--suv", suvs, "--out", tmp_path / "out", "--split-only", "--case-id", "x")
+    done = run("-p", maps, "--suv", suvs, "--out", tmp_path / "out", "--split-only", "--case-id", "x")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "out" / "x").iterdir()) == [
         "lesions_parts.csv",

@@ -99,6 +99,10 @@ def test_a_case_twice_is_refused(tmp_path):
         ({"efs2y_event": "0", "pfs_event": "1", "pfs_months": "10"}, "pfs_event is 1 at 10 months"),
         ({"efs2y_event": "0", "os_event": "1", "os_months": "24"}, "os_event is 1 at 24 months"),
         ({"efs2y_event": "0", "os_event": "0", "os_months": "12"}, "followed for 12 months only"),
+        (
+            {"efs2y_event": "0", "pfs_event": "0", "pfs_months": "16", "os_event": "0", "os_months": "26"},
+            "followed for 16 months only",
+        ),
     ],
 )
 def test_values_that_cannot_be_are_refused(values, message):

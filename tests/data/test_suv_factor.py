@@ -80,8 +80,12 @@ def test_none_takes_each_slice_by_its_own_frame() -> None:
     assert suv_bw_factor(replace(header, slices=BEDS[:1] * 2)).single_factor == pytest.approx(expected[0])
 
 
-def test_none_with_decay_corrected_pixels_is_a_contradiction() -> None:
-    refused(replace(START, decay_correction="NONE"), "DECY", "DecayCorrection (0054,1102)")
+def test_none_with_decy_is_worth_a_warning() -> None:
+    found = suv_bw_factor(replace(START, decay_correction="NONE"))
+    assert any("DECY" in w and "too high" in w for w in found.warnings)
+    silent = suv_bw_factor(replace(START, decay_correction="NONE", corrected_image=("ATTN",)))
+    assert found.factor == silent.factor
+    assert not any("DECY" in w for w in silent.warnings)
 
 
 @pytest.mark.parametrize("value", [None, "", "MAYBE"])

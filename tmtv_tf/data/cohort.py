@@ -102,8 +102,8 @@ def check_outcome(row: Row, where: str) -> None:
         for name, months, event in (("pfs", pfs, pfs_event), ("os", os_, os_event)):
             if event == 1 and months is not None and months <= 24:
                 raise CaseError(f"{where}: efs2y_event is 0 but {name}_event is 1 at {months:g} months.")
-        followed = max((months for months in (pfs, os_) if months is not None), default=24.0)
-        if followed < 24:
+        followed = pfs if pfs is not None else os_  # alive at 24 months is not yet free of progression
+        if followed is not None and followed < 24:
             raise CaseError(
                 f"{where}: efs2y_event is 0 but the patient was followed for {followed:g} months only; "
                 "leave it empty."

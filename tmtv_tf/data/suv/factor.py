@@ -197,9 +197,9 @@ def _from_activity(
         raise refusal(header, f"{ATTRIBUTES['decay_correction']} is {decay}; it must be START, ADMIN or NONE")
     has_decy = "DECY" in header.corrected_image
     if has_decy and decay == "NONE":
-        raise refusal(
-            header,
-            f"CorrectedImage (0028,0051) holds DECY, but {ATTRIBUTES['decay_correction']} is NONE: a contradiction",
+        warnings.append(
+            "CorrectedImage (0028,0051) holds DECY although DecayCorrection is NONE: DecayCorrection counts, and SUV "
+            "is too high if the image was decay-corrected after all."
         )
     if not has_decy and decay != "NONE":
         warnings.append(f"CorrectedImage (0028,0051) has no DECY although DecayCorrection is {decay}.")

@@ -93,6 +93,8 @@ class Keep(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
+        rate = self.model.optimizer.learning_rate
+        logs.setdefault("learning_rate", float(keras.ops.convert_to_numpy(rate)))
         value = logs.get(self.monitor)
         if value is None:
             raise TrainingError(

@@ -14,7 +14,6 @@ from tmtv_tf.data.cohort import Row, patient_of, read_cohort, read_table, write_
 from tmtv_tf.errors import CaseError
 
 FOLD_COLUMNS = ("case_id", "patient_key", "efs2y_event", "fold")
-EVENT_MONTHS = 24.0
 
 
 def read_outcomes(cases: str | os.PathLike[str]) -> list[Row]:
@@ -28,29 +27,9 @@ def read_outcomes(cases: str | os.PathLike[str]) -> list[Row]:
     path = Path(cases) / "cohort.csv"
     read_table(path, "case_id", "efs2y_event")  # refuses a table without the column
     rows = read_cohort(cases)
-    for row in rows:
-        check_label(row)
     if all(row["efs2y_event"] is None for row in rows):
         raise CaseError(f"{path}: efs2y_event is empty for every case; there is no outcome to learn.")
     return rows
-
-
-def check_label(row: Row) -> None:
-    """Refuse a label that the follow-up contradicts: 0 needs 24 months of progression-free follow-up.
-
-    Raises
-    ------
-    CaseError
-        `efs2y_event` = 0 with an event before 24 months, or with the patient censored before 24 months.
-    """
-    months, event = row.get("pfs_months"), row.get("pfs_event")
-    if row.get("efs2y_event") != 0 or months is None or months >= EVENT_MONTHS:
-        return
-    what = "an event" if event == 1 else "censored"
-    raise CaseError(
-        f"Case {row['case_id']}: efs2y_event is 0 but the patient is {what} at {months:g} months"
-        + ("." if event == 1 else "; leave it empty.")
-    )
 
 
 def make_folds(rows: Sequence[Row], count: int = 5, seed: int = 0) -> dict[str, int]:

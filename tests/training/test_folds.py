@@ -99,7 +99,7 @@ def test_outcomes_that_contradict_themselves_are_refused(tmp_path, line, message
 def test_censored_before_two_years_is_refused_although_the_patient_lived_on(tmp_path):
     header = "case_id,efs2y_event,pfs_months,pfs_event,os_months,os_event"
     cases = write_cohort_text(tmp_path, header, "c1,1,5,1,40,0", "c2,0,12,0,40,0")
-    with pytest.raises(CaseError, match="c2.*censored at 12 months"):
+    with pytest.raises(CaseError, match="c2.*followed for 12 months only"):
         read_outcomes(cases)
 
 

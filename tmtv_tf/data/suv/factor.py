@@ -168,7 +168,10 @@ def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warning
         factor = weight_kg * 1000 / (surface_m2 * 1e4)
     else:
         values["sex"] = patient_sex(header)
-        factor = weight_kg / lean_body_mass_kg(suv_type, weight_kg, height_m, values["sex"])
+        try:
+            factor = weight_kg / lean_body_mass_kg(suv_type, weight_kg, height_m, values["sex"])
+        except SuvError as error:
+            raise refusal(header, str(error).rstrip(".")) from error
     return SuvFactor(factor, f"{units}: already SUV by {suv_type}, brought to body weight", values=values)
 
 

@@ -111,7 +111,8 @@ def lean_body_mass_kg(formula: str, weight_kg: float, height_m: float, sex: str)
         raise SuvError(f"No such lean body mass: {formula!r}; known are {', '.join(LEAN_BODY_MASSES)}.")
     if mass <= 0:
         raise SuvError(
-            f"{formula} of {weight_kg} kg and {height_m} m is {mass:.1f} kg: outside its validity."
+            f"PatientSize (0010,1020) {height_m} m with PatientWeight (0010,1030) {weight_kg} kg gives a {formula} "
+            f"mass of {mass:.1f} kg: outside its validity."
         )
     return mass
 

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tmtv_tf.data.grid import ModelGrid
 from tmtv_tf.errors import ParameterError
 
+PACKAGED = Path(__file__).parent / "configs"
+
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
@@ -95,6 +97,11 @@ C = TypeVar("C", bound=Strict)
 def read_config(path: str | Path, kind: type[C]) -> C:
     """Read a YAML file as a configuration of this kind.
 
+    Parameters
+    ----------
+    path : a file; a bare file name that is not in the working folder is one of those that come with the package
+        (`training/configs`).
+
     Raises
     ------
     ParameterError
@@ -102,9 +109,10 @@ def read_config(path: str | Path, kind: type[C]) -> C:
     """
     path = Path(path)
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = yaml.safe_load(_find(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ParameterError(f"{path}: no such file.") from error
+        names = ", ".join(sorted(item.name for item in PACKAGED.glob("*.yaml")))
+        raise ParameterError(f"{path}: no such file. With the package come {names}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParameterError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from error
     try:
@@ -115,6 +123,11 @@ def read_config(path: str | Path, kind: type[C]) -> C:
             for item in error.errors()
         )
         raise ParameterError(f"{path}: {problems}.") from error
+
+
+def _find(path: Path) -> Path:
+    packaged = PACKAGED / path.name
+    return packaged if path.parent == Path() and not path.exists() and packaged.is_file() else path
 
 
 def _reason(item) -> str:

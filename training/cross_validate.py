@@ -12,7 +12,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def cross_validate(
-    config: Annotated[Path, typer.Option(help="YAML file, e.g. training/configs/multitask_paper.yaml.")],
+    config: Annotated[
+        Path,
+        typer.Option(
+            help="YAML file, or the name of a packaged one: multitask_paper.yaml, study_small.yaml."
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
     out: Annotated[Path, typer.Option(help="Folder of the study; what is done there is not done again.")],
     model: Annotated[

@@ -12,7 +12,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def train(
-    config: Annotated[Path, typer.Option(help="YAML file, e.g. training/configs/multitask_paper.yaml.")],
+    config: Annotated[
+        Path, typer.Option(help="YAML file, or the name of a packaged one: multitask_paper.yaml.")
+    ],
     data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
     out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
     model: Annotated[

@@ -66,7 +66,9 @@ class Config(FitConfig):
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def train(
-    config: Annotated[Path, typer.Option(help="YAML file; see training/configs.")],
+    config: Annotated[
+        Path, typer.Option(help="YAML file, or the name of a packaged one: vnet_paper.yaml, demo.yaml.")
+    ],
     data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
     out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ def test_a_mistake_is_named(tmp_path, text, message):
         read_config(tmp_path / "c.yaml", Config)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ParameterError, match="no such file"):
-        read_config(tmp_path / "absent.yaml", Config)
+def test_a_missing_file_is_named_with_those_that_there_are(tmp_path):
+    names = ", ".join(sorted(path.name for path in CONFIGS.glob("*.yaml")))
+    for path in (tmp_path / "absent.yaml", Path("absent.yaml"), tmp_path / "demo.yaml"):
+        with pytest.raises(
+            ParameterError, match=rf"^{path}: no such file\. With the package come {names}\.$"
+        ):
+            read_config(path, Config)
+
+
+def test_a_bare_name_is_found_in_the_working_folder_then_in_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert read_config("demo.yaml", Config) == read_config(CONFIGS / "demo.yaml", Config)
+    Path("demo.yaml").write_text("epochs: 3")
+    assert read_config("demo.yaml", Config).epochs == 3
+
+
+def test_the_wheel_holds_the_configurations():
+    setup = ConfigParser()
+    setup.read(CONFIGS.parents[1] / "setup.cfg")
+    patterns = setup["options.package_data"]["training"].split(",")
+    assert {path for pattern in patterns for path in CONFIGS.parent.glob(pattern)} == set(CONFIGS.iterdir())

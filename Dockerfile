@@ -9,44 +9,39 @@ ARG BASE_IMAGE=python:3.12-slim-bookworm
 FROM ${BASE_IMAGE} AS base
 ENV PATH=/opt/tmtv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 MPLCONFIGDIR=/tmp/matplotlib
-RUN python3 -m venv /opt/tmtv && useradd --create-home --uid 1000 tmtv && mkdir /data && chown tmtv /data
-WORKDIR /src
-COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE ./
-
-# Dependencies first: a change of the source does not install them again.
-FROM base AS postprocess-dependencies
-RUN mkdir postprocess tmtv_tf training && pip install -c constraints.txt '.[codecs,cluster]' && pip uninstall -y tmtv-tf
-FROM base AS cpu-dependencies
-RUN mkdir postprocess tmtv_tf training && pip install -c constraints.txt '.[codecs,cluster,cpu]' && pip uninstall -y tmtv-tf
-FROM base AS gpu-dependencies
-RUN mkdir postprocess tmtv_tf training && pip install -c constraints.txt '.[codecs,cluster,gpu]' && pip uninstall -y tmtv-tf
-
-FROM postprocess-dependencies AS postprocess
-COPY postprocess postprocess
-COPY tmtv_tf tmtv_tf
-COPY training training
-RUN pip install --no-deps -c constraints.txt .
-USER tmtv
+RUN python3 -m venv /opt/tmtv && useradd --create-home --uid 1000 tmtv && install -d -o tmtv /data
+# The key of the case ids (docs/prepare.md) lies in the mounted folder, and so outlives the container.
+ENV XDG_CONFIG_HOME=/data/.config
+COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE /src/
 WORKDIR /data
-ENTRYPOINT ["tmtv-postprocess"]
-CMD ["--help"]
+
+# Dependencies first, of a package that is still empty: a change of the source does not install them again.
+FROM base AS postprocess-dependencies
+RUN pip install -c /src/constraints.txt '/src[codecs,cluster]'
+FROM postprocess-dependencies AS cpu-dependencies
+RUN pip install -c /src/constraints.txt '/src[cpu]'
+FROM postprocess-dependencies AS gpu-dependencies
+RUN pip install -c /src/constraints.txt '/src[gpu]'
+
+# The package itself, as it will lie in /opt/tmtv.
+FROM base AS package
+COPY . /src
+RUN pip install --no-deps --prefix /package /src
 
 FROM cpu-dependencies AS cpu
-COPY postprocess postprocess
-COPY tmtv_tf tmtv_tf
-COPY training training
-RUN pip install --no-deps -c constraints.txt .
+COPY --from=package /package /opt/tmtv
 USER tmtv
-WORKDIR /data
 CMD ["tmtv", "--help"]
 
 FROM gpu-dependencies AS gpu
-COPY postprocess postprocess
-COPY tmtv_tf tmtv_tf
-COPY training training
-RUN pip install --no-deps -c constraints.txt .
+COPY --from=package /package /opt/tmtv
 USER tmtv
-WORKDIR /data
 CMD ["tmtv", "--help"]
 
 FROM gpu AS train
+
+FROM postprocess-dependencies AS postprocess
+COPY --from=package /package /opt/tmtv
+USER tmtv
+ENTRYPOINT ["tmtv-postprocess"]
+CMD ["--help"]

@@ -1,38 +1,115 @@
-"""Tried inside an image: one sphere of known volume through `tmtv-postprocess`; TensorFlow only where it belongs."""
+"""Tried inside an image: the chain of the README on six coarse phantoms, as far as the image goes.
+
+python smoke.py postprocess|cpu|gpu EMPTY_FOLDER
+"""
 
 import importlib.util
 import json
 import subprocess
 import sys
-import tempfile
+from importlib.metadata import distributions
 from pathlib import Path
 
-import numpy as np
+target, folder = sys.argv[1], Path(sys.argv[2])
+TINY = """
+epochs: 2
+grid: {shape: [64, 32, 32], spacing_mm: [16, 16, 16]}
+model: {filters: 2, convolutions: [1, 1], bottom_convolutions: 1, kernel_size: 3}
+optimizer: {name: adam, learning_rate: 0.01}
+"""
 
-from postprocess.image import Geometry, Image, write_image
 
-target = sys.argv[1]
-folder = Path(tempfile.mkdtemp())
-z, y, x = np.ogrid[:40, :40, :40]
-inside = (z - 20) ** 2 + (y - 20) ** 2 + (x - 20) ** 2 <= 64
-geometry = Geometry((40, 40, 40), (4.0, 4.0, 4.0))
-write_image(folder / "case" / "probability.nii.gz", Image(inside.astype(np.float32), geometry))
-write_image(folder / "case" / "pet.nii.gz", Image(np.where(inside, 8, 1).astype(np.float32), geometry))
-command = ["tmtv-postprocess", "--probability", str(folder / "case" / "probability.nii.gz")]
-command += ["--suv", str(folder / "case" / "pet.nii.gz"), "--out", str(folder / "out")]
-subprocess.run(command, check=True)
-result = json.loads((folder / "out" / "case" / "tmtv.json").read_text())
-expected_ml = inside.sum() * 0.064
-for method, measures in result["methods"].items():
-    if abs(measures["tmtv_ml"] - expected_ml) > 1e-6 * expected_ml or measures["lesion_count"] != 1:
-        sys.exit(f"{method}: {measures}, expected one lesion of {expected_ml} mL")
+def run(*command, status=0):
+    """Run it; leave unless it exits with this status. Returns what it printed."""
+    done = subprocess.run(
+        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    print("$", *command, "\n" + done.stdout, flush=True)
+    check(done.returncode == status, f"exit status {done.returncode}")
+    return done.stdout
+
+
+def check(holds, complaint):
+    if not holds:
+        sys.exit(f"{target}: {complaint}")
+
+
+def tmtv_ml(results, method):
+    """TMTV of every case, by case id."""
+    files = sorted((folder / results).glob("*/tmtv.json"))
+    return {file.parent.name: json.loads(file.read_text())["methods"][method]["tmtv_ml"] for file in files}
+
+
+for command in (
+    ["tmtv"],
+    ["tmtv-postprocess"],
+    *(["tmtv", c] for c in ("inspect", "prepare", "predict", "evaluate")),
+):
+    run(*command, "--help")
 has_tensorflow = importlib.util.find_spec("tensorflow") is not None
-if has_tensorflow == (target == "postprocess"):
-    sys.exit(f"{target}: TensorFlow installed: {has_tensorflow}")
+check(has_tensorflow == (target != "postprocess"), f"TensorFlow installed: {has_tensorflow}")
+
+# DICOM -> SUV and truth; the truth sent through the post-processing gives back the readers' volume.
+run("tmtv", "phantom", folder / "phantom", "--cases", 6, "--voxel-mm", 10)
+cases = folder / "cases"
+run("tmtv", "prepare", folder / "phantom/dicom", "--out", cases, "--clinical", folder / "phantom/cohort.csv",
+    "--no-model-grid", "--workers", 2)  # fmt: skip
+check((Path("/data/.config/tmtv/key")).is_file(), "the key of the case ids does not lie under /data")
+for case in cases.glob("phantom_*"):
+    run("tmtv-postprocess", "--mask", case / "reference_4.0.nii.gz", "--suv", case / "pet.nii.gz", "--out",
+        folder / "truth", "--case-id", case.name, "-m", "4.0")  # fmt: skip
+from postprocess.image import read_image  # noqa: E402
+
+for case_id, volume_ml in tmtv_ml("truth", "4.0").items():
+    reference = read_image(cases / case_id / "reference_4.0.nii.gz")
+    expected_ml = reference.array.sum() * reference.geometry.voxel_ml
+    check(abs(volume_ml - expected_ml) < 1e-6 * expected_ml, f"{case_id}: {volume_ml} mL, not {expected_ml}")
+check(len(tmtv_ml("truth", "4.0")) == 6, "not every phantom has a result")
+
+# A configuration that is there by its name alone, and one that is not.
+train = [sys.executable, "-m", "training.train_vnet", "--data", cases, "--out", folder / "model", "--config"]
 if has_tensorflow:
-    import keras
+    check(
+        "With the package come demo.yaml" in run(*train, "absent.yaml", status=2), "no list of configurations"
+    )
+    from training.config import read_config
+    from training.train_vnet import Config, build
 
-    from tmtv_tf.models.vnet import vnet
+    check(
+        build(read_config("vnet_paper.yaml", Config)).count_params() == 10_986_489,
+        "not the V-Net of the paper",
+    )
 
-    print("Keras", keras.__version__, "V-Net parameters:", vnet((16, 16, 16, 2)).count_params())
-print(f"{target}: smoke test passed ({sorted(result['methods'])}, {expected_ml:.1f} mL each)")
+    (folder / "tiny.yaml").write_text(TINY)
+    check("CPU" in run(*train, folder / "tiny.yaml"), "the device is not said")
+    check(len((folder / "model/log.csv").read_text().splitlines()) == 3, "not two epochs")
+    run("tmtv", "predict", cases, "--model", folder / "model/best.keras", "--out", folder / "probability")
+    run(
+        "tmtv-postprocess",
+        "--probability",
+        folder / "probability",
+        "--suv",
+        cases,
+        "--out",
+        folder / "results",
+    )
+    check(len(tmtv_ml("results", "raw")) == 6, "not every phantom has a result")
+    run("tmtv", "evaluate", folder / "results", "--cases", cases, "--out", folder / "report")
+
+if target == "gpu":
+    import tensorflow as tf
+
+    built_for = tf.sysconfig.get_build_info()
+    check(built_for["is_cuda_build"], "TensorFlow without CUDA")
+    print(
+        "TensorFlow",
+        tf.__version__,
+        "built for CUDA",
+        built_for["cuda_version"],
+        "cuDNN",
+        built_for["cudnn_version"],
+    )
+    print(
+        *sorted(f"{d.name}=={d.version}" for d in distributions() if d.name.startswith("nvidia-")), sep="\n"
+    )
+print(f"{target}: smoke test passed")

@@ -5,6 +5,7 @@ python smoke.py postprocess|cpu|gpu EMPTY_FOLDER
 
 import importlib.util
 import json
+import shlex
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -19,12 +20,10 @@ optimizer: {name: adam, learning_rate: 0.01}
 """
 
 
-def run(*command, status=0):
+def run(command, status=0):
     """Run it; leave unless it exits with this status. Returns what it printed."""
-    done = subprocess.run(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    print("$", *command, "\n" + done.stdout, flush=True)
+    done = subprocess.run(shlex.split(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    print(f"$ {command}\n{done.stdout}", flush=True)
     check(done.returncode == status, f"exit status {done.returncode}")
     return done.stdout
 
@@ -40,75 +39,53 @@ def tmtv_ml(results, method):
     return {file.parent.name: json.loads(file.read_text())["methods"][method]["tmtv_ml"] for file in files}
 
 
-for command in (
-    ["tmtv"],
-    ["tmtv-postprocess"],
-    *(["tmtv", c] for c in ("inspect", "prepare", "predict", "evaluate")),
-):
-    run(*command, "--help")
+for command in ("tmtv", "tmtv-postprocess", "tmtv inspect", "tmtv prepare", "tmtv predict", "tmtv evaluate"):
+    run(f"{command} --help")
 has_tensorflow = importlib.util.find_spec("tensorflow") is not None
 check(has_tensorflow == (target != "postprocess"), f"TensorFlow installed: {has_tensorflow}")
 
 # DICOM -> SUV and truth; the truth sent through the post-processing gives back the readers' volume.
-run("tmtv", "phantom", folder / "phantom", "--cases", 6, "--voxel-mm", 10)
-cases = folder / "cases"
-run("tmtv", "prepare", folder / "phantom/dicom", "--out", cases, "--clinical", folder / "phantom/cohort.csv",
-    "--no-model-grid", "--workers", 2)  # fmt: skip
-check((Path("/data/.config/tmtv/key")).is_file(), "the key of the case ids does not lie under /data")
-for case in cases.glob("phantom_*"):
-    run("tmtv-postprocess", "--mask", case / "reference_4.0.nii.gz", "--suv", case / "pet.nii.gz", "--out",
-        folder / "truth", "--case-id", case.name, "-m", "4.0")  # fmt: skip
+phantom, cases = folder / "phantom", folder / "cases"
+run(f"tmtv phantom {phantom} --cases 6 --voxel-mm 10")
+run(f"tmtv prepare {phantom}/dicom --out {cases} --clinical {phantom}/cohort.csv --no-model-grid --workers 2")
+check(Path("/data/.config/tmtv/key").is_file(), "the key of the case ids does not lie under /data")
+for case in sorted(cases.glob("phantom_*")):
+    files = f"--mask {case}/reference_4.0.nii.gz --suv {case}/pet.nii.gz --out {folder}/truth"
+    run(f"tmtv-postprocess {files} --case-id {case.name} -m 4.0")
 from postprocess.image import read_image  # noqa: E402
 
-for case_id, volume_ml in tmtv_ml("truth", "4.0").items():
+volumes_ml = tmtv_ml("truth", "4.0")
+check(len(volumes_ml) == 6, "not every phantom has a result")
+for case_id, volume_ml in volumes_ml.items():
     reference = read_image(cases / case_id / "reference_4.0.nii.gz")
     expected_ml = reference.array.sum() * reference.geometry.voxel_ml
     check(abs(volume_ml - expected_ml) < 1e-6 * expected_ml, f"{case_id}: {volume_ml} mL, not {expected_ml}")
-check(len(tmtv_ml("truth", "4.0")) == 6, "not every phantom has a result")
 
-# A configuration that is there by its name alone, and one that is not.
-train = [sys.executable, "-m", "training.train_vnet", "--data", cases, "--out", folder / "model", "--config"]
 if has_tensorflow:
-    check(
-        "With the package come demo.yaml" in run(*train, "absent.yaml", status=2), "no list of configurations"
-    )
+    # A configuration that is there by its name alone, and one that is not.
+    train = f"python -m training.train_vnet --data {cases} --out {folder}/model --config"
+    check("With the package come demo.yaml" in run(f"{train} absent.yaml", status=2), "no list")
     from training.config import read_config
     from training.train_vnet import Config, build
 
-    check(
-        build(read_config("vnet_paper.yaml", Config)).count_params() == 10_986_489,
-        "not the V-Net of the paper",
-    )
+    parameters = build(read_config("vnet_paper.yaml", Config)).count_params()
+    check(parameters == 10_986_489, f"vnet_paper.yaml: {parameters} parameters")
 
     (folder / "tiny.yaml").write_text(TINY)
-    check("CPU" in run(*train, folder / "tiny.yaml"), "the device is not said")
+    check("V-Net on CPU" in run(f"{train} {folder}/tiny.yaml"), "not trained on the CPU")
     check(len((folder / "model/log.csv").read_text().splitlines()) == 3, "not two epochs")
-    run("tmtv", "predict", cases, "--model", folder / "model/best.keras", "--out", folder / "probability")
-    run(
-        "tmtv-postprocess",
-        "--probability",
-        folder / "probability",
-        "--suv",
-        cases,
-        "--out",
-        folder / "results",
-    )
+    run(f"tmtv predict {cases} --model {folder}/model/best.keras --out {folder}/probability")
+    run(f"tmtv-postprocess --probability {folder}/probability --suv {cases} --out {folder}/results")
     check(len(tmtv_ml("results", "raw")) == 6, "not every phantom has a result")
-    run("tmtv", "evaluate", folder / "results", "--cases", cases, "--out", folder / "report")
+    run(f"tmtv evaluate {folder}/results --cases {cases} --out {folder}/report")
 
 if target == "gpu":
     import tensorflow as tf
 
     built_for = tf.sysconfig.get_build_info()
     check(built_for["is_cuda_build"], "TensorFlow without CUDA")
-    print(
-        "TensorFlow",
-        tf.__version__,
-        "built for CUDA",
-        built_for["cuda_version"],
-        "cuDNN",
-        built_for["cudnn_version"],
-    )
+    cuda, cudnn = built_for["cuda_version"], built_for["cudnn_version"]
+    print(f"TensorFlow {tf.__version__} for CUDA {cuda}, cuDNN {cudnn}: {tf.config.list_physical_devices()}")
     print(
         *sorted(f"{d.name}=={d.version}" for d in distributions() if d.name.startswith("nvidia-")), sep="\n"
     )

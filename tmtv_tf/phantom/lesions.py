@@ -108,9 +108,9 @@ class Burden:
 
 
 BURDEN = {
-    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (8.0, 0.40), 0.18, 0.15, 0.05),
-    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (13.0, 0.45), 0.20, 0.28, 0.30),
-    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (6.2, 0.37), 0.22, 0.22, 0.08),
+    "HL": Burden(0.65, (140, 0.6), (6.0, 1.0), 2.3, (8.0, 0.40), 0.18, 0.15, 0.05),
+    "DLBCL": Burden(0.75, (230, 0.75), (10.0, 1.1), 1.8, (13.0, 0.45), 0.20, 0.28, 0.30),
+    "FL": Burden(0.55, (160, 0.7), (7.0, 0.9), 2.4, (6.2, 0.37), 0.22, 0.22, 0.08),
 }
 
 
@@ -127,24 +127,28 @@ class Lesion:
 
 
 def draw_lesions(patient: Patient, rng: np.random.Generator) -> list[Lesion]:
-    """1 to 40 lesions along the patient's involved stations, one of them perhaps bulky, and organ foci."""
+    """1 to 40 lesions along the patient's involved stations, one or more of them perhaps bulky, and organ foci."""
     burden, extent = BURDEN[patient.subtype], float(rng.lognormal(0, 0.45))
+    size = float(rng.lognormal(0, 0.55))  # large lesions come together: heavy tail of TMTV
     shrink = float(np.prod(patient.scale_xyz)) ** (-1 / 3)  # volumes are the patient's own millilitres
     level = float(rng.lognormal(np.log(burden.suv[0]), burden.suv[1]))
     lines = _involved_stations(patient.subtype, extent, rng)
     roomy = [
         i for i, (site, _) in enumerate(lines) if site.removeprefix("left ").removeprefix("right ") in ROOMY
     ]
-    bulky = roomy[int(rng.integers(len(roomy)))] if roomy and rng.random() < burden.bulk_probability else -1
+    bulky = []
+    if roomy and rng.random() < burden.bulk_probability:
+        count = min(len(roomy), 1 + int(rng.poisson(0.4 * extent * size)))
+        bulky = list(rng.choice(roomy, size=count, replace=False))
     lesions = []
     for i, (site, line) in enumerate(lines):
-        if i == bulky:
-            volume = _draw_volume(burden.bulk_ml, rng, lowest=40.0)
+        if i in bulky:
+            volume = _draw_volume(burden.bulk_ml, size, rng, lowest=40.0)
             lesions.append(_mass(site, line, volume, _draw_suv(level * 1.15, rng), shrink, rng))
         for _ in range(1 + int(rng.poisson(max(0.0, burden.nodes_per_station * extent - 1)))):
-            volume = _draw_volume(burden.node_ml, rng)
+            volume = _draw_volume(burden.node_ml, size, rng)
             lesions.append(_node(site, line, volume, _draw_suv(level, rng), shrink, rng))
-    lesions += _organ_lesions(burden, level, extent, shrink, rng)
+    lesions += _organ_lesions(burden, level, extent, size, shrink, rng)
     low, high = patient.scan_bottom_mm + 15, patient.scan_top_mm - 15
     seen = [lesion for lesion in lesions if low < lesion.parts[0][0][2] < high]
     return (seen or lesions[:1])[:40]
@@ -208,9 +212,9 @@ def _involved_stations(subtype: str, extent: float, rng: np.random.Generator) ->
 
 
 def _draw_volume(
-    median_sd: tuple[float, float], rng: np.random.Generator, lowest: float = MIN_LESION_ML
+    median_sd: tuple[float, float], size: float, rng: np.random.Generator, lowest: float = MIN_LESION_ML
 ) -> float:
-    return float(np.clip(rng.lognormal(np.log(median_sd[0]), median_sd[1]), lowest, MAX_LESION_ML))
+    return float(np.clip(size * rng.lognormal(np.log(median_sd[0]), median_sd[1]), lowest, MAX_LESION_ML))
 
 
 def _draw_suv(level: float, rng: np.random.Generator) -> float:
@@ -245,7 +249,7 @@ def _mass(site: str, line: Sequence[tuple[float, float, float]], volume_ml: floa
 
 
 def _organ_lesions(
-    burden: Burden, level: float, extent: float, shrink: float, rng: np.random.Generator
+    burden: Burden, level: float, extent: float, size: float, shrink: float, rng: np.random.Generator
 ) -> list[Lesion]:
     lesions = []
     sites: list[tuple[str, float, list[tuple[tuple[float, ...], tuple[float, ...]]], float | None]] = [
@@ -262,7 +266,9 @@ def _organ_lesions(
         for _ in range(1 + int(rng.poisson(1.6 if site in ("spleen", "bone") else 0.3))):
             centre, spread = places[int(rng.integers(len(places)))]
             where = np.asarray(centre) + np.asarray(spread) * rng.uniform(-1, 1, 3)
-            volume = _draw_volume((8.0 if site in ("stomach", "small bowel", "lung") else 4.0, 0.9), rng)
+            volume = _draw_volume(
+                (8.0 if site in ("stomach", "small bowel", "lung") else 4.0, 0.9), size, rng
+            )
             lesion = _node(site, [tuple(where), tuple(where)], volume, _draw_suv(level, rng), shrink, rng)
             lesions.append(Lesion(site, lesion.parts, lesion.suv, lesion.heterogeneity, 0.0, hu))
     return lesions

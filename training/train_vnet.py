@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from training.config import FitConfig, GridConfig, Strict
 
@@ -38,6 +38,7 @@ class AugmentationConfig(Strict):
 
     mode : "none"; "paper": one extra image per patient, drawn once and stored; "online": a new draw for every
         image in every epoch.
+    on_accelerator : "online" on the GPU, inside the training step, instead of on the CPU beside it; the same draws.
     """
 
     mode: Literal["none", "paper", "online"] = "none"
@@ -47,6 +48,13 @@ class AugmentationConfig(Strict):
     scaling_per_axis: bool = False
     probability: float = Field(0.8, ge=0, le=1)
     flip_left_right: bool = False
+    on_accelerator: bool = False
+
+    @model_validator(mode="after")
+    def _online(self) -> AugmentationConfig:
+        if self.on_accelerator and self.mode != "online":
+            raise ValueError(f"on_accelerator needs mode: online (received {self.mode!r})")
+        return self
 
 
 class Config(FitConfig):
@@ -111,7 +119,7 @@ def run(config: Config, data: Path, out: Path) -> None:
         open_run(out, config, fingerprint, describe_devices(strategy), writes=is_chief(strategy))
     provenance = {"config": config.model_dump(mode="json"), "data_sha256": fingerprint["sha256"]}
     experiment = Experiment(
-        build=lambda: network_to_train(config),
+        build=lambda: network_to_train(config, augmentation),
         compile_options=lambda: compile_options(config),
         training_data=lambda epoch, step: training_dataset(
             examples,
@@ -121,6 +129,7 @@ def run(config: Config, data: Path, out: Path) -> None:
             first_epoch=epoch,
             first_step=step,
             augmentation=augmentation,
+            augmented_later=config.augmentation.on_accelerator,
         ),
         steps_per_epoch=steps_per_epoch(len(examples), config.batch),
         validation_data=validation_dataset(arrays["validation"], batch=config.batch),
@@ -148,14 +157,19 @@ def build(config: Config):
     return vnet(config.grid.grid().input_shape, **config.model.model_dump())
 
 
-def network_to_train(config: Config):
-    """The configured network, packed where that is asked for or faster."""
+def network_to_train(config: Config, augmentation=None):
+    """The configured network, packed where that is asked for or faster; augmenting by itself if so configured."""
     from tmtv_tf.models.packed import pack
 
     model = config.model
     packable = model.activation == "relu" and model.normalization is None and model.kernel_size <= 5
     packed = config.packed if config.packed is not None else packable and packing_is_faster(config.precision)
-    return pack(build(config)) if packed else build(config)
+    network = pack(build(config)) if packed else build(config)
+    if not config.augmentation.on_accelerator:
+        return network
+    from training.on_accelerator import augmenting
+
+    return augmenting(network, augmentation, config.grid.grid(), config.seed)
 
 
 def packing_is_faster(precision: str) -> bool:
@@ -206,6 +220,7 @@ def training_examples(arrays, config: Config):
 
     settings = config.augmentation.model_dump()
     mode = settings.pop("mode")
+    settings.pop("on_accelerator")
     settings["rotation_rad"] = tuple(math.radians(a) for a in settings.pop("rotation_degrees"))
     augmentation = Augmentation(**settings)
     if mode == "online":

@@ -97,3 +97,9 @@ def test_the_wheel_holds_the_configurations():
     setup.read(CONFIGS.parents[1] / "setup.cfg")
     patterns = setup["options.package_data"]["training"].split(",")
     assert {path for pattern in patterns for path in CONFIGS.parent.glob(pattern)} == set(CONFIGS.iterdir())
+
+
+def test_augmentation_on_the_accelerator_is_online(tmp_path):
+    (tmp_path / "c.yaml").write_text("augmentation: {mode: paper, on_accelerator: true}")
+    with pytest.raises(ParameterError, match="on_accelerator needs mode: online .received 'paper'"):
+        read_config(tmp_path / "c.yaml", Config)

@@ -26,22 +26,34 @@ model: {filters: 4, convolutions: [1, 1], bottom_convolutions: 1, kernel_size: 3
 optimizer: {name: sgd, learning_rate: 0.05}
 augmentation: {mode: online}
 """
+ONLINE = "augmentation:\n  mode: online\n"
 
 
-def test_two_replicas_give_the_weights_of_one(tmp_path):
-    write_little_cohort(tmp_path / "cases", 12)
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    run(read_config(tmp_path / "c.yaml", Config), tmp_path / "cases", tmp_path / "on1")
+@pytest.fixture(scope="module")
+def on_one_device(tmp_path_factory) -> Path:
+    """A cohort, and the run of one device on it."""
+    folder = tmp_path_factory.mktemp("one")
+    write_little_cohort(folder / "cases", 12)
+    (folder / "c.yaml").write_text(CONFIG)
+    run(read_config(folder / "c.yaml", Config), folder / "cases", folder / "run")
+    return folder
+
+
+@pytest.mark.parametrize("where", ["", "  on_accelerator: true\n"])
+def test_two_replicas_give_the_weights_of_one(on_one_device, tmp_path, where):
+    """Also when each replica augments its own share of the batch inside the training step."""
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("augmentation: {mode: online}\n", f"{ONLINE}{where}"))
     script = HERE / "train_on_logical_cpus.py"
     subprocess.run(
-        [sys.executable, script, "2", tmp_path / "c.yaml", tmp_path / "cases", tmp_path / "on2"],
+        [sys.executable, script, "2", tmp_path / "c.yaml", on_one_device / "cases", tmp_path / "run"],
         check=True,
         capture_output=True,
     )
-    one, two = (load_model(tmp_path / f"on{n}" / "last.keras")[0].get_weights() for n in (1, 2))
+    runs = (on_one_device / "run", tmp_path / "run")
+    one, two = (load_model(run / "last.keras")[0].get_weights() for run in runs)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
-    logs = [list(csv.DictReader((tmp_path / f"on{n}" / "log.csv").read_text().splitlines())) for n in (1, 2)]
+    logs = [list(csv.DictReader((run / "log.csv").read_text().splitlines())) for run in runs]
     for a, b in zip(*logs, strict=True):
         assert [float(v) for v in a.values()] == pytest.approx([float(v) for v in b.values()], abs=1e-5)
 

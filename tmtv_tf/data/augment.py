@@ -130,6 +130,24 @@ def augment(image: tf.Tensor, target: tf.Tensor, augmentation: Augmentation, spa
     return moved[..., :channels], moved[..., channels:]
 
 
+def augment_batch(
+    images: tf.Tensor, targets: tf.Tensor, draws: tf.Tensor, augmentation: Augmentation, spacing_mm, seed: int
+):
+    """`augment` of every example of a batch, (B, Z, Y, X, C), wherever this runs: on the GPU inside a training step.
+
+    Parameters
+    ----------
+    draws : (B,) int32. The number of each example's draw; with `seed` it decides the map.
+    """
+
+    def one(example):
+        image, target, draw = example
+        return augment(image, target, augmentation, spacing_mm, tf.stack([tf.constant(seed, tf.int32), draw]))
+
+    shapes = (tf.TensorSpec(images.shape[1:], tf.float32), tf.TensorSpec(targets.shape[1:], tf.float32))
+    return tf.map_fn(one, (images, targets, draws), fn_output_signature=shapes)
+
+
 def augmented_arrays(
     arrays: Sequence[ModelArrays], augmentation: Augmentation, seed: int
 ) -> list[ModelArrays]:

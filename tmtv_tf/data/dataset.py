@@ -32,6 +32,7 @@ def training_dataset(
     first_epoch: int = 0,
     first_step: int = 0,
     augmentation: Augmentation | None = None,
+    augmented_later: bool = False,
 ) -> tf.data.Dataset:
     """Batches (image (B, Z, Y, X, C), target (B, Z, Y, X, 1)), float32, of all epochs, one after the other.
 
@@ -43,6 +44,8 @@ def training_dataset(
     batch : size of the global batch (over all replicas).
     first_epoch, first_step : where to begin, counted from 0 (resumed runs).
     augmentation : a new draw for each case in each epoch; None for none.
+    augmented_later : leave the augmentation to the training step (`augment_batch`): the images come unmoved, with
+        the numbers of their draws, (B,) int32, as a third element.
     """
     steps = steps_per_epoch(len(arrays), batch)
     order = epoch_order(len(arrays), batch, seed, first_epoch, epochs)[first_step * batch :]
@@ -52,9 +55,12 @@ def training_dataset(
     def example(epoch_case: tf.Tensor):
         epoch, case = epoch_case[0], epoch_case[1]
         image, target = load(case)
+        draw = epoch * len(arrays) + case
+        if augmented_later:
+            return image, target, draw
         if augmentation is not None:
-            draw = tf.stack([tf.constant(seed, tf.int32), epoch * len(arrays) + case])
-            image, target = augment(image, target, augmentation, grid.spacing_mm, draw)
+            seeds = tf.stack([tf.constant(seed, tf.int32), draw])
+            image, target = augment(image, target, augmentation, grid.spacing_mm, seeds)
         return image, target
 
     if not len(order):

@@ -1,0 +1,220 @@
+"""Which choices matter: one network trained again and again with one thing changed, on phantoms, as long each time.
+
+    tmtv phantom PHANTOM --cases 70 --seed 1
+    tmtv prepare PHANTOM/dicom --out CASES --clinical PHANTOM/cohort.csv --no-model-grid
+    python -m benchmarks.ablation --data CASES --out FOLDER [--test OTHER_CASES] [--only NAME ...]
+
+Every variant sees every training patient as often as the first. Judged on the test split of CASES (or on all of
+OTHER_CASES) by the hard Dice against TMTVprob > 0.5 on the PET's own grid. Writes FOLDER/ablation.{csv,md,png};
+a variant that is there is not trained again. `--recipe` trains the paper's recipe (network, optimizer, batch,
+augmentation) for as many minutes as our recipe took, instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from postprocess.files import write_json
+from postprocess.parallel import progress
+
+BASE = {
+    "epochs": 18,
+    "batch": 1,
+    "grid": {"shape": [96, 48, 48], "spacing_mm": [11, 11, 11]},
+    "model": {
+        "filters": 8,
+        "convolutions": [1, 2, 2],
+        "bottom_convolutions": 2,
+        "kernel_size": 3,
+        "normalization": "group",
+        "dropout": 0.1,
+    },
+    "optimizer": {"name": "adam", "learning_rate": 0.003},
+    "cosine_decay": True,
+}
+ONLINE = {"mode": "online", "flip_left_right": True, "scaling": [0.9, 1.1], "probability": 0.5}
+VARIANTS: dict[str, dict] = {
+    "demo.yaml's recipe": {},
+    "5x5x5 kernels": {"model": {"kernel_size": 5}},
+    "no normalisation": {"model": {"normalization": None}},
+    "PReLU": {"model": {"activation": "prelu"}},
+    "PET alone": {"grid": {"channels": ["pet"]}},
+    "target rounded": {"loss": {"binarize_target": True}},
+    "Dice + cross-entropy": {"loss": {"kind": "dice_cross_entropy"}},
+    "Tversky 0.3 / 0.7": {"loss": {"kind": "tversky"}},
+    "online augmentation": {"augmentation": ONLINE},
+    "SGD 0.001 / 0.9": {"optimizer": {"name": "sgd", "learning_rate": 0.001}},
+}
+# vnet_paper.yaml on the grid of BASE: nothing but the grid differs, and the number of epochs that fit in the time.
+PAPER = {
+    "batch": 2,
+    "grid": BASE["grid"],
+    "augmentation": {"mode": "paper"},
+    "reduce_on_plateau": {"patience": 10, "factor": 0.5},
+}
+
+
+def main() -> None:
+    options = parse()
+    options.out.mkdir(parents=True, exist_ok=True)
+    names = options.only or list(VARIANTS)
+    rows = []
+    for name in names:
+        rows.append(row(name, train(name, merged(BASE, VARIANTS[name]), options), options))
+        pd.DataFrame(rows).to_csv(options.out / "ablation.csv", index=False)
+    if options.recipe:
+        ours = rows[0]
+        print(f"the paper's recipe for {ours['minutes']:.1f} minutes", flush=True)
+        folder = train("paper", PAPER | {"epochs": 1000}, options, minutes=ours["minutes"])
+        rows.append(row("vnet_paper.yaml, as many minutes", folder, options))
+    table = pd.DataFrame(rows)
+    table.to_csv(options.out / "ablation.csv", index=False)
+    text = markdown(table)
+    (options.out / "ablation.md").write_text(text)
+    draw(table, options.out)
+    print(text)
+
+
+def merged(base: dict, change: dict) -> dict:
+    """`base` with the values of `change`, section by section."""
+    both = dict(base)
+    for key, value in change.items():
+        both[key] = {**base.get(key, {}), **value} if isinstance(value, dict) else value
+    return both
+
+
+def train(name: str, config: dict, options: argparse.Namespace, minutes: float | None = None) -> Path:
+    """Train in a process of its own, as a user would; with `minutes`, SIGTERM ends it after that time."""
+    folder = options.out / "".join(c if c.isalnum() else "_" for c in name)
+    if (folder / "minutes.json").exists():
+        return folder
+    folder.mkdir(exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({"seed": options.seed, **config}))
+    command = [
+        sys.executable,
+        "-m",
+        "training.train_vnet",
+        "--config",
+        str(path),
+        "--data",
+        str(options.data),
+    ]
+    start = time.monotonic()
+    with (folder / "training.log").open("w") as log:
+        run = subprocess.Popen([*command, "--out", str(folder / "run")], stdout=log, stderr=log)
+        try:
+            run.wait(None if minutes is None else minutes * 60)
+        except subprocess.TimeoutExpired:
+            run.terminate()
+            run.wait()
+    if not (folder / "run" / "best.keras").exists():
+        raise SystemExit(f"{folder}/training.log: the training failed.")
+    write_json(folder / "minutes.json", {"minutes": (time.monotonic() - start) / 60})
+    return folder
+
+
+def row(name: str, folder: Path, options: argparse.Namespace) -> dict:
+    """One line of the table: cost and Dice of the best checkpoint."""
+    from postprocess.files import read_json
+    from tmtv_tf.evaluation.agreement import median_interval
+    from tmtv_tf.models.file import load_model
+
+    log = pd.read_csv(folder / "run" / "log.csv")
+    path = folder / "dice.csv"
+    if not path.exists():
+        dice_of_cases(folder / "run" / "best.keras", options).to_csv(path, index=False)
+    dice = pd.read_csv(path)["dice"].to_numpy()
+    low, high = median_interval(dice)
+    return {
+        "variant": name,
+        "folder": str(folder),
+        "parameters": load_model(folder / "run" / "best.keras")[0].count_params(),
+        "epochs": len(log),
+        "minutes": read_json(folder / "minutes.json")["minutes"],
+        "validation_dice": log["val_dice"].max(),
+        "test_cases": len(dice),
+        "median_dice": float(np.median(dice)),
+        "low": low,
+        "high": high,
+        "mean_dice": float(dice.mean()),
+    }
+
+
+def dice_of_cases(model: Path, options: argparse.Namespace) -> pd.DataFrame:
+    """Hard Dice against TMTVprob > 0.5 on the native grid, case by case."""
+    from postprocess.image import read_image
+    from tmtv_tf.data.case import load_case
+    from tmtv_tf.data.cohort import read_cohort
+    from tmtv_tf.evaluation.overlap import confusion
+    from tmtv_tf.inference import load_network, predict_probability
+
+    cases = options.test or options.data
+    chosen = [row["case_id"] for row in read_cohort(cases) if options.test or row["split"] == "test"]
+    network, grid = load_network(model)
+    rows = []
+    with progress("test cases", len(chosen)) as advance:
+        for case_id in chosen:
+            case = load_case(cases / case_id)
+            pet, truth = read_image(case.pet), read_image(case.tmtvprob).array > 0.5
+            ct = read_image(case.ct) if "ct" in grid.channels else None
+            found = predict_probability(network, grid, pet, ct).array > 0.5
+            rows.append({"case_id": case_id, "dice": confusion(found, truth).dice})
+            advance(1)
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    lines = [
+        "| variant | parameters | epochs | minutes | validation Dice (soft, best) "
+        "| median test Dice (95 % interval) | mean |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r.variant} | {r.parameters:,} | {r.epochs} | {r.minutes:.1f} | {r.validation_dice:.3f} "
+        f"| {r.median_dice:.3f} ({r.low:.2f}-{r.high:.2f}) | {r.mean_dice:.3f} |"
+        for r in table.itertuples()
+    ]
+    return "\n".join([*lines, "", f"{table['test_cases'].iloc[0]} test cases; phantoms, not patients.", ""])
+
+
+def draw(table: pd.DataFrame, out: Path) -> None:
+    """Validation Dice against the minutes spent."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for r in table.itertuples():
+        log = pd.read_csv(Path(r.folder) / "run" / "log.csv")
+        axes.plot(log["epoch"] * r.minutes / len(log), log["val_dice"], label=r.variant)
+    axes.set(xlabel="minutes of training (CPU)", ylabel="soft Dice, validation patients", ylim=(0, 1))
+    axes.set_title("Phantoms, not patients", fontsize="medium")
+    axes.legend(fontsize="small", ncols=2, loc="upper left")
+    axes.grid(alpha=0.3)
+    figure.savefig(out / "ablation.png", dpi=110)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="cases with cohort.csv")
+    parser.add_argument("--test", type=Path, help="judge on all of these cases instead of the test split")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--only", nargs="+", choices=list(VARIANTS), metavar="NAME", help="these variants only"
+    )
+    parser.add_argument("--recipe", action="store_true", help="the paper's recipe for as long, too")
+    parser.add_argument("--seed", type=int, default=0, help="of the networks")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,9 @@ RUN pip install -c /src/constraints.txt '/src[codecs,cluster]'
 FROM postprocess-dependencies AS cpu-dependencies
 RUN pip install -c /src/constraints.txt '/src[cpu]'
 FROM postprocess-dependencies AS gpu-dependencies
-RUN pip install -c /src/constraints.txt '/src[gpu]'
+# Of the wheels' libraries TensorFlow 2.21.0 does not find cuSOLVER, and then takes no GPU (tensorflow pull request 112973).
+RUN pip install -c /src/constraints.txt '/src[gpu]' && \
+    echo /opt/tmtv/lib/python3*/site-packages/nvidia/cusolver/lib >/etc/ld.so.conf.d/cusolver.conf && ldconfig
 
 # The package itself, as it will lie in /opt/tmtv.
 FROM base AS package

@@ -6,7 +6,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || { echo 'make test-docker needs root (chroot).'; exit 2; }
-command -v buildah debootstrap >/dev/null || apt-get install -q -y --no-install-recommends buildah debootstrap
+for tool in buildah debootstrap gcc; do
+  command -v $tool >/dev/null || apt-get install -q -y --no-install-recommends $tool
+done
 work=${WORK:-$(mktemp -d /tmp/tmtv-docker.XXXX)}
 buildah="buildah --storage-driver vfs --root $work/storage --runroot $work/run"
 export TMPDIR=$work/tmp
@@ -42,6 +44,9 @@ for target in ${TARGETS:-postprocess}; do
   $buildah run --isolation chroot "$container" -- id -un | grep -qx tmtv
   data=$(mktemp -d)
   cp tests/docker/smoke.py "$data"
+  mkdir "$data/driver"
+  gcc -shared -fPIC -o "$data/driver/libcuda.so.1" tests/docker/driver.c
+  cp "$data/driver/libcuda.so.1" "$data/driver/libnvidia-ml.so.1"
   chown -R 1234:1234 "$data"
   $buildah run --isolation chroot --user 1234:1234 --volume "$data:/data" "$container" -- python smoke.py "$target" /data
   $buildah rm -a >/dev/null

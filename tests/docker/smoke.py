@@ -1,6 +1,6 @@
 """Tried inside an image: the chain of the README on six coarse phantoms, as far as the image goes.
 
-python smoke.py postprocess|cpu|gpu EMPTY_FOLDER
+python smoke.py postprocess|cpu|gpu FOLDER    (gpu: FOLDER/driver holds driver.c, compiled)
 """
 
 import importlib.util
@@ -80,13 +80,11 @@ if has_tensorflow:
     run(f"tmtv evaluate {folder}/results --cases {cases} --out {folder}/report")
 
 if target == "gpu":
-    import tensorflow as tf
-
-    built_for = tf.sysconfig.get_build_info()
-    check(built_for["is_cuda_build"], "TensorFlow without CUDA")
-    cuda, cudnn = built_for["cuda_version"], built_for["cudnn_version"]
-    print(f"TensorFlow {tf.__version__} for CUDA {cuda}, cuDNN {cudnn}: {tf.config.list_physical_devices()}")
-    print(
-        *sorted(f"{d.name}=={d.version}" for d in distributions() if d.name.startswith("nvidia-")), sep="\n"
+    # A card is listed only if TensorFlow finds every CUDA library in the wheels; this card is the one of driver.c.
+    script = (
+        "import tensorflow as tf; print(tf.sysconfig.get_build_info(), tf.config.list_physical_devices())"
     )
+    listed = run(f"env LD_LIBRARY_PATH={folder}/driver TF_CPP_VMODULE=dso_loader=1 python -c '{script}'")
+    check("PhysicalDevice(name='/physical_device:GPU:0'" in listed, "TensorFlow takes no GPU")
+    print(*sorted(f"{d.name}=={d.version}" for d in distributions() if d.name.startswith("nvidia-")))
 print(f"{target}: smoke test passed")

@@ -1,11 +1,17 @@
-"""TensorFlow's start-up chatter, kept off a user's terminal. Call before TensorFlow or Keras is first imported."""
+"""TensorFlow's start: its chatter kept off a user's terminal, and a library that it does not find by itself.
+
+Call `quiet_tensorflow` before TensorFlow or Keras is first imported.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -15,10 +21,24 @@ def quiet_tensorflow() -> None:
 
     A user who wants to see everything sets TF_CPP_MIN_LOG_LEVEL=0.
     """
+    load_cusolver()
     if os.environ.setdefault(LEVEL, "2") in ("0", "1") or "tensorflow" in sys.modules:
         return
     with _silent_stderr():  # these notes are written before TensorFlow reads its log level
         import tensorflow  # noqa: F401
+
+
+def load_cusolver() -> None:
+    """Load the cuSOLVER of the PyPI wheels, where there is one.
+
+    TensorFlow 2.21.0 does not look for it there, and then takes no GPU (tensorflow pull request 112973).
+    """
+    if importlib.util.find_spec("nvidia") is None:
+        return
+    wheel = importlib.util.find_spec("nvidia.cusolver")
+    for folder in (wheel and wheel.submodule_search_locations) or []:
+        for library in sorted(Path(folder, "lib").glob("libcusolver.so.*")):
+            ctypes.CDLL(str(library))
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
     python -m benchmarks.interrupted --kills 5 --config C.yaml --data CASES --out FOLDER
 
-Every second kill is SIGTERM, the others SIGKILL. Prints the largest difference of a weight and whether the logs
-are the same bytes. Exit status 1 if anything differs.
+Every second kill is SIGTERM, the others SIGKILL, at moments spread over the whole run. Prints the largest difference
+of a weight and whether the logs are the same bytes. Exit status 1 if anything differs, or a kill came too late.
 """
 
 from __future__ import annotations
@@ -35,25 +35,32 @@ def main() -> int:
     duration = time.monotonic() - start
     print(f"undisturbed: {duration:.0f} s", flush=True)
 
+    epochs = len(finished_epochs(options.out / "undisturbed"))
     rng = random.Random(options.seed)
-    interrupted, kills = options.out / "interrupted", 0
-    while kills < options.kills:
+    moments = sorted(rng.uniform(0, epochs - 0.5) for _ in range(options.kills))  # in epochs
+    interrupted = options.out / "interrupted"
+    for kill, moment in enumerate(moments):
         run = subprocess.Popen(
-            [*command, "--out", interrupted], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            [*command, "--out", interrupted], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        try:
-            run.wait(timeout=rng.uniform(0.3, 0.8) * duration)
-            break  # it came to its end
-        except subprocess.TimeoutExpired:
-            number = signal.SIGTERM if kills % 2 else signal.SIGKILL
-            run.send_signal(number)
-            run.wait()
-            kills += 1
-            log = interrupted / "log.csv"
-            done = len(log.read_text().splitlines()) - 1 if log.exists() else 0
-            print(f"{number.name} with {done} epochs finished", flush=True)
+        while run.poll() is None and len(finished_epochs(interrupted)) < int(moment):
+            time.sleep(0.1)
+        time.sleep(moment % 1 * duration / epochs)
+        if run.poll() is not None:
+            print(f"The run came to its end before kill {kill + 1}: the epochs are too short.")
+            return 1
+        number = signal.SIGTERM if kill % 2 else signal.SIGKILL
+        run.send_signal(number)
+        run.wait()
+        print(f"{number.name} with {len(finished_epochs(interrupted))} epochs finished", flush=True)
     subprocess.run([*command, "--out", interrupted], check=True, stdout=subprocess.DEVNULL)
-    return compare(options.out / "undisturbed", interrupted, kills)
+    return compare(options.out / "undisturbed", interrupted, options.kills)
+
+
+def finished_epochs(run: Path) -> list[str]:
+    """The lines of a run's log."""
+    log = run / "log.csv"
+    return log.read_text().splitlines()[1:] if log.exists() else []
 
 
 def compare(one: Path, two: Path, kills: int) -> int:

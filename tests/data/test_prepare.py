@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cohort_files import GEOMETRY, SHAPE, SUV, roi_mask, write_study
-from dicom_files import injected, uid
+from dicom_files import injected, uid, write_series
 from pydicom import dcmread
 from roi_files import pet_datasets, write_rtstruct
 
@@ -111,6 +111,34 @@ def test_a_bad_case_does_not_stop_the_rest(tmp_path, capsys):
     left_out = table(tmp_path / "out" / "left_out.csv")
     assert [(row["kind"], row["name"]) for row in left_out] == [("file", "readme.txt")]
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_a_failed_case_can_be_found_again(tmp_path, capsys):
+    """Its UIDs stand in prepare.csv beside those of the finished ones; files of two patients stay two rows."""
+
+    def named(name, edit=lambda ds, k: None):
+        return lambda ds, k: (setattr(ds, "PatientName", name), edit(ds, k))[0]
+
+    for patient, name, edit in (("P1", "Zwetschge", without_weight), ("P2", "Apfel", lambda ds, k: None)):
+        write_study(tmp_path / "in" / name, patient, edit=named(name, edit))
+        (tmp_path / "in" / name / "readme.txt").write_text("hello")
+    prepare(tmp_path / "in", "--out", tmp_path / "out", status=1)
+    rows = {row["status"]: row for row in table(tmp_path / "out" / "prepare.csv")}
+    for status, patient in (("failed", "P1"), ("done", "P2")):
+        assert rows[status]["study_uid"] == uid(patient, "S1")
+        assert rows[status]["pet_series_uid"] == uid(patient, "S1", "pet")
+    assert "study_uid and pet_series_uid" in capsys.readouterr().out
+    names = [row["name"] for row in table(tmp_path / "out" / "left_out.csv")]
+    assert names == ["***1/readme.txt", "***2/readme.txt"]
+
+
+def test_an_arbitrary_choice_is_said(tmp_path, capsys):
+    write_study(tmp_path / "in", roi=False)
+    write_series(tmp_path / "in" / "again", "PT", 8, series="pet2")
+    prepare(tmp_path / "in", "--out", tmp_path / "out")
+    said = "2 PET series fit equally well"
+    assert any(said in warning for warning in only_case(tmp_path / "out").info["warnings"])
+    assert f"1 x {said}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("what", ["empty", "text", "no pet"])

@@ -82,3 +82,26 @@ def test_many_words_and_paths_with_spaces():
     scrub = Scrubber(f"Patient{i} Of Ward" for i in range(2_000))
     assert scrub("in/patient7 of ward/1.dcm") == "in/***/1.dcm"
     assert scrub("in/patient7777 of ward/1.dcm") == "in/patient7777 of ward/1.dcm"
+
+
+def test_short_numbers_name_nobody(tmp_path):
+    """NumberOfSlices is 298 and 0002.dcm stand as they are, whatever the StudyID; a whole PatientID never does."""
+
+    def edit(ds, k):
+        ds.StudyID, ds.AccessionNumber, ds.PatientName, ds.PatientID = (
+            "298",
+            "99887",
+            "PHANTOM^0002",
+            "PAT 4711",
+        )
+
+    words = identifying_words(next(write_series(tmp_path / "a", edit=edit, n=2).iterdir()))
+    text = "PHANTOM/0002.dcm: NumberOfSlices (0054,0081) is 298; 99887 of PAT 4711"
+    assert Scrubber(words)(text) == "***/0002.dcm: NumberOfSlices (0054,0081) is 298; *** of ***"
+    number = write_series(tmp_path / "b", edit=lambda ds, k: setattr(ds, "PatientID", "4711"), n=2)
+    assert Scrubber(identifying_words(next(number.iterdir())))("in/4711/a.txt") == "in/***/a.txt"
+
+
+def test_numbered_words_keep_paths_apart():
+    scrub = Scrubber({"Doe", "Roe"}, numbered=True)
+    assert [scrub(text) for text in ("Doe/a", "Roe/a", "Doe/b")] == ["***1/a", "***2/a", "***1/b"]

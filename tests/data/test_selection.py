@@ -101,6 +101,16 @@ def test_two_reconstructions_original_then_lowest_number(tmp_path: Path) -> None
     assert number(select(tmp_path, pet_uid=uid("P1", "S1", "2")).pet) == "2"
 
 
+def test_a_choice_that_no_rule_makes_is_a_note(tmp_path: Path) -> None:
+    for series in ("1", "2", "3"):
+        write_series(tmp_path / series, series=series)
+    lowest = min(("1", "2", "3"), key=lambda series: uid("P1", "S1", series))
+    selection = select(tmp_path)
+    assert number(selection.pet) == lowest
+    assert any("3 PET series fit equally well" in note and "--pet-uid" in note for note in selection.notes)
+    assert not any("equally" in note for note in select(tmp_path, pet_uid=uid("P1", "S1", "2")).notes)
+
+
 def test_derived_pet_alone_is_fine(tmp_path: Path) -> None:
     write_series(tmp_path, edit=setting(ImageType=["DERIVED", "SECONDARY"]))
     assert number(select(tmp_path).pet) == "1"

@@ -209,6 +209,8 @@ def summary_row(info: dict[str, Any], status: str) -> Row:
         "case_id": info["case_id"],
         "status": status,
         "reason": "",
+        "study_uid": info.get("study_uid"),
+        "pet_series_uid": info.get("pet_series_uid"),
         "vendor": info.get("vendor"),
         "slices": grid["shape"][0],
         "rows": grid["shape"][1],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -127,9 +128,9 @@ def prepare_cohort(request: Request) -> Report:
             and (request.out / case_id / INFO_NAME).is_file()
         ]
         write_cohort(request.out, assign_splits([*kept, *finished], request.seed))
-    scrub = Scrubber(_words_of_all(cases, left_out), roots)
+    scrub = Scrubber(_words_of_all(cases, left_out), roots, numbered=True)
     left_out = [replace(item, name=scrub(item.name), reason=scrub(item.reason)) for item in left_out]
-    _write_summary(request.out, outcomes, left_out)
+    _write_summary(request.out, cases, outcomes, left_out)
     return Report(outcomes, left_out)
 
 
@@ -143,15 +144,32 @@ def print_report(report: Report, out: Path) -> None:
         f"{done} of {len(report.outcomes)} cases in {out}"
         + (f" ({kept} were finished already)." if kept else ".")
     )
-    warned = sum(outcome.error is None and bool(outcome.value["warnings"]) for outcome in report.outcomes)
-    if warned:
-        print(f"{warned} with warnings: see {out / SUMMARY_NAME} or the case.json.")
+    if done < len(report.outcomes):
+        print(f"Of failed cases, study_uid and pet_series_uid in {out / SUMMARY_NAME} say which they are.")
+    kinds_of_warning = _kinds(
+        text
+        for outcome in report.outcomes
+        if outcome.error is None
+        for text in filter(None, outcome.value["warnings"].split(" | "))
+    )
+    if kinds_of_warning:
+        print(f"Warnings, one of each kind (all: {out / SUMMARY_NAME}):")
+    for count, text in kinds_of_warning:
+        print(f"  {count} x {text}")
     if report.left_out:
         counts = Counter(item.kind for item in report.left_out)
         kinds = ", ".join(
             f"{count} {kind}{'s' if count > 1 and kind != 'series' else ''}" for kind, count in counts.items()
         )
         print(f"Left out: {kinds}; reasons in {out / LEFT_OUT_NAME}.")
+
+
+def _kinds(warnings: Iterable[str]) -> list[tuple[int, str]]:
+    """How many warnings there are of each kind, and the first of it; alike but for numbers and file names is a kind."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for text in warnings:
+        kinds[re.sub(r"\S*\d\S*|\S+[/.]\S+", "", text)].append(text)
+    return [(len(texts), texts[0]) for texts in kinds.values()]
 
 
 def _check(request: Request) -> None:
@@ -303,7 +321,10 @@ def _has_cohort(out: Path) -> bool:
     return os.path.isfile(out / COHORT_NAME)
 
 
-def _write_summary(out: Path, outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]) -> None:
+def _write_summary(
+    out: Path, cases: Sequence[CaseInput], outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]
+) -> None:
+    """prepare.csv, where UIDs lead from a case, a failed one too, to its examination, and left_out.csv."""
     columns = list(summary_row({"case_id": "", "grid": {"shape": (0, 0, 0), "spacing_mm": (0, 0, 0)}}, ""))
     rows = [
         outcome.value
@@ -313,8 +334,10 @@ def _write_summary(out: Path, outcomes: Sequence[Outcome], left_out: Sequence[Le
             "case_id": outcome.case_id,
             "status": "failed",
             "reason": outcome.error,
+            "study_uid": case.study_uid,
+            "pet_series_uid": case.source.pet_series_uid,
         }
-        for outcome in outcomes
+        for case, outcome in zip(cases, outcomes)
     ]
     write_table(out / SUMMARY_NAME, columns, rows)
     write_table(

@@ -45,6 +45,9 @@ IDENTIFYING = (
     "StationName",
 )
 REMOVED = "***"
+# A shorter number that is not a whole patient ID (a StudyID of 298, a name such as PHANTOM^0002) names nobody, and
+# the same number may stand in a message or a file name for something else.
+IDENTIFYING_DIGITS = 5
 RUN = re.compile(r"[^\W_]+")  # letters and digits
 PATH = re.compile(r"\S*[/\\.]\S+")
 
@@ -94,7 +97,10 @@ def case_pseudonym(key: bytes, patient_id: str, study_uid: str) -> str:
 
 
 def identifying_words(path: Path) -> set[str]:
-    """The values of `IDENTIFYING` in a DICOM file, whole and (names) word by word; empty if it cannot be read."""
+    """The values of `IDENTIFYING` in a DICOM file, whole and (names) word by word; empty if it cannot be read.
+
+    Numbers of fewer than `IDENTIFYING_DIGITS` digits are left, unless they are a whole patient ID.
+    """
     words: set[str] = set()
     try:
         with warnings.catch_warnings():
@@ -106,10 +112,16 @@ def identifying_words(path: Path) -> set[str]:
     for keyword, value in values.items():
         for item in value if isinstance(value, MultiValue) else [value]:
             text = str(item or "").strip()
-            words.add(text)
+            found = {text}
             if keyword.endswith(("Name", "Names", "ID", "IDs")):
-                words.update(re.split(r"[\^=\s,;]+", text))
+                found.update(re.split(r"[\^=\s,;]+", text))
+            whole_id = text if keyword in ("PatientID", "OtherPatientIDs") else None
+            words |= {word for word in found if word == whole_id or not _is_short_number(word)}
     return {word for word in words if word}
+
+
+def _is_short_number(word: str) -> bool:
+    return word.isdigit() and len(word) < IDENTIFYING_DIGITS
 
 
 class Scrubber:
@@ -118,9 +130,19 @@ class Scrubber:
     A word counts only where no letter or digit touches it; one-letter words are left. In paths upper and lower case
     are not told apart; elsewhere a word counts as written, in capitals, or capitalised, so that a patient called
     Dose does not blot out our own sentences. One pass over the text, however many words there are.
+
+    `numbered`: the words get numbers in the order of their appearance (***1, ***2), so that two files whose paths
+    differ by nothing else stay two.
     """
 
-    def __init__(self, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> None:
+    def __init__(
+        self,
+        words: Iterable[str],
+        roots: Iterable[str | os.PathLike[str]] = (),
+        *,
+        numbered: bool = False,
+    ) -> None:
+        self.numbers: dict[str, int] | None = {} if numbered else None
         self.roots = sorted((str(root).rstrip(os.sep) for root in roots), key=len, reverse=True)
         self.words: dict[str, set[str]] = defaultdict(set)  # by their first run of letters and digits
         for word in words:
@@ -147,10 +169,15 @@ class Scrubber:
                     else found in (word, word.upper(), word.capitalize())
                 )
                 if same and not RUN.match(text, end):
-                    pieces += [text[at:start], REMOVED]
+                    pieces += [text[at:start], self._instead_of(found)]
                     at = end
                     break
         return "".join([*pieces, text[at:]])
+
+    def _instead_of(self, word: str) -> str:
+        if self.numbers is None:
+            return REMOVED
+        return f"{REMOVED}{self.numbers.setdefault(word, len(self.numbers) + 1)}"
 
 
 def without_identifiers(text: str, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> str:

@@ -4,6 +4,7 @@ PET of a study: PET Image Storage, attenuation-corrected, a static image of two 
 SUV; of several, the one that covers most of the body, then an original before a derived one, then the lowest number.
 CT: the frame of reference of that PET; of several, the one that covers most of the PET, then one without contrast
 agent (the low-dose CT of the attenuation correction), then the widest field of view, then the lowest number.
+Series that are equal in all this: the lowest SeriesInstanceUID, with a note, for that choice is arbitrary.
 """
 
 from __future__ import annotations
@@ -292,10 +293,16 @@ def _ct_order(pet: Series) -> tuple[_Rule, ...]:
     )
 
 
+_OPTION = {"PET": "pet-uid", "CT": "ct-uid"}
+
+
 def _best(
     candidates: list[Series], rules: Sequence[_Rule], kind: str, notes: list[str], passed_over: dict[str, str]
 ) -> Series | None:
-    """Apply the rules one after another until one series is left; ties end at the lowest SeriesInstanceUID."""
+    """Apply the rules one after another until one series is left.
+
+    Series that no rule tells apart: the one with the lowest SeriesInstanceUID, and a note that it is arbitrary.
+    """
     left = list(candidates)
     for rule in rules:
         if len(left) < 2:
@@ -308,6 +315,11 @@ def _best(
         if losers:
             notes.append(f"{len(candidates)} {kind} series fit; left out: {rule.why}.")
     left.sort(key=lambda s: s.series_uid)
+    if len(left) > 1:
+        notes.append(
+            f"{len(left)} {kind} series fit equally well and no rule tells them apart; the one with the lowest "
+            f"SeriesInstanceUID (0020,000E) is used: --{_OPTION[kind]} chooses another."
+        )
     passed_over |= {s.series_uid: f"a higher SeriesInstanceUID than the {kind} in use" for s in left[1:]}
     return left[0] if left else None
 

@@ -54,6 +54,10 @@ class DicomSource:
         }
         return Exam(pet, ct, info, warnings, self.pet.series_uid, self.pet.frame_of_reference_uid)
 
+    @property
+    def pet_series_uid(self) -> str:
+        return self.pet.series_uid
+
     def files(self) -> list[Path]:
         return [*self.pet.files, *(self.ct.files if self.ct is not None else [])]
 
@@ -106,6 +110,11 @@ class NiftiSource:
             "suv": {"factor": None, "rule": "the image holds SUVbw already"},
         }
         return Exam(pet.with_array(suv), ct, info, [])
+
+    @property
+    def pet_series_uid(self) -> str:
+        """Empty: an image has none."""
+        return ""
 
     def files(self) -> list[Path]:
         return [self.pet, *([self.ct] if self.ct is not None else [])]

@@ -1,9 +1,16 @@
 """Training the multitask networks: data, masks, what is learnt, and going on after an interruption."""
 
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from multitask_cohort import write_cohort_of_boxes
 from typer.testing import CliRunner
 
@@ -128,6 +135,46 @@ def test_resumed_training_ends_where_an_uninterrupted_one_does(cases, tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-6)
     header = (tmp_path / "whole" / "log.csv").read_text().splitlines()[0]
     assert {"auc", "val_auc", "learning_rate"} <= set(header.split(","))
+
+
+def test_two_replicas_learn_what_one_does(cases, tmp_path):
+    """With a network that normalises each image by itself. Not bit by bit: each replica draws its own dropout."""
+    config = CONFIG.model_copy(
+        update={"epochs": 1, "optimizer": OptimizerConfig(name="sgd", learning_rate=0.01)}
+    )
+    run(config, "zhou_vnet", cases, tmp_path / "one")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config.model_dump(mode="json")))
+    script = Path(__file__).parent / "train_on_logical_cpus.py"
+    command = [sys.executable, script, "2", tmp_path / "c.yaml", cases, tmp_path / "two", "zhou_vnet"]
+    # No batch leaves a replica empty here, so that oneDNN, several times faster, can stay on.
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)
+    keras.utils.set_random_seed(config.seed)
+    before = Network("zhou_vnet", config, tf.distribute.get_strategy()).fresh().get_weights()
+    one, two = (
+        np.concatenate(
+            [
+                (w - b).ravel()
+                for w, b in zip(keras.models.load_model(path).get_weights(), before, strict=True)
+            ]
+        )
+        for path in (tmp_path / "one" / "last.keras", tmp_path / "two" / "last.keras")
+    )
+    assert np.linalg.norm(two) == pytest.approx(
+        np.linalg.norm(one), rel=0.1
+    )  # a doubled loss would double it
+    assert np.linalg.norm(two - one) < 0.3 * np.linalg.norm(one)
+
+
+def test_mixed_precision_trains_and_saves_a_float32_network(cases, tmp_path):
+    for precision in ("float32", "mixed_bfloat16"):
+        config = CONFIG.model_copy(update={"precision": precision})
+        run(config, "multitask_unet", cases, tmp_path / precision)
+    model = keras.models.load_model(tmp_path / "mixed_bfloat16" / "last.keras")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    logs = [list(csv.DictReader((tmp_path / p / "log.csv").open())) for p in ("float32", "mixed_bfloat16")]
+    for exact, rounded in zip(*logs, strict=True):
+        assert float(rounded["loss"]) == pytest.approx(float(exact["loss"]), rel=0.1)
 
 
 def test_prediction_names_event_and_lesion(cases, examples):

@@ -1,6 +1,6 @@
-"""Run by test_strategy.py in a process of its own: train on N logical CPUs and save the weights.
+"""Run by tests in a process of its own: train on N logical CPUs and save the weights.
 
-python train_on_logical_cpus.py N CONFIG CASES OUT
+python train_on_logical_cpus.py N CONFIG CASES OUT [MULTITASK_MODEL]
 """
 
 import os
@@ -8,19 +8,26 @@ import sys
 from pathlib import Path
 
 # oneDNN cannot run a convolution on the empty batch that the last validation step leaves the second replica.
-os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import tensorflow as tf  # noqa: E402
 
 if __name__ == "__main__":
-    number, config, cases, out = int(sys.argv[1]), *map(Path, sys.argv[2:])
+    number, config, cases, out = int(sys.argv[1]), *map(Path, sys.argv[2:5])
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
 
     from training.config import read_config
     from training.strategy import choose_strategy
-    from training.train_vnet import Config, run
 
     if choose_strategy().num_replicas_in_sync != number:
         sys.exit("not the number of replicas that was asked for")
-    run(read_config(config, Config), cases, out)
+    if len(sys.argv) == 5:
+        from training.train_vnet import Config, run
+
+        run(read_config(config, Config), cases, out)
+    else:
+        from training.multitask import MultitaskFitConfig
+        from training.train_multitask import run
+
+        run(read_config(config, MultitaskFitConfig), sys.argv[5], cases, out)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, astuple, dataclass, field, fields
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, sum
 from postprocess.methods import DEFAULT_METHODS
 from postprocess.orientation import orientation_of
 from postprocess.segmentation import Lesions, Segmentation
+from postprocess.version import software
 
 RESULT_FILE = "tmtv.json"
 PREDICTION_FILE = "prediction.json"
@@ -74,7 +76,8 @@ def run_case(job: Job) -> dict[str, Any]:
     """Post-process one case and return what `tmtv.json` holds, with `skipped` true if it was finished before.
 
     `tmtv.json` is written last; a case without it is unfinished. Methods computed earlier from the same inputs with
-    the same parameters are kept.
+    the same parameters are kept, and stay whole if further ones cannot be added. An earlier result of another map,
+    mask or SUV image is removed, even if the new one is then refused.
 
     Raises
     ------
@@ -85,64 +88,64 @@ def run_case(job: Job) -> dict[str, Any]:
         if not path.is_file():
             raise PostprocessError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}.")
     earlier = _earlier_result(job.folder / RESULT_FILE)
+    prediction = _read_prediction(job.map_file)
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
         hashes = {role: executor.submit(sha256, path) for role, path in job.paths.items()}
         if earlier is not None:
-            description = _describe(job, hashes)
+            description = _describe(job, hashes, prediction)
+            if _is_outdated(earlier["inputs"], description["inputs"]):
+                _clear(job.folder)
             if any(earlier.get(key) != value for key, value in description.items()):
                 earlier = None
-            elif set(job.methods) <= set(earlier["methods"]) and _all_written(job):
-                return {**earlier, "skipped": True}
-        _check_origin(job, hashes["suv"])
+        missing = _missing_methods(job, earlier)
+        if earlier is not None and not missing:
+            return {**earlier, "skipped": True}
+        _check_origin(job, hashes["suv"], prediction)
         earlier = earlier or {}
-        computed = _compute(job, keep=set(earlier.get("methods", ())))
-        description = _describe(job, hashes)
-    result = {
-        "case_id": job.case_id,
-        "methods": earlier.get("methods", {}) | computed.methods,
-        **description,
-        "warnings": list(dict.fromkeys([*earlier.get("warnings", []), *computed.warnings])),
-    }
-    if computed.edits:
-        result["edits"] = computed.edits
-        if added_ml := earlier.get("edits", {}).get("added_ml"):
-            result["edits"]["added_ml"] = added_ml | computed.edits["added_ml"]
-    write_json(job.folder / RESULT_FILE, result)
+        computed = _compute(replace(job, methods=missing))
+        description = _describe(job, hashes, prediction)
+    with _finishing(job.folder, keep=set(earlier.get("methods", ()))):
+        result = {
+            "case_id": job.case_id,
+            "methods": earlier.get("methods", {}) | _write(job, computed),
+            **description,
+            "warnings": list(dict.fromkeys([*earlier.get("warnings", []), *computed.warnings])),
+        }
+        if computed.edits:
+            result["edits"] = computed.edits
+            if added_ml := earlier.get("edits", {}).get("added_ml"):
+                result["edits"]["added_ml"] = added_ml | computed.edits["added_ml"]
+        write_json(job.folder / RESULT_FILE, result)
     return {**result, "skipped": False}
 
 
-def software() -> dict[str, str]:
-    """Name and version of this software."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return {"name": "tmtv-tf", "version": version("tmtv-tf")}
-    except PackageNotFoundError:
-        return {"name": "tmtv-tf", "version": "unknown"}
-
-
-def _describe(job: Job, hashes: dict[str, Future[str]]) -> dict[str, Any]:
-    """What identifies a result: case, parameters, inputs, software."""
+def _describe(job: Job, hashes: dict[str, Future[str]], prediction: dict[str, Any]) -> dict[str, Any]:
+    """What identifies a result: case, parameters, inputs (with the model, where it is known), software."""
+    inputs = {role: {"file": path.name, "sha256": hashes[role].result()} for role, path in job.paths.items()}
+    if model := prediction.get("inputs", {}).get("model"):
+        inputs["model"] = {"file": prediction.get("model"), "sha256": model}
     return {
         "case_id": job.case_id,
         "parameters": job.parameters,
-        "inputs": {
-            role: {"file": path.name, "sha256": hashes[role].result()} for role, path in job.paths.items()
-        },
+        "inputs": inputs,
         "software": software(),
     }
 
 
-@dataclass
-class _Computed:
-    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    edits: dict[str, Any] = field(default_factory=dict)
+def _is_outdated(earlier: dict[str, Any], inputs: dict[str, Any]) -> bool:
+    """Whether an input of the earlier result is another file now; one more or one less is another question."""
+    return any(earlier[role] != inputs[role] for role in earlier.keys() & inputs.keys())
 
 
-def _all_written(job: Job) -> bool:
-    names = [f"lesions_{method}.{suffix}" for method in job.methods for suffix in ("nii.gz", "csv")]
-    return all((job.folder / name).is_file() for name in names)
+def _missing_methods(job: Job, earlier: dict[str, Any] | None) -> tuple[str, ...]:
+    """The methods asked for that the earlier result, or its folder, does not hold."""
+    known = {} if earlier is None else earlier["methods"]
+    return tuple(
+        method
+        for method in job.methods
+        if method not in known
+        or not all((job.folder / f"lesions_{method}.{suffix}").is_file() for suffix in ("nii.gz", "csv"))
+    )
 
 
 def _earlier_result(path: Path) -> dict[str, Any] | None:
@@ -152,46 +155,61 @@ def _earlier_result(path: Path) -> dict[str, Any] | None:
         found = read_json(path)
     except PostprocessError:
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("methods"), dict) else None
+    whole = isinstance(found, dict) and all(isinstance(found.get(key), dict) for key in ("methods", "inputs"))
+    return found if whole else None
 
 
-def _check_origin(job: Job, suv_sha256: Future[str]) -> None:
-    """Refuse a map whose `prediction.json`, written by `tmtv predict` beside it, names another PET."""
-    path = job.map_file.path.with_name(PREDICTION_FILE)
-    if job.map_file.is_mask or not path.is_file():
-        return
-    predicted_from = read_json(path).get("inputs", {}).get("pet")
-    if predicted_from not in (None, suv_sha256.result()):
+def _read_prediction(found: MapFile) -> dict[str, Any]:
+    """The `prediction.json` that `tmtv predict` writes beside its map; empty where there is none."""
+    path = found.path.with_name(PREDICTION_FILE)
+    if found.is_mask or not path.is_file():
+        return {}
+    prediction = read_json(path)
+    if not isinstance(prediction, dict) or not isinstance(prediction.get("inputs"), dict):
+        raise PostprocessError(f"{path}: not written by tmtv predict (no 'inputs').")
+    return prediction
+
+
+def _check_origin(job: Job, suv_sha256: Future[str], prediction: dict[str, Any]) -> None:
+    """Refuse a map that was predicted from another PET."""
+    if prediction.get("inputs", {}).get("pet") not in (None, suv_sha256.result()):
         raise PostprocessError(
-            f"{job.map_file.path}: it was predicted from another PET than {job.suv_path} (SHA-256 in {path.name}); "
-            f"predict again, or remove {path.name} if the two files are one image."
+            f"{job.map_file.path}: it was predicted from another PET than {job.suv_path} (SHA-256 in "
+            f"{PREDICTION_FILE}); predict again, or remove {PREDICTION_FILE} if the two files are one image."
         )
 
 
-def _compute(job: Job, keep: set[str]) -> _Computed:
-    """Segment, measure, and write all but `tmtv.json`; files of the methods in `keep` stay."""
+@dataclass
+class _Computed:
+    """The lesions of a case, not yet written."""
+
+    images: CaseImages
+    work: Segmentation
+    lesions: dict[str, Lesions] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    edits: dict[str, Any] = field(default_factory=dict)
+
+
+def _compute(job: Job) -> _Computed:
+    """Read and segment; nothing is written."""
     images = read_case(job.map_file, job.suv_path, job.config.probability_threshold)
-    done = _Computed(warnings=images.warnings)
     probability, geometry = images.probability.array, images.suv.geometry
+    edits = {}
     if job.exclude_mask is not None:
-        probability, done.edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
+        probability, edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
     work = Segmentation(probability, images.suv.array, geometry.spacing_mm, job.config)
+    done = _Computed(images, work, warnings=images.warnings, edits=edits)
     if work.index.size and (median := float(np.median(work.values))) < SUV_OF_NO_LESION:
         done.warnings.append(
             f"half of the mask has an SUV below {median:.2g}: do the map and the PET belong together?"
         )
-    lesions = _edited_lesions(job, work, geometry, done)
-    for method, found in lesions.items():
+    done.lesions = _edited_lesions(job, work, geometry, done)
+    for method, found in done.lesions.items():
         if (count := found.label.max(initial=0)) > MAX_LABEL:
             raise PostprocessError(
                 f"{job.map_file.path}: {count} lesions under {method}; a label image holds {MAX_LABEL} at most. "
                 "Is this a segmentation?"
             )
-    try:
-        _clear(job.folder, keep)
-    except OSError as error:
-        raise PostprocessError(f"{job.folder}: cannot be written ({error.strerror or error}).") from error
-    done.methods = _write(job, images, work, lesions)
     return done
 
 
@@ -221,24 +239,40 @@ def _without_mask(images: CaseImages, path: Path, config: Config) -> tuple[np.nd
     return np.where(mask, probability.dtype.type(0), probability), removed * images.suv.geometry.voxel_ml
 
 
-def _clear(folder: Path, keep: set[str]) -> None:
-    """Make a case unfinished: remove its `tmtv.json`, then what other parameters or a killed run left behind."""
+@contextmanager
+def _finishing(folder: Path, keep: Set[str]) -> Iterator[None]:
+    """Clear the way for a result; if it cannot be written, take back what was. Methods in `keep` stay throughout."""
+    _clear(folder, keep)
+    try:
+        yield
+    except BaseException:
+        with suppress(PostprocessError):
+            _clear(folder, keep)
+        raise
+
+
+def _clear(folder: Path, keep: Set[str] = frozenset()) -> None:
+    """Remove what other inputs or parameters, or a killed run, left behind; first `tmtv.json`, if nothing is kept."""
     if not folder.is_dir():
         return
-    (folder / RESULT_FILE).unlink(missing_ok=True)
-    for path in folder.iterdir():
-        found = re.fullmatch(r"(?:\.[0-9a-f]{8}\.)?(?:lesions_(.+)\.(?:nii\.gz|csv)|tmtv\.json)", path.name)
-        if found and (path.name.startswith(".") or found[1] not in keep):
-            path.unlink()
+    try:
+        if not keep:
+            (folder / RESULT_FILE).unlink(missing_ok=True)
+        for path in folder.iterdir():
+            found = re.fullmatch(r"(\.[0-9a-f]{8}\.)?(?:lesions_(.+)\.(?:nii\.gz|csv)|tmtv\.json)", path.name)
+            if found and (found[1] or (found[2] and found[2] not in keep)):
+                path.unlink()
+    except OSError as error:
+        raise PostprocessError(f"{folder}: cannot be written ({error.strerror or error}).") from error
 
 
-def _write(
-    job: Job, images: CaseImages, work: Segmentation, lesions: dict[str, Lesions]
-) -> dict[str, dict[str, Any]]:
+def _write(job: Job, computed: _Computed) -> dict[str, dict[str, Any]]:
+    """Write the label image and the lesion table of every method; return the measures."""
+    images, work = computed.images, computed.work
     geometry = images.suv.geometry
     turn = orientation_of(images.stored)
     measures = {}
-    for method, found in lesions.items():
+    for method, found in computed.lesions.items():
         volume = np.zeros(geometry.shape, np.uint16)
         volume.reshape(-1)[found.index] = found.label
         write_image(job.folder / f"lesions_{method}.nii.gz", Image(turn.undo(volume), images.stored))

@@ -56,10 +56,10 @@ def test_finished_cases_are_skipped_and_new_methods_are_added(job: Job) -> None:
     before = files(job)
     assert run_case(job)["skipped"]
     assert files(job) == before
-    more = run_case(replace(job, methods=("2.5",)))
+    more = run_case(replace(job, methods=("41", "2.5")))
     assert list(more["methods"]) == ["raw", "41", "2.5"]
     assert more["methods"]["41"] == first["methods"]["41"]
-    assert files(job)["lesions_41.csv"] == before["lesions_41.csv"]
+    assert files(job)["lesions_41.csv"] == before["lesions_41.csv"]  # not written again
     assert run_case(job)["skipped"]
     (job.folder / "lesions_raw.csv").unlink()
     assert not run_case(job)["skipped"]
@@ -86,6 +86,49 @@ def test_other_parameters_or_inputs_are_computed_anew(job: Job) -> None:
     write_image(job.suv_path, image.with_array(image.array * 1.5))
     again = run_case(replace(job, config=Config(split_above_ml=1000.0), methods=("41",)))
     assert again["methods"]["41"]["suv_max"] == pytest.approx(1.5 * other["methods"]["41"]["suv_max"])
+
+
+def test_a_result_does_not_outlive_its_inputs(job: Job) -> None:
+    """A new map, or PET, that is refused: the numbers of the old one must not pass for its own."""
+    for path in (job.map_file.path, job.suv_path):
+        good = path.read_bytes()
+        run_case(job)
+        image = read_image(path)
+        image.array[3, 3, 3] = np.nan
+        write_image(path, image)
+        with pytest.raises(PostprocessError, match="NaN"):
+            run_case(job)
+        assert not list(job.folder.iterdir())
+        path.write_bytes(good)
+
+
+def test_a_refused_request_leaves_the_result_of_the_same_inputs(job: Job, tmp_path: Path) -> None:
+    run_case(job)
+    before = files(job)
+    (tmp_path / "bad.nii.gz").write_bytes(b"no image")
+    for change in ({"edits": Edits(exclude=(("41", 99),))}, {"exclude_mask": tmp_path / "bad.nii.gz"}):
+        with pytest.raises(PostprocessError):
+            run_case(replace(job, **change))
+        assert files(job) == before
+
+
+@pytest.mark.parametrize("what", ["write_image", "write_lesions", "write_json"])
+def test_a_method_that_cannot_be_added_leaves_the_result_whole(
+    job: Job, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The disk is full when the label image, the table or `tmtv.json` is to be written."""
+
+    def full(path: Path, *arguments: object) -> None:
+        raise PostprocessError(f"{path}: cannot be written (No space left on device).")
+
+    run_case(job)
+    before = {path.name: path.read_bytes() for path in job.folder.iterdir()}
+    monkeypatch.setattr(case_module, what, full)
+    with pytest.raises(PostprocessError, match="No space left"):
+        run_case(replace(job, methods=("raw", "41", "otsu")))
+    assert {path.name: path.read_bytes() for path in job.folder.iterdir()} == before
+    monkeypatch.undo()
+    assert run_case(job)["skipped"]
 
 
 def test_killed_half_way_leaves_nothing_that_looks_finished(
@@ -209,6 +252,18 @@ def test_a_map_predicted_from_another_pet_is_refused(job: Job) -> None:
         run_case(replace(job, methods=("2.5",)))
     beside.unlink()
     assert run_case(replace(job, methods=("2.5",)))["methods"]
+
+
+def test_the_model_of_a_map_is_an_input_of_its_result(job: Job) -> None:
+    beside = job.map_file.path.with_name("prediction.json")
+    assert "model" not in run_case(job)["inputs"]
+    for digest in ("1" * 64, "2" * 64):
+        write_json(beside, {"model": "best.keras", "inputs": {"model": digest, "pet": sha256(job.suv_path)}})
+        assert run_case(job)["inputs"]["model"] == {"file": "best.keras", "sha256": digest}
+        assert run_case(job)["skipped"]
+    beside.write_text("[]")
+    with pytest.raises(PostprocessError, match=r"prediction\.json: not written by tmtv predict"):
+        run_case(job)
 
 
 def test_a_mask_in_the_cold_is_worth_a_warning(job: Job) -> None:

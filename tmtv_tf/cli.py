@@ -240,7 +240,7 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="A list of series as JSON on stdout.")] = False,
     show_text: Annotated[
-        bool, typer.Option(help="Show series descriptions. They are free text and may name a patient.")
+        bool, typer.Option(help="Show series descriptions and ROI names: free text that may name a patient.")
     ] = False,
     sul: Annotated[bool, typer.Option(help="Also lean body mass over weight: SUL = SUV * this.")] = False,
     pet_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")] = None,
@@ -256,7 +256,9 @@ def inspect(
     tmtv inspect /data/export
     tmtv inspect /data/export --json
 
-    Reads headers only and writes nothing. Patients are numbered, not named.
+    Reads headers and outlines, no pixels, and writes nothing. Patients are numbered, not named.
+
+    Exit status: 0 if every PET study could be prepared, 1 if some are refused, 2 if none could be or there is none.
     """
     import json
 
@@ -274,6 +276,9 @@ def inspect(
         print_report(report)
     if report.problem:
         raise DicomError(report.problem)
+    for study, reason in report.refused.items():
+        typer.echo(f"Refused: study {study}: {reason}", err=True)
+    raise typer.Exit(1 if report.refused else 0)
 
 
 def main() -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from cohort_files import GEOMETRY, write_study
 from dicom_files import FACTOR, uid, write_series
+from pydicom import dcmread
+from roi_files import pet_datasets, write_rtstruct
 
 from postprocess.console import run_app
 from tmtv_tf.cli import app
@@ -152,6 +155,93 @@ def test_nothing_to_use_is_one_sentence_and_status_two(
     assert done.stderr.startswith("Error: ")
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def cut(path: Path, count: int) -> None:
+    path.write_bytes(path.read_bytes()[:-count])
+
+
+def no_pixels(path: Path) -> None:
+    ds = dcmread(path)
+    del ds.PixelData
+    ds.save_as(path)
+
+
+def no_slope(path: Path) -> None:
+    ds = dcmread(path)
+    del ds.RescaleSlope
+    ds.save_as(path)
+
+
+def more_pixels(path: Path) -> None:
+    ds = dcmread(path)
+    ds.PixelData += bytes(10)
+    ds.save_as(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "damage", "words"),
+    [
+        ("PT", lambda path: cut(path, 2), "has 58 of 60 bytes: the file is cut short"),
+        ("CT", lambda path: cut(path, 2), "has 58 of 60 bytes: the file is cut short"),
+        ("PT", no_pixels, "PixelData (7FE0,0010) cannot be read (it is missing)"),
+        ("PT", more_pixels, "has 10 bytes more than Rows"),
+        ("PT", no_slope, "RescaleSlope (0028,1053) is missing"),
+        ("RS", lambda path: cut(path, 60), "the file is cut short"),
+    ],
+)
+def test_what_prepare_refuses_is_a_problem_here(
+    tmp_path: Path,
+    tmtv: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    damage: Callable[[Path], None],
+    words: str,
+) -> None:
+    """A slice of 6 x 5 pixels of two bytes. `tmtv prepare` is asked too."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    write_study(tmp_path / "in")
+    damage(sorted((tmp_path / "in" / where).iterdir())[0])
+    done = tmtv(tmp_path / "in", "--json")
+    assert done.returncode == 2
+    assert words in done.stderr
+    refused = {row["modality"]: row["refused"] for row in json.loads(done.stdout) if row["refused"]}
+    assert list(refused) == [{"RS": "RTSTRUCT"}.get(where, where)]
+    assert "refused" in tmtv(tmp_path / "in").stdout
+    with pytest.raises(SystemExit) as left:
+        run_app(app, ["prepare", "--no-model-grid", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert left.value.code == 2
+
+
+def test_status_one_when_one_of_two_studies_is_refused(tmp_path: Path, tmtv: Callable[..., Done]) -> None:
+    write_study(tmp_path / "1", "P1", edit=lambda ds, k: setattr(ds, "PatientWeight", None))
+    write_study(tmp_path / "2", "P2")
+    done = tmtv(tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Refused: study 1: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert tmtv(tmp_path / "2").returncode == 0
+
+
+def test_the_same_rois_as_prepare(tmp_path: Path, tmtv: Callable[..., Done]) -> None:
+    """Drawn on the CT while the PET has its own: not used. Names only with --show-text."""
+    write_study(tmp_path)
+    pet = pet_datasets(tmp_path / "PT")[0]
+    triangle = [GEOMETRY.to_world([(4, 1, 1), (4, 1, 3), (4, 3, 3)])]
+    write_rtstruct(tmp_path / "RS" / "ct.dcm", pet, {"Liver": triangle}, series=uid("P1", "S1", "ct"))
+    used = {row["series_uid"]: row for row in rows(tmp_path).values() if row["modality"] == "RTSTRUCT"}
+    on_pet, on_ct = (used[uid("rtstruct series", tmp_path / "RS" / name)] for name in ("rs.dcm", "ct.dcm"))
+    assert (on_pet["selected"], on_ct["selected"]) == (True, False)
+    assert "drawn on another series" in on_ct["passed_over"]
+    assert "roi_names" not in on_pet
+    assert "Lymph node of somebody" not in tmtv(tmp_path).stdout
+    assert "ROIs: Lymph node of somebody" in tmtv(tmp_path, "--show-text").stdout
+
+
+def test_a_problem_is_said_once(tmp_path: Path) -> None:
+    write_series(tmp_path, edit=lambda ds, k: setattr(ds, "PatientID", f"P{k % 2}"))
+    (row,) = rows(tmp_path).values()
+    assert sum("PatientID (0010,0020) differs" in problem for problem in row["problems"]) == 1
 
 
 def test_messages_name_no_patient(tmp_path: Path) -> None:

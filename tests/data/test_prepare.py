@@ -141,6 +141,14 @@ def test_an_arbitrary_choice_is_said(tmp_path, capsys):
     assert f"1 x {said}" in capsys.readouterr().out
 
 
+def test_roi_images_beside_the_images_are_pointed_at(tmp_path):
+    write_study(tmp_path / "in", roi=False)
+    write_image(tmp_path / "in" / "mask.nii.gz", Image(roi_mask().astype(np.uint8), GEOMETRY))
+    prepare(tmp_path / "in", "--out", tmp_path / "out")
+    (row,) = table(tmp_path / "out" / "left_out.csv")
+    assert (row["name"], "--rois" in row["reason"]) == ("mask.nii.gz", True)
+
+
 @pytest.mark.parametrize("what", ["empty", "text", "no pet"])
 def test_nothing_to_prepare(tmp_path, capsys, what):
     (tmp_path / "in").mkdir()

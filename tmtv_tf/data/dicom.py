@@ -53,6 +53,8 @@ PYDICOM_ERRORS = (
     zlib.error,
 )
 
+NOT_DICOM = "not a DICOM file"
+
 # Read while walking the tree: enough to group files, to choose series and to check their geometry.
 SCAN_KEYWORDS = (
     "SpecificCharacterSet",
@@ -288,7 +290,7 @@ def _scan(path: Path) -> list[Dataset] | Skipped:
         with open(path, "rb") as file:
             head = file.read(132)
         if not _looks_like_dicom(head):
-            return Skipped(path, "empty file" if not head else "not a DICOM file", damaged=claims)
+            return Skipped(path, "empty file" if not head else NOT_DICOM, damaged=claims)
         dataset = pydicom.dcmread(
             path, stop_before_pixels=True, force=True, specific_tags=list(SCAN_KEYWORDS)
         )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from postprocess.image import Geometry
 from tmtv_tf.data.dicom import Series, Skipped, find_series, read_headers, tag_value, whole_number
+from tmtv_tf.data.outlines import Outlines, read_outlines
+from tmtv_tf.data.pixel_check import check_files
 from tmtv_tf.data.pseudonym import identifying_words, without_identifiers
+from tmtv_tf.data.rois.lookup import DRAWN_ELSEWHERE, why_left_out
 from tmtv_tf.data.selection import Selection, no_pet_reason, select_studies
 from tmtv_tf.data.suv import Overrides, parse_pet_header, sul_per_suv, suv_bw_factor
 from tmtv_tf.data.volume import sort_slices
@@ -26,6 +29,7 @@ class Report:
     ----------
     series : one dictionary for each series, JSON-ready (the fields of `tmtv inspect --json`).
     notes : number of the study -> the choices made in it.
+    refused : number of the study -> why `prepare` would make no case of it, in one sentence.
     skipped : why a file belongs to no series -> (name of the first such file, how many).
     problem : why nothing in the tree can be used, or None.
     """
@@ -33,6 +37,7 @@ class Report:
     series: list[dict[str, Any]]
     notes: dict[int, tuple[str, ...]]
     skipped: dict[str, tuple[str, int]]
+    refused: dict[int, str] = field(default_factory=dict)
     problem: str | None = None
 
 
@@ -45,14 +50,14 @@ def inspect_tree(
     show_text: bool = False,
     sul: bool = False,
 ) -> Report:
-    """Inspect folders or files. Reads headers only; patients are numbered, never named.
+    """Inspect folders or files. Reads headers and outlines, no pixels; patients are numbered, never named.
 
     Parameters
     ----------
     roots : any tree of any files.
     pet_uid, ct_uid : SeriesInstanceUID to use in place of the choice by rule.
     overrides : a user's weight, dose, injection time.
-    show_text : add SeriesDescription, free text that may identify a patient.
+    show_text : add SeriesDescription and ROI names, free text that may identify a patient.
     sul : add `sul_per_suv`, lean body mass (Janmahasatian) over weight.
 
     Raises
@@ -65,15 +70,25 @@ def inspect_tree(
     patients = _numbers(s.patient_id for s in series)
     studies = _numbers((s.patient_id, s.study_uid) for s in series)
     words = {item.series_uid: identifying_words(item.files[0]) | {item.patient_id} - {""} for item in series}
+    outlines: dict[str, Outlines] = {}
+    for selection in selections:
+        for series_uid, read in read_outlines(selection).items():
+            if read.used or series_uid not in outlines:  # two studies may share a frame of reference
+                outlines[series_uid] = read
     rows = []
     for item in series:
         row = _describe(item, _chosen(item, selections), selections, overrides or Overrides(), sul)
+        if item.series_uid in outlines:
+            _add_outlines(row, outlines[item.series_uid])
         if show_text:
             row["description"] = item.description
+        else:
+            row.pop("roi_names")
         row |= {"patient": patients[item.patient_id], "study": studies[item.patient_id, item.study_uid]}
         known = words[item.series_uid]  # a path in a message may hold a name
-        row["problems"] = [without_identifiers(text, known, roots) for text in row["problems"]]
-        row["suv_reason"] = row["suv_reason"] and without_identifiers(row["suv_reason"], known, roots)
+        row["problems"] = [without_identifiers(text, known, roots) for text in dict.fromkeys(row["problems"])]
+        for key in ("suv_reason", "refused"):
+            row[key] = row[key] and without_identifiers(row[key], known, roots)
         rows.append(row)
     notes = {
         studies[s.patient_id, s.study_uid]: (
@@ -87,8 +102,19 @@ def inspect_tree(
         reason: (without_identifiers(first, everybody), count)
         for reason, (first, count) in _grouped(skipped).items()
     }
-    problem = _problem(series, selections, roots)
-    return Report(rows, notes, left_out, problem and without_identifiers(problem, everybody))
+    refused = {}
+    for selection in selections:
+        reason = selection.problem or _refusal(rows, selection)
+        if reason:
+            number = studies[selection.patient_id, selection.study_uid]
+            refused[number] = without_identifiers(reason, everybody)
+    problem = None
+    if not selections:
+        names = ", ".join(map(str, roots))
+        problem = without_identifiers(f"{names}: {no_pet_reason(series)}", everybody)
+    elif len(refused) == len(selections):
+        problem = next(iter(refused.values()))
+    return Report(rows, notes, left_out, refused, problem)
 
 
 def print_report(report: Report) -> None:
@@ -118,7 +144,7 @@ def print_report(report: Report) -> None:
             spacing = row["spacing_mm"] or ()
             table.add_row(
                 str(index),
-                "yes" if row["selected"] else "",
+                "refused" if row["refused"] else "yes" if row["selected"] else "",
                 row["modality"],
                 str(row["series_number"] if row["series_number"] is not None else ""),
                 str(row["n_slices"]),
@@ -150,6 +176,8 @@ def _print_series(console: Any, name: str, row: dict[str, Any]) -> None:
         console.print(f"  {name}: not used: {row['passed_over']}", markup=False)
     for problem in row["problems"]:
         console.print(f"  {name}: {problem}", markup=False)
+    if row.get("roi_names"):
+        console.print(f"  {name}: ROIs: {', '.join(row['roi_names'])}", markup=False)
 
 
 def _describe(
@@ -168,6 +196,7 @@ def _describe(
         "injection_time": None,
         "reference_time": None,
         "selected": selected,
+        "refused": None,
         "problems": list(series.conflicts),
         "passed_over": next(
             (s.passed_over[series.series_uid] for s in selections if series.series_uid in s.passed_over), None
@@ -176,18 +205,21 @@ def _describe(
         "sop_class": series.sop_class_name,
         "shape": None,
         "head_first_index": None,
+        "roi_names": [],
     }
     if series.modality in ("PT", "CT"):
         try:
             slices = sort_slices(series)
-        except DicomError as error:
-            if selected or series.modality == "PT":
-                row["problems"].append(str(error))
-        else:
             row["spacing_mm"] = [round(s, 6) for s in slices.geometry.spacing_mm]
             row["shape"] = list(slices.geometry.shape)
             row["head_first_index"] = _head_first(slices.geometry)
-            row["problems"] += slices.warnings if selected else ()
+            if selected:
+                row["problems"] += slices.warnings
+                check_files(series)
+        except DicomError as error:
+            if selected or series.modality == "PT":
+                row["problems"].append(str(error))
+            row["refused"] = str(error) if selected else None
     if series.modality == "PT":
         row["units"] = _units(series)
         _describe_suv(row, series, overrides, sul)
@@ -203,6 +235,8 @@ def _describe_suv(row: dict[str, Any], series: Series, overrides: Overrides, sul
     except DicomError as error:
         row["suv_reason"] = str(error)
         row["problems"].append(str(error))
+        if row["selected"]:
+            row["refused"] = row["refused"] or str(error)
         return
     row["suv_factor"], row["suv_rule"] = suv.single_factor, suv.rule
     if isinstance(suv.factor, tuple):
@@ -231,7 +265,21 @@ def _head_first(geometry: Geometry) -> bool:
 
 
 def _chosen(series: Series, selections: list[Selection]) -> bool:
-    return any(series is chosen for s in selections for chosen in (s.pet, s.ct, *s.rois))
+    return any(series is chosen for s in selections for chosen in (s.pet, s.ct))
+
+
+def _add_outlines(row: dict[str, Any], outlines: Outlines) -> None:
+    """What `prepare` would make of one series of RTSTRUCT or SEG."""
+    row["selected"], row["roi_names"], row["refused"] = outlines.used, outlines.names, outlines.refused
+    row["passed_over"] = None if outlines.used or outlines.refused else DRAWN_ELSEWHERE
+    row["problems"] += [*outlines.warnings, *filter(None, [outlines.refused])]
+
+
+def _refusal(rows: list[dict[str, Any]], selection: Selection) -> str | None:
+    """The first reason why PET, CT or ROIs of a study cannot be read."""
+    parts = [s.series_uid for s in (selection.pet, selection.ct, *selection.rois) if s is not None]
+    refused = {row["series_uid"]: row["refused"] for row in rows if row["refused"]}
+    return next((refused[uid] for uid in parts if uid in refused), None)
 
 
 def _numbers(keys: Any) -> dict[Any, int]:
@@ -239,17 +287,7 @@ def _numbers(keys: Any) -> dict[Any, int]:
     return {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
 
 
-def _problem(series: list[Series], selections: list[Selection], roots: Sequence[Path]) -> str | None:
-    names = ", ".join(map(str, roots))
-    if not selections:
-        return f"{names}: {no_pet_reason(series)}"
-    unusable = [s.problem for s in selections if s.problem]
-    if len(unusable) == len(selections):
-        return unusable[0]
-    return None
-
-
 def _grouped(skipped: list[Skipped]) -> dict[str, tuple[str, int]]:
-    counts = Counter(item.reason for item in skipped)
-    first = {item.reason: item.path for item in reversed(skipped)}
+    counts = Counter(map(why_left_out, skipped))
+    first = {why_left_out(item): item.path for item in reversed(skipped)}
     return {reason: (first[reason].name, count) for reason, count in counts.most_common()}

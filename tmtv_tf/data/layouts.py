@@ -9,7 +9,15 @@ from pathlib import Path
 
 from tmtv_tf.data.cohort import CLINICAL, read_table
 from tmtv_tf.data.dicom import Series, Skipped, find_series
-from tmtv_tf.data.rois.lookup import RoiFile, describe_dicom, drawn_on, find_roi_files, named_for
+from tmtv_tf.data.rois.lookup import (
+    DRAWN_ELSEWHERE,
+    RoiFile,
+    describe_series,
+    drawn_on,
+    find_roi_files,
+    named_for,
+    why_left_out,
+)
 from tmtv_tf.data.selection import Selection, no_pet_reason, select_studies
 from tmtv_tf.data.sources import DicomSource, NiftiSource
 from tmtv_tf.data.suv import Overrides
@@ -109,21 +117,17 @@ def _found(
     selection: Selection, pet: Series, extra: Sequence[RoiFile], overrides: Overrides
 ) -> tuple[Found, list[LeftOut]]:
     try:
-        described = [describe_dicom(path) for series in selection.rois for path in series.files]
+        own = [file for series in selection.rois for file in describe_series(series)]
     except RoiError as error:
         source = DicomSource(pet, selection.ct, overrides)
         return Found(selection.patient_id, selection.study_uid, source, error=str(error)), []
-    own = [file for file in described if file is not None]
     from_tree, passed_over = drawn_on(own, pet.series_uid, pet.frame_of_reference_uid)
     notes = list(selection.notes)
     given = _given(extra, pet)
     used = given or from_tree
     if extra and not given:
         notes.append("The folder of ROIs has none for this case; those beside the images are used, if any.")
-    left_out = [
-        LeftOut("roi file", str(path), "drawn on another series though the PET has its own, or a result")
-        for path in passed_over
-    ]
+    left_out = [LeftOut("roi file", str(path), DRAWN_ELSEWHERE) for path in passed_over]
     left_out += [
         LeftOut("roi file", str(path), "the folder of ROIs has others for this case")
         for path in from_tree
@@ -164,7 +168,7 @@ def _ambiguous_names(found: Sequence[Found], extra: Sequence[RoiFile]) -> dict[i
 
 
 def _left_out_file(item: Skipped) -> LeftOut:
-    return LeftOut("file", str(item.path), item.reason)
+    return LeftOut("file", str(item.path), why_left_out(item))
 
 
 def _unused_series(series: Sequence[Series], selections: Sequence[Selection]) -> list[LeftOut]:

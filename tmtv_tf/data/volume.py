@@ -80,12 +80,7 @@ def read_volume_and_headers(series: Series) -> tuple[Image, list[Dataset], list[
         header, stored = _read_slice(instance, frames)
         if k == 0:  # only now is it known that a slice has the size that its header claims
             array = np.empty(slices.geometry.shape, array.dtype)
-        slope, intercept = (
-            _rescale(header, "RescaleSlope", instance),
-            _rescale(header, "RescaleIntercept", instance),
-        )
-        if slope <= 0:
-            raise DicomError(f"{instance.path}: RescaleSlope (0028,1053) is {slope}; it must be above 0.")
+        slope, intercept = slope_and_intercept(header, instance)
         array = _rescale_into(array, k, stored, slope, intercept)
         with_intercept += intercept != 0
         lossy += str(tag_value(header, "LossyImageCompression") or "") == "01"
@@ -262,10 +257,7 @@ def _read_slice(
 def _stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
     """Stored values of a file: (rows, columns), or (frames, rows, columns)."""
     path = instance.path
-    _check_decoder(dataset, instance)
-    samples = tag_value(dataset, "SamplesPerPixel")
-    if samples not in (1, None):
-        raise DicomError(f"{path}: SamplesPerPixel (0028,0002) is {samples}; it must be 1.")
+    check_decodable(dataset, instance)
     if "PixelData" not in dataset:
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read (it is missing).")
     try:
@@ -273,7 +265,7 @@ def _stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
     except PYDICOM_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read ({reason}).") from error
-    excess = 0 if _is_encapsulated(dataset) else len(dataset.PixelData) - stored.nbytes
+    excess = 0 if is_encapsulated(dataset) else len(dataset.PixelData) - stored.nbytes
     if excess > 1:  # one byte makes an odd length even; more means that rows or columns were lost
         raise DicomError(
             f"{path}: PixelData (7FE0,0010) has {excess} bytes more than Rows (0028,0010) and Columns (0028,0011) need."
@@ -300,6 +292,14 @@ def _rescale_into(
     return volume
 
 
+def slope_and_intercept(dataset: Dataset, instance: Instance) -> tuple[float, float]:
+    """RescaleSlope and RescaleIntercept of a slice, or a refusal."""
+    slope = _rescale(dataset, "RescaleSlope", instance)
+    if slope <= 0:
+        raise DicomError(f"{instance.path}: RescaleSlope (0028,1053) is {slope}; it must be above 0.")
+    return slope, _rescale(dataset, "RescaleIntercept", instance)
+
+
 def _rescale(dataset: Dataset, keyword: str, instance: Instance) -> float:
     value = tag_value(dataset, keyword)
     try:
@@ -317,13 +317,16 @@ def _transfer_syntax(dataset: Dataset) -> UID:
     return UID(str(tag_value(getattr(dataset, "file_meta", Dataset()), "TransferSyntaxUID") or ""))
 
 
-def _is_encapsulated(dataset: Dataset) -> bool:
+def is_encapsulated(dataset: Dataset) -> bool:
     syntax = _transfer_syntax(dataset)
     return bool(syntax) and syntax.is_encapsulated
 
 
-def _check_decoder(dataset: Dataset, instance: Instance) -> None:
-    """Refuse a transfer syntax that nothing here decodes, before pydicom fails over it."""
+def check_decodable(dataset: Dataset, instance: Instance) -> None:
+    """Refuse several samples a pixel, and a transfer syntax that nothing here decodes, before pydicom fails over it."""
+    samples = tag_value(dataset, "SamplesPerPixel")
+    if samples not in (1, None):
+        raise DicomError(f"{instance.path}: SamplesPerPixel (0028,0002) is {samples}; it must be 1.")
     syntax = _transfer_syntax(dataset)
     if not syntax:
         return

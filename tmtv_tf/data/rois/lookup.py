@@ -11,7 +11,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from tmtv_tf.data.dicom import PYDICOM_ERRORS
+from tmtv_tf.data.dicom import NOT_DICOM, PYDICOM_ERRORS, Series, Skipped
 from tmtv_tf.data.rois.files import DICOM_MODALITIES, roi_suffix
 from tmtv_tf.data.rois.rtstruct import referenced_series
 from tmtv_tf.errors import RoiError
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # Manufacturer or ManufacturerModelName of the SEG and RTSTRUCT files that this software writes.
 OWN_NAME = "tmtv-tf"
+# Why a file of ROIs beside the images is not used (see `drawn_on`).
+DRAWN_ELSEWHERE = "drawn on another series though the PET has its own, or a result"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,25 @@ def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
         return _describe(header, path, names)
     except PYDICOM_ERRORS as error:
         raise RoiError(f"{path}: not readable as DICOM ({' '.join(str(error).split())[:200]}).") from error
+
+
+def describe_series(series: Series) -> list[RoiFile]:
+    """What the RTSTRUCT or SEG files of one series refer to.
+
+    Raises
+    ------
+    RoiError
+        Not readable as DICOM.
+    """
+    described = map(describe_dicom, series.files)
+    return [file for file in described if file is not None]
+
+
+def why_left_out(item: Skipped) -> str:
+    """Why a file beside the images is not used; an image or a table of ROIs has to be pointed at."""
+    if roi_suffix(item.path) and item.reason == NOT_DICOM:
+        return f"{NOT_DICOM}; if it holds ROIs, give its folder by --rois"
+    return item.reason
 
 
 def _describe(header: Dataset, path: Path, names: tuple[str, ...]) -> RoiFile:

@@ -121,7 +121,9 @@ def run_case(job: Job) -> dict[str, Any]:
 
 def _describe(job: Job, hashes: dict[str, Future[str]], prediction: dict[str, Any]) -> dict[str, Any]:
     """What identifies a result: case, parameters, inputs (with the model, where it is known), software."""
-    inputs = {role: {"file": path.name, "sha256": hashes[role].result()} for role, path in job.paths.items()}
+    inputs: dict[str, dict[str, Any]] = {
+        role: {"file": path.name, "sha256": hashes[role].result()} for role, path in job.paths.items()
+    }
     if model := prediction.get("inputs", {}).get("model"):
         inputs["model"] = {"file": prediction.get("model"), "sha256": model}
     return {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postprocess.config import Config
+from postprocess.console import print_version
 from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
 if TYPE_CHECKING:
@@ -90,6 +91,9 @@ def postprocess(
         option("LPS point x,y,z in mm; adds what holds it over the threshold.", panel=EDITING),
     ] = None,
     seed_limit_mm: Annotated[float, option("How far such a region may grow.", panel=EDITING)] = 30.0,
+    version: Annotated[
+        bool, option("Say which version this is.", "--version", callback=print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Total metabolic tumour volume from any network's probability map, or any mask, under the published thresholds.
 
@@ -105,6 +109,7 @@ def postprocess(
     Finished cases are skipped. Exit status: 0 all done, 1 some cases failed, 2 nothing done. Not a medical device.
     """
     from postprocess.errors import ParameterError
+    from postprocess.files import require_writable
 
     if (probability is None) == (mask is None):
         raise ParameterError("Give one of --probability and --mask.")
@@ -126,6 +131,7 @@ def postprocess(
             "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --height-cm and --weight-kg belong to "
             f"one case; {maps} is a folder."
         )
+    require_writable(out)
 
     from postprocess.case import Job
     from postprocess.cohort import find_cases

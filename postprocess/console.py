@@ -30,6 +30,17 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     sys.exit(status or 0)
 
 
+def print_version(wanted: bool) -> None:
+    """Callback of `--version`: print it and leave."""
+    if wanted:
+        import typer
+
+        from postprocess.version import software
+
+        typer.echo(" ".join(software().values()))
+        raise typer.Exit
+
+
 def report_failures(outcomes: Sequence[Outcome]) -> int:
     """Print every failed case with its reason; return the exit status (0 all, 1 some, 2 none done)."""
     from postprocess.parallel import exit_status

@@ -40,6 +40,24 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink()
 
 
+def require_writable(folder: str | os.PathLike[str]) -> None:
+    """Refuse, before any work, an output folder that could not be made or written; nothing is made here."""
+    folder = Path(folder)
+    place = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not place.is_dir():
+        raise PostprocessError(f"{folder}: cannot be written ({place} is not a folder).")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise PostprocessError(f"{folder}: cannot be written (no permission to write in {place}).")
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Remove a file, if it is there; one that cannot be removed is refused by name."""
+    try:
+        Path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise PostprocessError(f"{path}: cannot be removed ({error.strerror or error}).") from error
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text whole or not at all."""
     with replace_atomically(path) as temporary:

@@ -96,6 +96,8 @@ def _outcome(case_id: str, future: Future) -> Outcome:
         return Outcome(case_id, value=future.result())
     if isinstance(error, PostprocessError):
         return Outcome(case_id, error=str(error))
+    if isinstance(error, OSError) and error.filename:
+        return Outcome(case_id, error=f"{error.filename}: {error.strerror or error}.")
     log.debug("case %s", case_id, exc_info=error)
     return Outcome(
         case_id,

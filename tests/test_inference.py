@@ -198,3 +198,98 @@ def test_predict_refuses_a_split_that_is_none(cases, model_file, tmp_path):
     result = run(cases, "--model", model_file, "--out", tmp_path / "p", "--split", "tset")
     assert result.exit_code != 0
     assert "train, validation, test" in str(result.exception)
+
+
+@pytest.mark.parametrize("spoil", ["ct.nii.gz", "pet.nii.gz", "nan"])
+def test_no_map_of_another_model_or_image_is_left_where_predicting_fails(cases, model_file, tmp_path, spoil):
+    """Else the next step takes it for this model's."""
+    arguments = (cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
+    assert run(*arguments).exit_code == 0
+    if spoil == "nan":
+        pet = read_image(cases / "a" / "pet.nii.gz")
+        pet.array[3, 3, 3] = np.nan
+        write_image(cases / "a" / "pet.nii.gz", pet)
+    else:
+        (cases / "a" / spoil).unlink()
+        save_model(model_file, network(), ModelGrid((16, 16, 16)))
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert "Failed: a:" in result.output
+    assert not list((tmp_path / "p" / "a").iterdir())
+
+
+def test_what_stands_stays_where_the_model_cannot_be_used(cases, model_file, tmp_path):
+    arguments = (cases, "--out", tmp_path / "p", "--split", "test")
+    assert run(*arguments, "--model", model_file).exit_code == 0
+    network().save(tmp_path / "stranger.keras")
+    assert isinstance(run(*arguments, "--model", tmp_path / "stranger.keras").exception, ModelError)
+    assert "finished already" in run(*arguments, "--model", model_file).output
+
+
+def test_no_map_is_ever_without_its_origin(cases, model_file, tmp_path, monkeypatch):
+    """Whichever of the two files cannot be written or removed, a map that stands has its own prediction.json."""
+    import tmtv_tf.inference as module
+
+    arguments = (cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
+    folder = tmp_path / "p" / "a"
+
+    def killed(*_):
+        raise OSError(28, "No space left on device", "somewhere")
+
+    for name in ("write_image", "write_json", "remove"):
+        assert run(*arguments).exit_code == 0
+        save_model(model_file, network(), ModelGrid((16, 16, 16)))
+        before = (folder / "probability.nii.gz").read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, killed)
+            result = run(*arguments)
+        assert "Failed: a: somewhere: No space left on device." in result.output
+        if (folder / "probability.nii.gz").exists():
+            assert (folder / "probability.nii.gz").read_bytes() == before
+            assert (folder / "prediction.json").exists()
+
+
+def test_predict_says_what_it_used(cases, model_file, tmp_path):
+    run(cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
+    info = json.loads((tmp_path / "p" / "a" / "prediction.json").read_text())
+    assert info["model"] == "m.keras"
+    assert sorted(info["inputs"]) == ["ct", "model", "pet"]
+    assert sorted(info["software"]) == ["name", "version"]
+
+
+def test_a_wrong_call_is_refused_before_tensorflow_is_loaded(cases, model_file, tmp_path):
+    """One sentence for all cases, in a process that could not load TensorFlow."""
+    import subprocess
+    import sys
+
+    (tmp_path / "file").touch()
+    right = {"cases": cases, "--model": model_file, "--out": tmp_path / "p", "--split": "test"}
+    for name, value, says in (
+        ("cases", tmp_path / "none", "none: no such folder"),
+        ("--model", tmp_path / "none", "none: no such file"),
+        ("--out", tmp_path / "file", "file: cannot be written"),
+        ("--out", tmp_path / "file" / "p", "file is not a folder"),
+        ("--split", "tset", "must be one of train, validation, test"),
+    ):
+        call = dict(right)
+        call[name] = value
+        arguments = [str(call.pop("cases")), *(str(word) for pair in call.items() for word in pair)]
+        code = (
+            "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n"
+            "from tmtv_tf.cli import main; main()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, "predict", *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_case_folder_in_the_way_is_named(cases, model_file, tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a").touch()
+    result = run(cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
+    assert result.exit_code == 2
+    assert "a/prediction.json: cannot be written" in result.output
+    assert "fault of this software" not in result.output

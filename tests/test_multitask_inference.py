@@ -84,3 +84,24 @@ def test_files_of_another_kind_are_refused(model_file, tmp_path):
     save_multitask_model(tmp_path / "odd.keras", model, MultitaskGrid())
     with pytest.raises(ModelError, match="but its grid gives"):
         load_multitask_model(tmp_path / "odd.keras")
+
+
+def test_no_map_of_another_model_is_left_where_predicting_fails(cases, model_file, tmp_path):
+    """The PET of the second case is gone, and so is what another model had made of it."""
+    import shutil
+
+    shutil.copytree(cases, tmp_path / "cases")
+    out = tmp_path / "p"
+    command = ["predict", str(tmp_path / "cases"), "--model", str(tmp_path / "m.keras"), "--out", str(out)]
+    shutil.copy(model_file, tmp_path / "m.keras")
+    assert CliRunner().invoke(app, command).exit_code == 0
+    save_multitask_model(
+        tmp_path / "m.keras", build_model("multitask_unet", GRID.input_shape, width=0.0625), GRID
+    )
+    (tmp_path / "cases" / "case-01" / "pet.nii.gz").unlink()
+    assert CliRunner().invoke(app, command).exit_code == 1
+    assert sorted(path.name for path in (out / "case-00").iterdir()) == [
+        "prediction.json",
+        "probability.nii.gz",
+    ]
+    assert not list((out / "case-01").iterdir())

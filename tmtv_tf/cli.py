@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from postprocess.console import print_version
+
 app = typer.Typer(
     name="tmtv",
     help="FDG PET/CT in, total metabolic tumour volume out. Not a medical device.",
@@ -20,6 +22,10 @@ app = typer.Typer(
 @app.callback()
 def options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=print_version, is_eager=True, help="Say which version this is."),
+    ] = False,
 ) -> None:
     if verbose:
         import logging
@@ -82,16 +88,19 @@ def predict(
     A network of training.train_multitask also predicts an event within two years, in prediction.json.
     """
     from postprocess.console import report_failures
+    from postprocess.files import require_writable
     from postprocess.parallel import run_cases
     from tmtv_tf.inference import cases_to_predict, predict_case
+    from tmtv_tf.models.file import read_description
     from tmtv_tf.quiet import quiet_tensorflow
 
+    # A wrong call is refused once, at once, not for every case.
+    folders = cases_to_predict(cases, split)
+    description = read_description(model)
+    require_writable(out)
     quiet_tensorflow()
-    from tmtv_tf.models.file import read_description
     from tmtv_tf.multitask_inference import is_multitask, predict_multitask_case
 
-    description = read_description(model)  # a wrong file is refused once, not for every case
-    folders = cases_to_predict(cases, split)
     outcomes = run_cases(
         predict_multitask_case if is_multitask(description) else predict_case,
         [(folder.name, (folder, model, out)) for folder in folders],

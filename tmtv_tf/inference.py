@@ -6,13 +6,15 @@ import logging
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.files import read_json, sha256, write_json
+from postprocess.errors import PostprocessError
+from postprocess.files import read_json, remove, sha256, write_json
 from postprocess.image import Geometry, Image, read_image, resample, write_image
-from tmtv_tf import __version__
+from postprocess.version import software
 from tmtv_tf.data.grid import BODY_SUV, ModelGrid, ct_coverage_warning, model_input, place_grid
 from tmtv_tf.errors import CaseError, ModelError
 
@@ -80,42 +82,69 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> str:
     """
     from tmtv_tf.data.case import load_case
 
-    case = load_case(case_dir)
     digest = sha256(model_path)
     network, grid = _network(model_path, digest)
+    # A case that cannot even be opened must not keep another model's map.
+    matching_prediction(out / case_dir.absolute().name, {"model": digest})
+    case = load_case(case_dir)
+    folder = out / case.case_id
+    inputs = {"model": digest, "pet": sha256(case.pet)}
+    if grid.needs_ct:
+        inputs["ct"] = sha256(case.ct) if case.ct else "missing"
+    earlier = matching_prediction(folder, inputs)
+    if earlier.get("software") == software() and (folder / MAP_NAME).is_file():
+        return "kept"
     if grid.needs_ct and case.ct is None:
         raise CaseError(
             f"{case_dir}: there is no CT (ct.nii.gz), but {model_path.name} was trained on PET and CT."
         )
-    inputs = {"model": digest, "pet": sha256(case.pet)}
-    if grid.needs_ct and case.ct is not None:
-        inputs["ct"] = sha256(case.ct)
-    folder = out / case.case_id
-    if (folder / MAP_NAME).is_file() and (folder / INFO_NAME).is_file():
-        info = read_json(folder / INFO_NAME)
-        if info.get("inputs") == inputs and info.get("software") == __version__:
-            return "kept"
-
     pet = read_image(case.pet)
     ct = read_image(case.ct) if grid.needs_ct and case.ct is not None else None
     warning = ct_coverage_warning(pet, ct) if ct is not None else None
     if warning:
         log.warning("%s: %s", case.case_id, warning)
     probability = predict_probability(network, grid, pet, ct)
-    (folder / INFO_NAME).unlink(missing_ok=True)
-    write_image(folder / MAP_NAME, probability)
-    write_json(
-        folder / INFO_NAME,
-        {
-            "case_id": case.case_id,
-            "inputs": inputs,
-            "grid": grid.to_json(),
-            "windows": cover_body(pet, grid),
-            "warnings": [warning] if warning else [],
-            "software": __version__,
-        },
-    )
+    info = {
+        "case_id": case.case_id,
+        "model": model_path.name,
+        "inputs": inputs,
+        "grid": grid.to_json(),
+        "windows": cover_body(pet, grid),
+        "warnings": [warning] if warning else [],
+        "software": software(),
+    }
+    write_prediction(folder, probability, info)
     return "done"
+
+
+def matching_prediction(folder: Path, inputs: dict[str, str]) -> dict[str, Any]:
+    """The `prediction.json` in `folder`, if it states these inputs (SHA-256 by role); else an empty dict.
+
+    A prediction from other files, or of unknown origin, is removed: it must not pass for one from these.
+    """
+    try:
+        info = read_json(folder / INFO_NAME)
+        if all(info["inputs"].get(role) == digest for role, digest in inputs.items()):
+            return info
+    except (PostprocessError, TypeError, KeyError, AttributeError):
+        pass  # none, or not a prediction of ours
+    clear_prediction(folder)
+    return {}
+
+
+def write_prediction(folder: Path, probability: Image | None, info: dict[str, Any]) -> None:
+    """Replace what stands in `folder`. No map is ever without the file that says what it was made from."""
+    clear_prediction(folder)
+    write_json(folder / INFO_NAME, info)
+    if probability is not None:
+        write_image(folder / MAP_NAME, probability)
+
+
+def clear_prediction(folder: Path) -> None:
+    """Remove the map, then its `prediction.json`."""
+    if folder.is_dir():
+        remove(folder / MAP_NAME)
+        remove(folder / INFO_NAME)
 
 
 def cases_to_predict(cases: Path, split: str | None = None) -> list[Path]:
@@ -134,8 +163,9 @@ def cases_to_predict(cases: Path, split: str | None = None) -> list[Path]:
         return [cases] if (cases / CASE_INFO).is_file() else find_cases(cases)
     if split not in SPLITS:
         raise CaseError(f"--split must be one of {', '.join(SPLITS)}. Received: {split!r}.")
+    folders = find_cases(cases)
     chosen = {row["case_id"] for row in read_cohort(cases) if row["split"] == split}
-    folders = [folder for folder in find_cases(cases) if folder.name in chosen]
+    folders = [folder for folder in folders if folder.name in chosen]
     if not folders:
         raise CaseError(f"{cases / 'cohort.csv'}: no case of the split {split!r} with a case folder.")
     return folders

@@ -12,14 +12,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from postprocess.files import read_json, replace_atomically, sha256, write_json
-from postprocess.image import Geometry, Image, read_image, write_image
+from postprocess.files import replace_atomically, sha256
+from postprocess.image import Geometry, Image, read_image
+from postprocess.version import software
 from tmtv_tf import __version__
 from tmtv_tf.data.case import load_case
 from tmtv_tf.data.grid import BODY_SUV
 from tmtv_tf.data.multitask_input import MultitaskGrid, crop_geometry, multitask_image, probability_on_pet
 from tmtv_tf.errors import ModelError
-from tmtv_tf.inference import INFO_NAME, MAP_NAME, NEGLIGIBLE_PROBABILITY
+from tmtv_tf.inference import MAP_NAME, NEGLIGIBLE_PROBABILITY, matching_prediction, write_prediction
 from tmtv_tf.models.file import MEMBER, read_description
 
 GRID_KEY = "multitask_grid"
@@ -93,29 +94,28 @@ def predict_multitask_case(case_dir: Path, model_path: Path, out: Path) -> str:
 
     Returns "kept" where it stands already, made from the same files by the same model; else "done".
     """
+    digest = sha256(model_path)
+    model, grid = _loaded(model_path, digest)
+    # A case that cannot even be opened must not keep another model's map.
+    matching_prediction(out / case_dir.absolute().name, {"model": digest})
     case = load_case(case_dir)
-    inputs = {"model": sha256(model_path), "pet": sha256(case.pet)}
-    model, grid = _loaded(model_path, inputs["model"])
     folder = out / case.case_id
-    info = read_json(folder / INFO_NAME) if (folder / INFO_NAME).is_file() else {}
+    inputs = {"model": digest, "pet": sha256(case.pet)}
+    earlier = matching_prediction(folder, inputs)
     has_map = (folder / MAP_NAME).is_file() or "segmentation_1" not in model.output
-    if has_map and info.get("inputs") == inputs and info.get("software") == __version__:
+    if earlier.get("software") == software() and has_map:
         return "kept"
     probability, events, warnings = predict_multitask(model, grid, read_image(case.pet))
-    (folder / INFO_NAME).unlink(missing_ok=True)
-    if probability is not None:
-        write_image(folder / MAP_NAME, probability)
-    write_json(
-        folder / INFO_NAME,
-        {
-            "case_id": case.case_id,
-            "inputs": inputs,
-            GRID_KEY: asdict(grid),
-            "event_within_two_years": events,
-            "warnings": warnings,
-            "software": __version__,
-        },
-    )
+    info = {
+        "case_id": case.case_id,
+        "model": model_path.name,
+        "inputs": inputs,
+        GRID_KEY: asdict(grid),
+        "event_within_two_years": events,
+        "warnings": warnings,
+        "software": software(),
+    }
+    write_prediction(folder, probability, info)
     return "done"
 
 

@@ -10,8 +10,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+from tmtv_tf.errors import TmtvError
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -20,12 +22,21 @@ def quiet_tensorflow() -> None:
     """Import TensorFlow without its notes on oneDNN and CPU features; errors are still shown later on.
 
     A user who wants to see everything sets TF_CPP_MIN_LOG_LEVEL=0.
+
+    Raises
+    ------
+    TmtvError
+        TensorFlow is not installed (it is an extra, which most commands do without), or cannot be loaded.
     """
     load_cusolver()
-    if os.environ.setdefault(LEVEL, "2") in ("0", "1") or "tensorflow" in sys.modules:
-        return
-    with _silent_stderr():  # these notes are written before TensorFlow reads its log level
-        import tensorflow  # noqa: F401
+    wanted = os.environ.setdefault(LEVEL, "2") in ("0", "1") or "tensorflow" in sys.modules
+    try:
+        with nullcontext() if wanted else _silent_stderr():  # written before TensorFlow reads its log level
+            import tensorflow  # noqa: F401
+    except ImportError as error:
+        raise TmtvError(
+            f"This command needs TensorFlow: pip install 'tmtv-tf[cpu]', or 'tmtv-tf[gpu]' ({error})."
+        ) from error
 
 
 def load_cusolver() -> None:

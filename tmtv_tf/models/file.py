@@ -3,6 +3,7 @@
 `tmtv.json` inside the archive holds the model grid (shape, spacing, intensity windows, channels) and where the
 model comes from. Keras ignores it, so any Keras 3 opens the network without this package; `load_model` refuses
 an archive without it, or whose network does not fit it, so that no image is ever prepared in the wrong way.
+The description is read without Keras, so that a wrong file is refused at once.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from postprocess.errors import PostprocessError
 from postprocess.files import replace_atomically
 from tmtv_tf import __version__
 from tmtv_tf.data.grid import ModelGrid
 from tmtv_tf.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
 
 MEMBER = "tmtv.json"
 
@@ -33,6 +35,8 @@ def save_model(
     model : built of Keras's own layers and not compiled, so that it loads without this package.
     provenance : anything JSON that tells where the weights come from (configuration, data fingerprint).
     """
+    import keras
+
     _check_fit(Path(path), model, grid)
     description = {
         "grid": grid.to_json(),
@@ -78,6 +82,8 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelGrid]:
     ModelError
         As `read_description`; or the network cannot be loaded or does not fit its grid.
     """
+    import keras
+
     description = read_description(path)
     try:
         grid = ModelGrid.from_json(description["grid"])

@@ -159,7 +159,7 @@ def test_nothing_to_prepare(tmp_path, capsys, what):
         shutil.rmtree(tmp_path / "in" / "PT")
     prepare(tmp_path / "in", "--out", tmp_path / "out", status=2)
     assert "no DICOM series" in (error := capsys.readouterr().err) or "no PET series" in error
-    assert not list((tmp_path / "out").glob("*"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_finished_cases_are_kept_until_something_changes(tmp_path):
@@ -328,6 +328,45 @@ def test_a_name_that_fits_two_studies_is_refused(tmp_path, capsys):
     (tmp_path / "rois" / "P1.nii.gz").rename(tmp_path / "rois" / f"{uid('P1', 'S1', 'pet')}.nii.gz")
     prepare(tmp_path / "in", "--out", tmp_path / "out", "--rois", tmp_path / "rois")
     assert sorted(bool(load_case(f).references) for f in find_cases(tmp_path / "out")) == [False, True]
+
+
+def test_kinds_of_roi_names_are_counted_not_named(tmp_path, capsys):
+    write_study(tmp_path / "in", roi=False)
+    pet = pet_datasets(tmp_path / "in" / "PT")[0]
+    boxes = [[GEOMETRY.to_world([(z, 0.5, 0.5), (z, 0.5, 3.5), (z, 4.5, 3.5)])] for z in (3, 5)]
+
+    def warnings(first, second, *options):
+        write_rtstruct(tmp_path / "in" / "RS" / "rs.dcm", pet, {first: boxes[0], second: boxes[1]})
+        prepare(tmp_path / "in", "--out", tmp_path / "out", *options)
+        return " ".join(only_case(tmp_path / "out").info["warnings"])
+
+    assert "ROIs with 2 different names" in warnings("GTV_Mass", "GTV_Edema")
+    said = capsys.readouterr().out
+    assert "1 x The truth is made from ROIs with 2 different names" in said
+    assert "Edema" not in said
+    assert "different names" not in warnings("GTV_Mass", "GTV_Edema", "--roi-pattern", "gtv")
+    assert "different names" not in warnings("Lesion 1", "lesion_2")
+
+
+def test_messages_keep_the_paths_as_given(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    prepare("in", "--out", "out", status=2)
+    assert capsys.readouterr().err == "Error: in: no DICOM series in it.\n"
+    (tmp_path / "file").write_text("in the way")
+    prepare("in", "--out", "file/out", status=2)
+    assert capsys.readouterr().err.startswith("Error: file/out: cannot be written")
+
+
+def test_a_ct_that_covers_little_is_said_once(tmp_path):
+    write_study(tmp_path / "in", edit=lambda ds, k: not (ds.Modality == "CT" and k > 9))
+    with pytest.raises(SystemExit):
+        run_app(
+            app,
+            ["prepare", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--grid-shape", "8", "8", "8"],
+        )
+    warnings = only_case(tmp_path / "out").info["warnings"]
+    assert sum("The CT covers only" in warning for warning in warnings) == 1
 
 
 def test_rois_by_name_pattern(tmp_path, capsys):
@@ -504,7 +543,7 @@ def test_unwritable_output(tmp_path, capsys):
     write_study(tmp_path / "in", roi=False)
     (tmp_path / "file").write_text("in the way")
     prepare(tmp_path / "in", "--out", tmp_path / "file" / "out", status=2)
-    assert "cannot be written" in capsys.readouterr().err
+    assert "out: cannot be written" in capsys.readouterr().err
 
 
 def test_series_chosen_by_uid(tmp_path, capsys):

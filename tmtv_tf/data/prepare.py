@@ -115,7 +115,10 @@ def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> dict[str,
                 "No CT: no arrays for training were written, since their grid has a CT channel."
             )
         else:
-            info["warnings"] += write_model_arrays(folder, settings.grid)
+            cropped = write_model_arrays(folder, settings.grid)
+            info["warnings"] += [
+                text for text in cropped if text not in info["warnings"]
+            ]  # of the CT: said already
             info["model_grid"] = settings.grid.to_json()
     return info
 
@@ -168,6 +171,11 @@ def _write_truth(
             )
         if len(rois) < len(every):
             warnings.append(f"{len(every) - len(rois)} of {len(every)} ROIs left out by their name.")
+    elif (kinds := len({_kind_of_name(roi.name) for roi in rois})) > 1:
+        warnings.append(
+            f"The truth is made from ROIs with {kinds} different names (numbers in them not counted); --roi-pattern "
+            "takes some of them, tmtv inspect --show-text lists the names."
+        )
     if settings.roi_components:
         rois = [part for roi in rois for part in roi.components()]
     if rois and not any(roi.voxels for roi in rois):
@@ -191,6 +199,11 @@ def _write_truth(
         "files": len(files),
         "tmtv_ml": tmtv_ml,
     }
+
+
+def _kind_of_name(name: str) -> str:
+    """What is left of a name without numbers: lesion 1 and Lesion_2 are of one kind, GTV_Mass and GTV_Edema are not."""
+    return re.sub(r"[\d\W_]+", "", name).lower()
 
 
 def _named_like(pattern: str, rois: Sequence[Roi]) -> list[Roi]:

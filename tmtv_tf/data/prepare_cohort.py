@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from postprocess.errors import PostprocessError
-from postprocess.files import read_json, write_text
+from postprocess.files import read_json, require_writable
 from postprocess.parallel import Outcome, run_cases
 from tmtv_tf.data.case import INFO_NAME
 from tmtv_tf.data.clinical import Table, case_ids_of, clinical_row, read_by_patient
@@ -83,13 +83,28 @@ def prepare_cohort(request: Request) -> Report:
     PostprocessError
         Nothing to prepare; a wrong table; one patient's cases in two splits; an output that cannot be written.
     """
+    given = [*request.inputs, request.out, *([request.rois] if request.rois else [])]
     # Workers may run in another folder.
-    request = replace(
+    absolute = replace(
         request,
         inputs=tuple(path.absolute() for path in request.inputs),
         out=request.out.absolute(),
         rois=request.rois and request.rois.absolute(),
     )
+    try:
+        return _prepare(absolute)
+    except PostprocessError as error:
+        raise type(error)(_as_given(str(error), given)) from None
+
+
+def _as_given(text: str, paths: Sequence[Path]) -> str:
+    """A message with the paths as the user wrote them."""
+    for path in sorted(paths, key=lambda path: len(str(path.absolute())), reverse=True):
+        text = text.replace(str(path.absolute()), str(path))
+    return text
+
+
+def _prepare(request: Request) -> Report:
     if request.layout == "autopet":  # its masks hold all lesions of a patient
         request = replace(request, settings=replace(request.settings, roi_components=True))
     _check(request)
@@ -184,9 +199,7 @@ def _check(request: Request) -> None:
         raise CaseError(
             f"{request.inputs[0]}: the nifti layout takes a CSV file with the columns PatientID and pet."
         )
-    # Fails here, before hours of work, where the output cannot be written.
-    write_text(request.out / ".writable", "")
-    (request.out / ".writable").unlink()
+    require_writable(request.out)  # before hours of work
 
 
 def _check_overrides(request: Request, found: Sequence[Found]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from postprocess.config import Config
-from postprocess.console import print_version
+from postprocess.console import listed, print_version
 from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def postprocess(
     require_writable(out)
 
     from postprocess.case import Job
-    from postprocess.cohort import find_cases
+    from postprocess.cohort import cases_without_map, find_cases
     from postprocess.editing import Edits
     from postprocess.inputs import MapFile
 
@@ -145,6 +145,9 @@ def postprocess(
     )
     if maps.is_dir():
         cases = find_cases(maps, suv, is_mask=mask is not None)
+        if missing := cases_without_map(cases, suv):
+            what, total = "mask" if mask else "map", len(cases) + len(missing)
+            typer.echo(f"No {what} for {len(missing)} of {total} cases: {listed(missing)}.", err=True)
     else:
         case_id = maps.resolve().parent.name if case_id is None else case_id
         if case_id in ("", ".", "..") or "/" in case_id or "\\" in case_id:

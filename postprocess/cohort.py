@@ -21,8 +21,8 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
     """`(case_id, map, SUV image)` of every folder `maps/<case_id>` that holds a map, by name.
 
     Maps are `probability.nii.gz` (masks: `mask.nii.gz`), SUV images `suvs/<case_id>/pet.nii.gz`; `.nii`, `.nrrd` and
-    `.mha` will do. Folders of `suvs` without a map are passed over. A SUV image that is missing is named by the
-    path it should have, and fails when the case is run.
+    `.mha` will do. Folders of `suvs` without a map are passed over, see `cases_without_map`. A SUV image that is
+    missing is named by the path it should have, and fails when the case is run.
     """
     names = MASK_NAMES if is_mask else MAP_NAMES
     if not suvs.is_dir():
@@ -37,6 +37,13 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
     if not found:
         raise PostprocessError(f"{maps}: no case found; expected {maps}/<case_id>/{names[0]}.")
     return found
+
+
+def cases_without_map(found: Sequence[tuple[str, Path, Path]], suvs: Path) -> list[str]:
+    """The case folders of `suvs` that hold a SUV image but are not among the cases that `find_cases` found."""
+    known = {case_id for case_id, _, _ in found}
+    folders = sorted(path for path in suvs.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path.name for path in folders if path.name not in known and _first_file(path, SUV_NAMES)]
 
 
 def write_table(

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from postprocess.parallel import Outcome
 
+NAMES_SHOWN = 10
+
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
     """Run a command line. Leaves with 0, 1 or 2; a refusal is one sentence on stderr, never a traceback."""
@@ -39,6 +41,12 @@ def print_version(wanted: bool) -> None:
 
         typer.echo(" ".join(software().values()))
         raise typer.Exit
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for one line of a terminal: the first ten, and how many more."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def report_failures(outcomes: Sequence[Outcome]) -> int:

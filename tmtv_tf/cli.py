@@ -55,9 +55,11 @@ def evaluate(
     about the test split of cohort.csv, where one of its cases has a result; else about all cases.
     """
     from postprocess.console import report_failures
+    from postprocess.files import require_writable
     from tmtv_tf.evaluation.cohort import evaluate_cohort
     from tmtv_tf.evaluation.report import print_summary, write_report
 
+    require_writable(out)
     evaluation, outcomes = evaluate_cohort(results, cases, probability, workers=workers, scheduler=scheduler)
     if evaluation is not None:
         page = write_report(evaluation, out)

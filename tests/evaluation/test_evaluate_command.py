@@ -241,3 +241,46 @@ def test_other_parameters_are_used_for_the_ceiling_and_stated(copy):
     assert all(row["tmtv_predicted_ml"] == row["ceiling_tmtv_ml"] for row in perfect)
     assert any(float(row["ceiling_tmtv_ml"]) < float(row["tmtv_manual_ml"]) / 2 for row in perfect)
     assert "min_volume_ml = 400" in (copy / "report" / "index.html").read_text()
+
+
+def name_model(root: Path, case_id: str, digest: str) -> None:
+    """As `tmtv-postprocess` writes it where `tmtv predict` made the map."""
+    path = root / "results" / case_id / "tmtv.json"
+    content = json.loads(path.read_text())
+    content["inputs"]["model"] = {"file": "best.keras", "sha256": digest}
+    path.write_text(json.dumps(content))
+
+
+def test_results_of_two_models_are_refused(copy, capsys):
+    """A map left over from an earlier model must not be counted as the new one's."""
+    for case_id in TEST_CASES[:3]:
+        name_model(copy, case_id, "a" * 64)
+    assert evaluate(copy) == 0  # the others name no model
+    shutil.rmtree(copy / "report")
+    name_model(copy, "case09", "b" * 64)
+    assert evaluate(copy) == 2
+    error = capsys.readouterr().err
+    assert "results of 2 models" in error
+    assert f"case06 (best.keras, SHA-256 {'a' * 12}…)" in error
+    assert f"case09 (best.keras, SHA-256 {'b' * 12}…)" in error
+    assert not (copy / "report").exists()
+
+
+def test_the_terminal_says_what_the_page_says(copy, capsys):
+    shutil.rmtree(copy / "results" / "case10")
+    assert evaluate(copy) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Cases evaluated: 4 of 11 in the cohort; the tables are about the 4 of the test split." in said
+    assert "Without a result, test split: case10." in said
+    assert "No simple rival could be chosen: cohort.csv names no training case" in said
+    assert "No evaluated case belongs to the test split" not in said
+    assert summary(copy)["without_result"] == ["case10"]
+    assert (
+        "1 test case of the cohort without a result, not counted here: case10."
+        in (copy / "report" / "index.html").read_text()
+    )
+    (copy / "cases" / "cohort.csv").unlink()
+    assert evaluate(copy) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Cases evaluated: 4. No evaluated case belongs to the test split of cohort.csv" in said
+    assert "No evaluated case belongs to the test split" in (copy / "report" / "index.html").read_text()

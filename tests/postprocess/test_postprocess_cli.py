@@ -228,3 +228,35 @@ def test_a_cohort_in_which_nothing_can_be_done_ends_with_2(tmp_path: Path) -> No
     assert "Failed: a:" in done.stderr
     assert "no such file" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_cases_without_a_map_are_counted_and_named(tmp_path: Path) -> None:
+    """Else a result that is missing is noticed by nobody."""
+    for name in ("a", "b", "c"):
+        make_pair(tmp_path / "maps" / name, suv_folder=tmp_path / "cases" / name)
+    command = ("-p", tmp_path / "maps", "--suv", tmp_path / "cases", "--out", tmp_path / "out", "-m", "41")
+    (tmp_path / "cases" / "notes").mkdir()
+    assert "No map" not in run(*command).stderr
+    (tmp_path / "maps" / "b" / "probability.nii.gz").unlink()
+    (tmp_path / "maps" / "c" / "probability.nii.gz").unlink()
+    done = run(*command)
+    assert done.returncode == 0
+    assert "No map for 2 of 3 cases: b, c.\n" in done.stderr
+
+
+def test_an_output_that_cannot_be_written_is_named_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        done = run("-p", tmp_path / "none.nii.gz", "--suv", tmp_path / "none.nii.gz", "--out", out)
+        assert done.returncode == 2
+        assert done.stderr == f"Error: {out}: cannot be written ({tmp_path / 'file'} is not a folder).\n"
+
+
+@pytest.mark.parametrize("module", ["postprocess.cli", "tmtv_tf.cli"])
+def test_version(module: str) -> None:
+    code = f"from {module} import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("tmtv-tf ")
+    assert len(done.stdout.splitlines()) == 1

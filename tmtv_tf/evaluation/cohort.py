@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tmtv_tf.data.cohort import COHORT_NAME, Row, read_cohort
 from tmtv_tf.errors import CaseError
 from tmtv_tf.evaluation import tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
-from tmtv_tf.evaluation.reading import CaseFiles
+from tmtv_tf.evaluation.reading import CaseFiles, model_of
 from tmtv_tf.evaluation.rivals import Rivals, choose_rivals
 
 TEST = "test"
@@ -32,7 +33,7 @@ class Evaluation:
     reported, reported_methods : those of `split` only.
     tables : by file name, see `tables`.
     found : the evaluation of each case. failed : case id -> reason.
-    cohort_size : rows of cohort.csv, None without that file.
+    cohort_size : rows of cohort.csv, None without that file. without_result : those of `split` that have none.
     rivals : None where there is no training case; `rivals_note` says why.
     phantom : every case was made by `tmtv phantom`.
     changed_parameters : of the post-processing, where they differ from the published ones.
@@ -49,6 +50,7 @@ class Evaluation:
     rivals_note: str = ""
     phantom: bool = False
     changed_parameters: dict[str, Any] = field(default_factory=dict)
+    without_result: list[str] = field(default_factory=list)
 
     @property
     def reported(self) -> pd.DataFrame:
@@ -85,10 +87,11 @@ def evaluate_cohort(
     Raises
     ------
     CaseError
-        No results, no such folder, or a cohort.csv that contradicts itself.
+        No results, no such folder, results of more than one model, or a cohort.csv that contradicts itself.
     """
     results, cases = Path(results), Path(cases)
     ids = _case_ids(results)
+    _require_one_model(results, ids)
     cohort = _cohort(cases)
     rivals, rivals_note = _rivals(cases, cohort, workers, scheduler)
     files = [
@@ -121,6 +124,11 @@ def evaluate_cohort(
         rivals_note=rivals_note,
         phantom=all(_is_phantom(cases / case.case_id) for case in found),
         changed_parameters={key: value for case in found for key, value in case.changed_parameters.items()},
+        without_result=[
+            case_id
+            for case_id, row in clinical.items()
+            if case_id not in ids and (split is None or row["split"] == split)
+        ],
     )
     evaluation.tables.update(_tables(evaluation))
     return evaluation, outcomes
@@ -164,6 +172,19 @@ def _case_ids(results: Path) -> list[str]:
     if not ids:
         raise CaseError(f"{results}: no result of tmtv-postprocess (expected <case_id>/tmtv.json).")
     return ids
+
+
+def _require_one_model(results: Path, ids: Sequence[str]) -> None:
+    """Maps of two models in one table say nothing of either. Results that name no model are let pass."""
+    first: dict[str, str] = {}
+    for case_id in ids:
+        if digest := (model := model_of(results / case_id)).get("sha256"):
+            first.setdefault(digest, f"{case_id} ({model.get('file')}, SHA-256 {digest[:12]}…)")
+    if len(first) > 1:
+        raise CaseError(
+            f"{results}: results of {len(first)} models, among them {' and '.join(list(first.values())[:2])}; "
+            "predict and post-process every case with one model, or evaluate each model's results by themselves."
+        )
 
 
 def _cohort(cases: Path) -> list[Row] | None:

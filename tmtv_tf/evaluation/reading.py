@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from postprocess.errors import PostprocessError
 from postprocess.files import read_json, sha256
 from postprocess.image import Image, read_image, resample
 from tmtv_tf.errors import CaseError
@@ -117,6 +118,15 @@ def load(files: CaseFiles) -> LoadedCase:
     )
 
 
+def model_of(result: Path) -> dict[str, Any]:
+    """The model that a result's map was predicted with, `file` and `sha256`, as its tmtv.json says; else empty."""
+    try:
+        tmtv = read_json(result / "tmtv.json")
+    except PostprocessError:  # refused with its reason when the case is read
+        return {}
+    return _input(tmtv, "model") if isinstance(tmtv, dict) else {}
+
+
 def _on_grid(path: Path, pet: Image) -> npt.NDArray:
     image = read_image(path)
     if not image.geometry.same_grid(pet.geometry):
@@ -167,7 +177,8 @@ def _probability(
 
 
 def _input(tmtv: dict[str, Any], name: str) -> dict[str, Any]:
-    value = (tmtv.get("inputs") or {}).get(name)
+    inputs = tmtv.get("inputs")
+    value = inputs.get(name) if isinstance(inputs, dict) else None
     return value if isinstance(value, dict) else {}
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from postprocess.console import listed
 from postprocess.files import replace_atomically, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
 from tmtv_tf.evaluation.reading import RAW
 from tmtv_tf.evaluation.summary import summary
-from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value
+from tmtv_tf.evaluation.wording import METHOD_NAMES, NO_TEST_CASE, no_rivals, number, p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -74,6 +75,8 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         figures=pictures,
         cases=_cases_worst_first(evaluation),
         worst_count=WORST_CASES,
+        no_test_case=NO_TEST_CASE,
+        no_rivals=no_rivals,
         paper=paper,
         colours={"reference": REFERENCE_COLOUR, "prediction": PREDICTION_COLOUR},
         suv_window=SUV_WINDOW,
@@ -122,15 +125,28 @@ def print_summary(evaluation: Evaluation, page: Path) -> None:
     from rich.console import Console
 
     console = Console()
-    of_cohort = "" if evaluation.cohort_size is None else f" of {evaluation.cohort_size} in the cohort"
-    split = "" if evaluation.split is None else f"; the tables are about the {evaluation.split} split"
-    console.print(
-        f"{len(evaluation.found)} cases evaluated{of_cohort}{split} ({len(evaluation.reported)} cases).",
-        highlight=False,
-    )
+    for line in _opening(evaluation):
+        console.print(line, highlight=False, markup=False)
     for table in terminal_tables(evaluation):
         console.print(table)
     console.print(f"Report: {page}", highlight=False, soft_wrap=True)
+
+
+def _opening(evaluation: Evaluation) -> list[str]:
+    """What was evaluated, and what a reader must know before the numbers, one sentence each."""
+    of_cohort = "" if evaluation.cohort_size is None else f" of {evaluation.cohort_size} in the cohort"
+    split = evaluation.split
+    about = (
+        "" if split is None else f"; the tables are about the {len(evaluation.reported)} of the {split} split"
+    )
+    lines = [f"Cases evaluated: {len(evaluation.found)}{of_cohort}{about}."]
+    if missing := evaluation.without_result:
+        lines.append(f"Without a result{'' if split is None else f', {split} split'}: {listed(missing)}.")
+    if split is None:
+        lines.append(NO_TEST_CASE)
+    if evaluation.rivals is None:
+        lines.append(no_rivals(evaluation.rivals_note))
+    return lines
 
 
 def _figures(evaluation: Evaluation) -> dict[str, bytes]:

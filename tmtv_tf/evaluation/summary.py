@@ -25,6 +25,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "cases_reported": len(evaluation.reported),
         "cases_in_cohort": evaluation.cohort_size,
         "failed": evaluation.failed,
+        "without_result": evaluation.without_result,
         "methods": {
             row["method"]: _method_summary(evaluation, row["method"])
             for row in evaluation.tables["stages"].to_dict("records")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 DASH = "–"
+NO_TEST_CASE = (
+    "No evaluated case belongs to the test split of cohort.csv: the numbers may come from cases that the network was "
+    "trained on."
+)
 METHOD_NAMES = {
     "raw": "raw mask",
     "41": "41 % of SUVmax",
@@ -18,6 +22,11 @@ def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
         return DASH
     text = f"{value:{'+' if sign else ''},.{digits}f}".replace(",", "\u2009").replace("-", "−")
     return text.lstrip("−+") if not text.strip("−+0.") else text
+
+
+def no_rivals(why: str) -> str:
+    """In place of the rivals, where no training case was at hand to choose them."""
+    return f"No simple rival could be chosen: {why}"
 
 
 def p_value(value: float | None) -> str:

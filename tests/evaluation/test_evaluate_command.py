@@ -271,7 +271,7 @@ def test_the_terminal_says_what_the_page_says(copy, capsys):
     assert evaluate(copy) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Cases evaluated: 4 of 11 in the cohort; the tables are about the 4 of the test split." in said
-    assert "Without a result, test split: case10." in said
+    assert "No result for 1 of the test split: case10." in said
     assert "No simple rival could be chosen: cohort.csv names no training case" in said
     assert "No evaluated case belongs to the test split" not in said
     assert summary(copy)["without_result"] == ["case10"]

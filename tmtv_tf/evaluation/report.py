@@ -141,7 +141,8 @@ def _opening(evaluation: Evaluation) -> list[str]:
     )
     lines = [f"Cases evaluated: {len(evaluation.found)}{of_cohort}{about}."]
     if missing := evaluation.without_result:
-        lines.append(f"Without a result{'' if split is None else f', {split} split'}: {listed(missing)}.")
+        whole = "cohort" if split is None else f"{split} split"
+        lines.append(f"No result for {len(missing)} of the {whole}: {listed(missing)}.")
     if split is None:
         lines.append(NO_TEST_CASE)
     if evaluation.rivals is None:

@@ -11,6 +11,7 @@ from dicom_files import FACTOR, expected_values, uid, write_series
 from highdicom.legacy import LegacyConvertedEnhancedCTImage, LegacyConvertedEnhancedPETImage
 
 from tmtv_tf.data.dicom import find_series
+from tmtv_tf.data.pixel_check import check_files
 from tmtv_tf.data.selection import select_one_study
 from tmtv_tf.data.suv import read_suv
 from tmtv_tf.data.volume import read_volume
@@ -55,6 +56,11 @@ def test_converted_pet_is_the_same_suv_image(tmp_path: Path) -> None:
     np.testing.assert_allclose(image.array, expected_values(5) * FACTOR, rtol=1e-6)
     plain, _ = read_suv(find_series(tmp_path / "slices")[0][0])
     assert image.geometry.same_grid(plain.geometry)
+    check_files(series[0])
+    path = series[0].files[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DicomError, match="has 299 of 300 bytes"):
+        check_files(series[0])
 
 
 def test_converted_ct_goes_with_converted_pet(tmp_path: Path) -> None:

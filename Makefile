@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   := runs/demo
 STUDY  := runs/study
-CASES  ?= 70
+CASES  ?= 100
 SEED   ?= 1
 # Debian packages of the tools that some tests compare with; those tests are skipped where one is missing.
 TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium

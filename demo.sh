@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole chain on synthetic patients, through DICOM files as a hospital would send them. `make demo` calls it.
 set -euo pipefail
-: "${BIN:?}" "${OUT:?}" "${CASES:=70}" "${SEED:=1}" "${WORKERS:=2}"
+: "${BIN:?}" "${OUT:?}" "${CASES:=100}" "${SEED:=1}" "${WORKERS:=2}"
 start=$SECONDS
 step() { printf '\n[%3d s] %s\n' $((SECONDS - start)) "$*"; }
 export TF_CPP_MIN_LOG_LEVEL=2

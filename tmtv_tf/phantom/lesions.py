@@ -108,9 +108,9 @@ class Burden:
 
 
 BURDEN = {
-    "HL": Burden(0.65, (140, 0.6), (6.0, 1.0), 2.3, (8.0, 0.40), 0.18, 0.15, 0.05),
-    "DLBCL": Burden(0.75, (230, 0.75), (10.0, 1.1), 1.8, (13.0, 0.45), 0.20, 0.28, 0.30),
-    "FL": Burden(0.55, (160, 0.7), (7.0, 0.9), 2.4, (6.2, 0.37), 0.22, 0.22, 0.08),
+    "HL": Burden(0.65, (130, 0.6), (5.0, 1.0), 2.3, (8.0, 0.40), 0.18, 0.15, 0.05),
+    "DLBCL": Burden(0.75, (210, 0.75), (8.0, 1.1), 1.8, (13.0, 0.45), 0.20, 0.28, 0.30),
+    "FL": Burden(0.55, (150, 0.7), (6.0, 0.9), 2.4, (6.2, 0.37), 0.22, 0.22, 0.08),
 }
 
 
@@ -129,7 +129,7 @@ class Lesion:
 def draw_lesions(patient: Patient, rng: np.random.Generator) -> list[Lesion]:
     """1 to 40 lesions along the patient's involved stations, one or more of them perhaps bulky, and organ foci."""
     burden, extent = BURDEN[patient.subtype], float(rng.lognormal(0, 0.45))
-    size = float(rng.lognormal(0, 0.55))  # large lesions come together: heavy tail of TMTV
+    size = float(rng.lognormal(0, 0.45))  # large lesions come together: heavy tail of TMTV
     shrink = float(np.prod(patient.scale_xyz)) ** (-1 / 3)  # volumes are the patient's own millilitres
     level = float(rng.lognormal(np.log(burden.suv[0]), burden.suv[1]))
     lines = _involved_stations(patient.subtype, extent, rng)
@@ -138,7 +138,7 @@ def draw_lesions(patient: Patient, rng: np.random.Generator) -> list[Lesion]:
     ]
     bulky = []
     if roomy and rng.random() < burden.bulk_probability:
-        count = min(len(roomy), 1 + int(rng.poisson(0.4 * extent * size)))
+        count = min(len(roomy), 1 + int(rng.poisson(0.25 * extent * size)))
         bulky = list(rng.choice(roomy, size=count, replace=False))
     lesions = []
     for i, (site, line) in enumerate(lines):

@@ -55,7 +55,7 @@ def _gut(
 ) -> list[str]:
     """Colon in segments, small bowel as a wandering loop; under metformin both glow."""
     metformin = rng.random() < metformin_chance
-    strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.5, 6.0))
+    strength = float(rng.uniform(4, 9)) if metformin else float(rng.uniform(1.0, 3.0))
     shifts = rng.normal(0, 9, (len(COLON), 3)) * (1, 0.5, 1.3)
     points = [tuple(np.add(p, s)) for p, s in zip(COLON, shifts)]
     levels = uptake["gut"] * np.maximum(0.6, strength * rng.lognormal(0, 0.6, len(points)))
@@ -71,7 +71,7 @@ def _gut(
     for _ in range(44):
         end = np.clip(end + rng.normal(0, (34, 18, 30)), (-88, -66, 935), (88, 8, 1120))
         loop.append(end)
-    level = uptake["gut"] * (0.6 * strength if metformin else float(rng.uniform(0.8, 2.4)))
+    level = uptake["gut"] * (0.6 * strength if metformin else float(rng.uniform(0.8, 1.5)))
     canvas.tube(loop, 10.5, list(np.clip(level * rng.lognormal(0, 0.35, len(loop)), 0.6, 12)), 30)
     return ["metformin bowel"] if metformin else []
 

@@ -22,24 +22,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+import training
 from postprocess.files import write_json
 from postprocess.parallel import progress
 
-BASE = {
-    "epochs": 18,
-    "batch": 1,
-    "grid": {"shape": [96, 48, 48], "spacing_mm": [11, 11, 11]},
-    "model": {
-        "filters": 8,
-        "convolutions": [1, 2, 2],
-        "bottom_convolutions": 2,
-        "kernel_size": 3,
-        "normalization": "group",
-        "dropout": 0.1,
-    },
-    "optimizer": {"name": "adam", "learning_rate": 0.003},
-    "cosine_decay": True,
-}
+CONFIGS = Path(training.__file__).parent / "configs"
+GRID = {"shape": [96, 48, 48], "spacing_mm": [11, 11, 11]}
+EPOCHS = 18
 ONLINE = {"mode": "online", "flip_left_right": True, "scaling": [0.9, 1.1], "probability": 0.5}
 VARIANTS: dict[str, dict] = {
     "demo.yaml's recipe": {},
@@ -53,27 +42,22 @@ VARIANTS: dict[str, dict] = {
     "online augmentation": {"augmentation": ONLINE},
     "SGD 0.001 / 0.9": {"optimizer": {"name": "sgd", "learning_rate": 0.001}},
 }
-# vnet_paper.yaml on the grid of BASE: nothing but the grid differs, and the number of epochs that fit in the time.
-PAPER = {
-    "batch": 2,
-    "grid": BASE["grid"],
-    "augmentation": {"mode": "paper"},
-    "reduce_on_plateau": {"patience": 10, "factor": 0.5},
-}
 
 
 def main() -> None:
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
     names = options.only or list(VARIANTS)
+    base = merged(packaged("demo.yaml"), {"grid": GRID, "epochs": EPOCHS})
     rows = []
     for name in names:
-        rows.append(row(name, train(name, merged(BASE, VARIANTS[name]), options), options))
+        rows.append(row(name, train(name, merged(base, VARIANTS[name]), options), options))
         pd.DataFrame(rows).to_csv(options.out / "ablation.csv", index=False)
     if options.recipe:
         ours = rows[0]
         print(f"the paper's recipe for {ours['minutes']:.1f} minutes", flush=True)
-        folder = train("paper", PAPER | {"epochs": 1000}, options, minutes=ours["minutes"])
+        paper = merged(packaged("vnet_paper.yaml"), {"grid": GRID, "epochs": 1000})
+        folder = train("paper", paper, options, minutes=ours["minutes"])
         rows.append(row("vnet_paper.yaml, as many minutes", folder, options))
     table = pd.DataFrame(rows)
     table.to_csv(options.out / "ablation.csv", index=False)
@@ -81,6 +65,11 @@ def main() -> None:
     (options.out / "ablation.md").write_text(text)
     draw(table, options.out)
     print(text)
+
+
+def packaged(name: str) -> dict:
+    """A configuration that comes with the package."""
+    return yaml.safe_load((CONFIGS / name).read_text())
 
 
 def merged(base: dict, change: dict) -> dict:
@@ -98,7 +87,7 @@ def train(name: str, config: dict, options: argparse.Namespace, minutes: float |
         return folder
     folder.mkdir(exist_ok=True)
     path = folder / "config.yaml"
-    path.write_text(yaml.safe_dump({"seed": options.seed, **config}))
+    path.write_text(yaml.safe_dump({**config, "seed": options.seed}))
     command = [
         sys.executable,
         "-m",

@@ -350,7 +350,7 @@ def _write_summary(
             "study_uid": case.study_uid,
             "pet_series_uid": case.source.pet_series_uid,
         }
-        for case, outcome in zip(cases, outcomes)
+        for case, outcome in zip(cases, outcomes, strict=True)
     ]
     write_table(out / SUMMARY_NAME, columns, rows)
     write_table(

@@ -8,10 +8,10 @@ from tmtv_tf.phantom.anatomy import VERTEBRA_MM, limbs
 from tmtv_tf.phantom.canvas import Canvas
 from tmtv_tf.phantom.patient import Patient
 
-# Share of the patients with each of the rarer traps: two to four times what is published, so that a small cohort has
-# them and a threshold does not do well for want of them. Published: brown fat in 7.5 % of women and 3.1 % of men, more
-# of the young and lean (Cypess et al. 2009, N Engl J Med 360:1509); injection site in 15.5 % of 3439 patients in nine
-# studies (Osman et al. 2011, Front Oncol 1:41 among them).
+# Share of the patients with each of the rarer traps: about twice what is published, so that a small cohort has them
+# and a threshold does not do well for want of them. Published: brown fat in 7.5 % of women and 3.1 % of men, more of
+# the young and lean (Cypess et al. 2009, N Engl J Med 360:1509); injection site in 15.5 % of 3439 patients in nine
+# studies (Osman et al. 2011, Front Oncol 1:41 among them). Metformin: ours.
 BROWN_FAT, BROWN_FAT_YOUNG_LEAN = 0.05, 0.30
 INJECTION_SITE = 0.35
 METFORMIN_OLDER, METFORMIN_YOUNGER = 0.25, 0.15

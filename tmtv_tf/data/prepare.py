@@ -116,7 +116,9 @@ def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> dict[str,
             )
         else:
             cropped = write_model_arrays(folder, settings.grid)
-            info["warnings"] = list(dict.fromkeys([*info["warnings"], *cropped]))  # the CT's may be said already
+            info["warnings"] = list(
+                dict.fromkeys([*info["warnings"], *cropped])
+            )  # the CT's may be said already
             info["model_grid"] = settings.grid.to_json()
     return info
 

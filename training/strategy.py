@@ -92,4 +92,5 @@ def describe_devices(strategy: tf.distribute.Strategy) -> list[str]:
     for device in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(device)
         names.append(f"GPU {details.get('device_name', device.name)}")
-    return names or [f"CPU x {os.cpu_count()} threads, {strategy.num_replicas_in_sync} replica(s)"]
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return names or [f"CPU x {threads} threads, {strategy.num_replicas_in_sync} replica(s)"]

@@ -61,7 +61,7 @@ class Config(FitConfig):
     """Everything an experiment with the V-Net can change.
 
     packed : compute the first level on the packed grid (`tmtv_tf.models.packed`: the same function). By default
-        where that is faster: on GPUs, and in bfloat16 on a CPU with matrix units (AMX).
+        where that is faster: on GPUs, and in bfloat16 on a CPU with instructions for it (AVX-512 BF16 or AMX).
     """
 
     packed: bool | None = None
@@ -173,13 +173,14 @@ def network_to_train(config: Config, augmentation=None):
 
 
 def packing_is_faster(precision: str) -> bool:
-    """On a GPU; on a CPU with bfloat16 matrix units (AMX). Elsewhere packing costs 1.7 times the arithmetic."""
+    """On a GPU; in bfloat16 on a CPU that computes in it. Elsewhere packing costs 1.7 times the arithmetic."""
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
         return True
     cpu = Path("/proc/cpuinfo")
-    return precision == "mixed_bfloat16" and cpu.is_file() and "amx_bf16" in cpu.read_text()
+    computes_in_bf16 = cpu.is_file() and {"amx_bf16", "avx512_bf16"} & set(cpu.read_text().split())
+    return precision == "mixed_bfloat16" and bool(computes_in_bf16)
 
 
 def compile_options(config: Config) -> dict[str, Any]:

@@ -1,25 +1,34 @@
 """How fast the paper's V-Net trains here, beside PyTorch, and whether the data keep up.
 
-    python -m benchmarks.train --shape 128 64 64 --batch 1 --torch-python /path/to/python/with/torch
+    python -m benchmarks.train --shape 64 64 64 --torch-python /path/to/python/with/torch
+    python -m benchmarks.train --shape 256 128 128 --batch 1 2 4 --steps 10 --torch-python python3     (on a GPU)
 
-Measures, in one run on one machine (the fastest of a few steps, so that other work on it counts little):
-1. the input pipeline alone, volumes/s: read, decode, online augmentation;
-2. training steps of the plain and the packed network, float32 and bfloat16, beside PyTorch (float32, bfloat16,
-   channels last or not);
-3. `fit` on that pipeline: the share of time in which the model waits for data.
+Measures, in one run on one machine:
+1. the input pipeline alone, with online augmentation: volumes/s, and the memory of a process that reads 2,000 cases;
+2. training steps of the plain and the packed network in float32 and bfloat16 (and TF32 on a GPU), beside PyTorch,
+   channels last or not: seconds (the fastest of a few steps, so that other work on the machine counts little) and peak
+   memory, each way in a process of its own;
+3. training on that pipeline: the share of time in which the model waits for data.
+
+Where TensorFlow is not installed, KERAS_BACKEND=jax does the second part alone, with the same model functions.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
+import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from benchmarks.process_memory import resident_peak_bytes
 from tmtv_tf.quiet import quiet_tensorflow
 
 PAPER_VOLUMES = 243_600  # 1218 patients, one extra image each, 100 epochs
@@ -27,110 +36,137 @@ PAPER_VOLUMES = 243_600  # 1218 patients, one extra image each, 100 epochs
 
 def main() -> None:
     options = parse()
-    quiet_tensorflow()
-    import tensorflow as tf
-
-    gpu = bool(tf.config.list_physical_devices("GPU"))
     shape = tuple(options.shape)
-    print(f"{'GPU' if gpu else 'CPU'}, {shape} x 2 channels, batch {options.batch}")
-    results: dict = {"shape": shape, "batch": options.batch, "gpu": gpu, "seconds_per_step": {}}
+    results: dict = {"shape": shape}
+    data = find_spec("tensorflow") is not None and os.environ.get("KERAS_BACKEND") != "jax"
     with tempfile.TemporaryDirectory() as folder:
-        arrays = write_cases(Path(folder), shape, cases=6)
-        results["pipeline_volumes_per_s"] = pipeline_speed(arrays, options.batch)
-        print(f"input pipeline with online augmentation: {results['pipeline_volumes_per_s']:.2f} volumes/s")
-        for precision in ("float32", "mixed_bfloat16"):
-            for packed in (False, True):
-                name = f"{precision}{', packed' if packed else ''}"
-                seconds = step_seconds(shape, options.batch, options.steps, precision, packed)
-                results["seconds_per_step"][name] = seconds
-                print(f"TensorFlow {name}: {seconds:.3f} s per step", flush=True)
-        fastest = min(results["seconds_per_step"], key=results["seconds_per_step"].get)
-        results["waiting_for_data"] = waiting_share(arrays, options.batch, fastest)
-        print(f"waiting for data ({fastest}): {results['waiting_for_data']:.1%} of the time")
-    ours = results["seconds_per_step"][fastest]
-    print(
-        f"the paper's schedule at this size: {PAPER_VOLUMES * ours / options.batch / 3600:.1f} h on one device"
-    )
-    if options.torch_python:
-        device = "cuda" if gpu else "cpu"
-        arguments = [*map(str, shape), str(options.batch), str(options.steps), device]
-        command = [options.torch_python, Path(__file__).with_name("vnet_torch.py"), *arguments]
-        torch = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
-        results["torch"] = torch
-        best = min(torch["seconds_per_step"].values())
-        print(f"PyTorch {torch['version']}'s best: {best:.3f} s; ours is {best / ours:.2f} times as fast")
+        if data:
+            quiet_tensorflow()
+            arrays = write_cases(Path(folder), shape, options.cases)
+            results |= pipeline(arrays, options.batch[0])
+            print(
+                f"input pipeline with online augmentation: {results['pipeline_volumes_per_s']:.2f} volumes/s; "
+                f"a process that reads {options.cases} cases: {results['pipeline_peak_bytes'] / 1e9:.2f} GB",
+                flush=True,
+            )
+        table = steps(shape, options)
+        if data:
+            best = table[table["way"].str.startswith("ours")].sort_values("volumes_per_s").iloc[-1]
+            results["waiting_for_data"] = waiting_share(arrays, best)
+            print(
+                f"waiting for data ({best.way}, {best.precision}): {results['waiting_for_data']:.1%} of the time"
+            )
+    print(markdown(table))
+    print(summary(table))
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        options.json.write_text(json.dumps({**results, "steps": table.to_dict("records")}, indent=2) + "\n")
+
+
+def steps(shape, options) -> pd.DataFrame:
+    """Every way of every batch and precision, ours and PyTorch's."""
+    ways = {
+        "ours": ("-m", "benchmarks.train_step", "0"),
+        "ours, packed": ("-m", "benchmarks.train_step", "1"),
+    }
+    if options.torch_python:
+        script = str(Path(__file__).with_name("vnet_torch.py"))
+        ways |= {"PyTorch": (script, "0"), "PyTorch, channels last": (script, "1")}
+    rows: list[dict] = []
+    for batch in options.batch:
+        for precision in ("float32", "tf32", "bf16"):
+            if precision == "tf32" and not any(row["gpu"] for row in rows):
+                continue
+            for way, (*program, variant) in ways.items():
+                python = sys.executable if way.startswith("ours") else options.torch_python
+                arguments = [*map(str, (*shape, batch, options.steps)), precision, variant]
+                run = subprocess.run([python, *program, *arguments], capture_output=True, text=True)
+                row = {"batch": batch, "precision": precision, "way": way}
+                if run.returncode:
+                    print(f"{way}, {precision}, batch {batch} failed: {run.stderr.strip().splitlines()[-1:]}")
+                    continue
+                row |= json.loads(run.stdout.splitlines()[-1])
+                row["volumes_per_s"] = batch / row["seconds"]
+                rows.append(row)
+                print(
+                    f"{way} ({row['software']}), {precision}, batch {batch}: {row['seconds']:.3f} s",
+                    flush=True,
+                )
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    lines = [
+        "| batch | precision | way | s per step | volumes/s | peak memory, GB | paper's schedule, h |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r.batch} | {r.precision} | {r.way} | {r.seconds:.3f} | {r.volumes_per_s:.2f} | {r.peak_bytes / 1e9:.2f} "
+        f"| {PAPER_VOLUMES / r.volumes_per_s / 3600:.1f} |"
+        for r in table.itertuples()
+    ]
+    return "\n".join(["", *lines, ""])
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Ours beside PyTorch: the best of each, and the best of each in float32."""
+    ours = table["way"].str.startswith("ours")
+    lines = []
+    for name, some in (("best", table), ("float32", table[table["precision"] == "float32"])):
+        speed = some.groupby(ours)["volumes_per_s"].max()
+        if len(speed) == 2:
+            lines.append(
+                f"{name}: ours {speed[True]:.2f} volumes/s, PyTorch {speed[False]:.2f}: "
+                f"{speed[True] / speed[False]:.2f} times as fast"
+            )
+    return "\n".join(lines)
 
 
 def write_cases(folder: Path, shape, cases: int):
-    """Model-grid arrays of noise: their contents do not matter for speed."""
+    """Model-grid arrays of noise: their contents do not matter for speed. Six on disk, the others links to them."""
     from tmtv_tf.data.grid import ModelArrays, ModelGrid, write_raw_arrays
 
     grid = ModelGrid(shape)
     rng = np.random.default_rng(0)
-    arrays = []
-    for i in range(cases):
-        case = ModelArrays(folder / str(i) / "model_grid" / grid.key, grid)
-        write_raw_arrays(
-            case, rng.random(grid.input_shape, np.float32), rng.random((*shape, 1), np.float32), {}
-        )
-        arrays.append(case)
+    arrays = [ModelArrays(folder / str(i) / "model_grid" / grid.key, grid) for i in range(cases)]
+    for case in arrays[:6]:
+        image, target = rng.random(grid.input_shape, np.float32), rng.random((*shape, 1), np.float32)
+        write_raw_arrays(case, image, target, {})
+    for i, case in enumerate(arrays[6:]):
+        case.folder.mkdir(parents=True)
+        for file in arrays[i % 6].folder.iterdir():
+            os.link(file, case.folder / file.name)
     return arrays
 
 
-def dataset(arrays, batch: int, epochs: int):
+def dataset(arrays, batch: int):
     from tmtv_tf.data.augment import Augmentation
     from tmtv_tf.data.dataset import training_dataset
 
-    return training_dataset(arrays, batch=batch, seed=0, epochs=epochs, augmentation=Augmentation())
+    return training_dataset(arrays, batch=batch, seed=0, epochs=1, augmentation=Augmentation())
 
 
-def pipeline_speed(arrays, batch: int) -> float:
-    """Volumes per second of the pipeline when nothing else runs."""
-    iterator = iter(dataset(arrays, batch, 4))
+def pipeline(arrays, batch: int, seconds: float = 30) -> dict[str, float]:
+    """Volumes per second when nothing else runs, and the most memory that this process has had."""
+    iterator = iter(dataset(arrays, batch))
     next(iterator)
     start, volumes = time.perf_counter(), 0
     for image, _ in iterator:
         volumes += len(image)
-    return volumes / (time.perf_counter() - start)
+        if time.perf_counter() - start > seconds:
+            break
+    return {
+        "pipeline_volumes_per_s": volumes / (time.perf_counter() - start),
+        "pipeline_peak_bytes": resident_peak_bytes(),
+    }
 
 
-def compiled(shape, precision: str, packed: bool):
-    import keras
+def waiting_share(arrays, best, steps: int = 20) -> float:
+    """Share of the time spent between asking the pipeline for a batch and having it."""
+    from benchmarks.train_step import compiled, set_precision
 
-    from tmtv_tf.losses import SegmentationLoss
-    from tmtv_tf.models.packed import pack
-    from tmtv_tf.models.vnet import vnet
-    from training.fit import dtype_policy
-
-    with dtype_policy(precision):
-        model = vnet((*shape, 2))
-        model = pack(model) if packed else model
-        model.compile(keras.optimizers.SGD(0.001, momentum=0.9), loss=SegmentationLoss(), jit_compile=False)
-    return model
-
-
-def step_seconds(shape, batch: int, steps: int, precision: str, packed: bool) -> float:
-    """The fastest of `steps` training steps after one to warm up."""
-    import tensorflow as tf
-
-    model = compiled(shape, precision, packed)
-    rng = np.random.default_rng(0)
-    image = tf.constant(rng.random((batch, *shape, 2), np.float32))
-    target = tf.constant((rng.random((batch, *shape, 1)) > 0.95).astype(np.float32))
-    times = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
-        float(model.train_on_batch(image, target))
-        times.append(time.perf_counter() - start)
-    return min(times[1:])
-
-
-def waiting_share(arrays, batch: int, name: str) -> float:
-    """Share of an epoch spent between asking the pipeline for a batch and having it."""
-    model = compiled(arrays[0].grid.shape, name.split(",")[0], "packed" in name)
-    iterator = iter(dataset(arrays, batch, 2))
+    set_precision(best.precision)
+    model = compiled(arrays[0].grid.shape, "packed" in best.way)
+    iterator = iter(dataset(arrays[: (steps + 1) * best.batch], best.batch))
     model.train_on_batch(*next(iterator))
     start, waited = time.perf_counter(), 0.0
     while True:
@@ -147,7 +183,8 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", type=int, nargs=3, default=(128, 64, 64), metavar=("Z", "Y", "X"))
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--cases", type=int, default=2000, help="of the cohort that the pipeline reads")
     parser.add_argument("--steps", type=int, default=3, help="timed steps of each way")
     parser.add_argument("--torch-python", help="a Python with PyTorch, to be timed beside")
     parser.add_argument("--json", type=Path, help="write the figures here")

@@ -1,8 +1,9 @@
 """The V-Net of `tmtv_tf.models.vnet` in plain PyTorch, to be timed beside it. Run by benchmarks/train.py.
 
-    python benchmarks/vnet_torch.py Z Y X BATCH STEPS DEVICE
+    python benchmarks/vnet_torch.py Z Y X BATCH STEPS PRECISION CHANNELS_LAST
 
-Needs PyTorch alone (any environment); prints one JSON line: seconds per training step of each way PyTorch has.
+PRECISION: float32, tf32 or bf16; CHANNELS_LAST: 0 or 1. Prints one JSON line: seconds per training step (the fastest of
+STEPS after one to warm up) and the peak memory that they took. Needs PyTorch alone (any environment).
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 import time
 
 import torch
+from process_memory import resident_peak_bytes  # beside this script
 from torch import nn
 
 
@@ -61,9 +63,11 @@ def soft_dice_loss(p, g, smooth: float = 0.1):
     return 1 - (2 * (p * g).sum(axes) + smooth) / ((p * p).sum(axes) + (g * g).sum(axes) + smooth)
 
 
-def seconds_per_step(shape, batch, steps, device, bf16, channels_last) -> float:
-    """The fastest of `steps` training steps after one to warm up."""
+def step_times(shape, batch, steps, device, precision, channels_last) -> list[float]:
+    """Seconds of each of `steps` + 1 training steps."""
     torch.manual_seed(0)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.benchmark = True
     memory = torch.channels_last_3d if channels_last else torch.contiguous_format
     model = VNet().to(device).to(memory_format=memory)
     optimizer = torch.optim.SGD(model.parameters(), 0.001, momentum=0.9)
@@ -73,25 +77,32 @@ def seconds_per_step(shape, batch, steps, device, bf16, channels_last) -> float:
     for _ in range(steps + 1):
         start = time.perf_counter()
         optimizer.zero_grad()
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             probability = model(image)
-        soft_dice_loss(probability, target).mean().backward()
+        loss = soft_dice_loss(probability, target).mean()
+        loss.backward()
         optimizer.step()
+        loss.item()
         if device == "cuda":
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return min(times[1:])
+    return times
 
 
 if __name__ == "__main__":
-    z, y, x, batch, steps = map(int, sys.argv[1:6])
-    device = sys.argv[6]
+    *numbers, precision, channels_last = sys.argv[1:]
+    z, y, x, batch, steps = map(int, numbers)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     if sum(p.numel() for p in VNet().parameters()) != 10_986_489:
         sys.exit("not the published network")
-    results = {}
-    for bf16 in (False, True):
-        for channels_last in (False, True):
-            name = f"{'bf16' if bf16 else 'float32'}{', channels last' if channels_last else ''}"
-            results[name] = seconds_per_step((z, y, x), batch, steps, device, bf16, channels_last)
-            print(f"PyTorch {name}: {results[name]:.3f} s", file=sys.stderr, flush=True)
-    print(json.dumps({"version": torch.__version__, "seconds_per_step": results}))
+    before = resident_peak_bytes()
+    times = step_times((z, y, x), batch, steps, device, precision, channels_last == "1")
+    result = {
+        "software": f"PyTorch {torch.__version__}",
+        "gpu": device == "cuda",
+        "seconds": min(times[1:]),
+        "peak_bytes": (
+            torch.cuda.max_memory_allocated() if device == "cuda" else resident_peak_bytes() - before
+        ),
+    }
+    print(json.dumps(result))

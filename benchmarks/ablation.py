@@ -6,13 +6,13 @@
 
 Every variant sees every training patient as often as the first. Judged on the test split of CASES (or on all of
 OTHER_CASES) by the hard Dice against TMTVprob > 0.5 on the PET's own grid. Writes FOLDER/ablation.{csv,md,png};
-a variant that is there is not trained again. `--recipe` trains the paper's recipe (network, optimizer, batch,
-augmentation) for as many minutes as our recipe took, instead.
+a variant that is there is not trained again. benchmarks/night.py compares the paper's whole recipe with ours.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 import time
@@ -23,7 +23,7 @@ import pandas as pd
 import yaml
 
 import training
-from postprocess.files import write_json
+from postprocess.files import read_json, write_json
 from postprocess.parallel import progress
 
 CONFIGS = Path(training.__file__).parent / "configs"
@@ -53,12 +53,6 @@ def main() -> None:
     for name in names:
         rows.append(row(name, train(name, merged(base, VARIANTS[name]), options), options))
         pd.DataFrame(rows).to_csv(options.out / "ablation.csv", index=False)
-    if options.recipe:
-        ours = rows[0]
-        print(f"the paper's recipe for {ours['minutes']:.1f} minutes", flush=True)
-        paper = merged(packaged("vnet_paper.yaml"), {"grid": GRID, "epochs": 1000})
-        folder = train("paper", paper, options, minutes=ours["minutes"])
-        rows.append(row("vnet_paper.yaml, as many minutes", folder, options))
     table = pd.DataFrame(rows)
     table.to_csv(options.out / "ablation.csv", index=False)
     text = markdown(table)
@@ -80,12 +74,14 @@ def merged(base: dict, change: dict) -> dict:
     return both
 
 
-def train(name: str, config: dict, options: argparse.Namespace, minutes: float | None = None) -> Path:
-    """Train in a process of its own, as a user would; with `minutes`, SIGTERM ends it after that time."""
+def train(name: str, config: dict, options: argparse.Namespace, minutes: float = math.inf) -> Path:
+    """Train in a process of its own, as a user would; SIGTERM ends it after so many minutes, earlier calls included."""
     folder = options.out / "".join(c if c.isalnum() else "_" for c in name)
-    if (folder / "minutes.json").exists():
-        return folder
     folder.mkdir(exist_ok=True)
+    spent = folder / "minutes.json"
+    before = read_json(spent) if spent.exists() else {"minutes": 0.0, "finished": False}
+    if before["finished"] or before["minutes"] >= minutes:
+        return folder
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({**config, "seed": options.seed}))
     command = [
@@ -98,22 +94,23 @@ def train(name: str, config: dict, options: argparse.Namespace, minutes: float |
         str(options.data),
     ]
     start = time.monotonic()
-    with (folder / "training.log").open("w") as log:
+    finished = True
+    with (folder / "training.log").open("a") as log:
         run = subprocess.Popen([*command, "--out", str(folder / "run")], stdout=log, stderr=log)
         try:
-            run.wait(None if minutes is None else minutes * 60)
+            run.wait(None if minutes == math.inf else (minutes - before["minutes"]) * 60)
         except subprocess.TimeoutExpired:
+            finished = False
             run.terminate()
             run.wait()
-    if not (folder / "run" / "best.keras").exists():
+    if (finished and run.returncode) or not (folder / "run" / "best.keras").exists():
         raise SystemExit(f"{folder}/training.log: the training failed.")
-    write_json(folder / "minutes.json", {"minutes": (time.monotonic() - start) / 60})
+    write_json(spent, {"minutes": before["minutes"] + (time.monotonic() - start) / 60, "finished": finished})
     return folder
 
 
 def row(name: str, folder: Path, options: argparse.Namespace) -> dict:
     """One line of the table: cost and Dice of the best checkpoint."""
-    from postprocess.files import read_json
     from tmtv_tf.evaluation.agreement import median_interval
     from tmtv_tf.models.file import load_model
 
@@ -163,7 +160,7 @@ def dice_of_cases(model: Path, options: argparse.Namespace) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     lines = [
-        "| variant | parameters | epochs | minutes | validation Dice (soft, best) "
+        "| variant | parameters | epochs | minutes | validation Dice (best epoch) "
         "| median test Dice (95 % interval) | mean |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -183,7 +180,7 @@ def draw(table: pd.DataFrame, out: Path) -> None:
     for r in table.itertuples():
         log = pd.read_csv(Path(r.folder) / "run" / "log.csv")
         axes.plot(log["epoch"] * r.minutes / len(log), log["val_dice"], label=r.variant)
-    axes.set(xlabel="minutes of training (CPU)", ylabel="soft Dice, validation patients", ylim=(0, 1))
+    axes.set(xlabel="minutes of training (CPU)", ylabel="Dice at 0.5, validation patients", ylim=(0, 1))
     axes.set_title("Phantoms, not patients", fontsize="medium")
     axes.legend(fontsize="small", ncols=2, loc="upper left")
     axes.grid(alpha=0.3)
@@ -200,7 +197,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=list(VARIANTS), metavar="NAME", help="these variants only"
     )
-    parser.add_argument("--recipe", action="store_true", help="the paper's recipe for as long, too")
     parser.add_argument("--seed", type=int, default=0, help="of the networks")
     return parser.parse_args()
 

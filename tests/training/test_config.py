@@ -55,7 +55,7 @@ def test_the_papers_network_is_built_from_it():
     assert build(read_config(CONFIGS / "vnet_paper.yaml", Config)).count_params() == 10_986_489
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "vnet_paper.yaml"])
+@pytest.mark.parametrize("name", ["demo.yaml", "vnet_groupnorm.yaml", "vnet_paper.yaml"])
 def test_every_configuration_is_valid(name):
     read_config(CONFIGS / name, Config)
 

@@ -25,7 +25,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
         status = app(arguments, standalone_mode=True)
     except PostprocessError as error:
         print(f"Error: {error}", file=sys.stderr)
-        status = 2
+        status = error.exit_status
     except OSError as error:
         print(f"Error: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         status = 2

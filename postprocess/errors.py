@@ -2,7 +2,9 @@
 
 
 class PostprocessError(ValueError):
-    """Base of every refusal. Command lines print its text and nothing else."""
+    """Base of every refusal. Command lines print its text and nothing else, and leave with `exit_status`."""
+
+    exit_status = 2
 
 
 class ImageError(PostprocessError):

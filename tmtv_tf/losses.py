@@ -3,6 +3,8 @@ and over the replicas of a strategy, is right (a scalar loss would be added up o
 
 from __future__ import annotations
 
+import inspect
+
 import keras
 from keras import ops
 
@@ -83,6 +85,10 @@ class SegmentationLoss(keras.losses.Loss):
         if kind not in _LOSSES:
             raise ParameterError(f"Loss must be one of {sorted(_LOSSES)}. Received: {kind!r}.")
         self.kind, self.binarize_target, self.options = kind, binarize_target, dict(options or {})
+        known = list(inspect.signature(_LOSSES[kind]).parameters)[2:]
+        unknown = ", ".join(sorted(set(self.options) - set(known)))
+        if unknown:
+            raise ParameterError(f"loss.options: {kind} has no {unknown}, only {', '.join(known)}.")
 
     def call(self, y_true, y_pred):
         if self.binarize_target:

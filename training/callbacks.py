@@ -12,10 +12,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from postprocess.files import write_text
 from tmtv_tf.errors import TmtvError
+from training.multi_worker import any_worker, wait_for_all
 from training.state import NAME, Progress, save_state
+from training.strategy import is_chief
 
 # What Keras's ReduceLROnPlateau forgets when a run is resumed.
 REMEMBERED = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter")}
@@ -26,7 +29,9 @@ class TrainingError(TmtvError):
 
 
 class TrainingStopped(TmtvError):
-    """Asked to stop (SIGTERM, Ctrl-C); the state was saved."""
+    """Asked to stop (SIGTERM, Ctrl-C); the state was saved, and the same command goes on."""
+
+    exit_status = 1
 
 
 class Keep(keras.callbacks.Callback):
@@ -41,8 +46,7 @@ class Keep(keras.callbacks.Callback):
     save : writes the network as a model file: save(path, model).
     progress : where the run stands; kept up to date.
     partial_metrics : metrics of the half-finished epoch that is resumed.
-    writes : whether this process writes files (worker 0).
-    several_workers : whether other processes train with this one.
+    strategy : the devices and workers that train; worker 0 writes.
     """
 
     def __init__(
@@ -55,14 +59,13 @@ class Keep(keras.callbacks.Callback):
         monitor: str,
         mode: str,
         partial_metrics: list[np.ndarray] | None = None,
-        writes: bool = True,
-        several_workers: bool = False,
+        strategy: tf.distribute.Strategy,
     ):
         super().__init__()
         self.out, self.save, self.progress, self.others = out, save, progress, others
         self.monitor, self.sign = monitor, {"min": 1.0, "max": -1.0}[mode]
-        self.partial_metrics, self.writes = partial_metrics or [], writes
-        self.several_workers = several_workers
+        self.partial_metrics, self.writes = partial_metrics or [], is_chief(strategy)
+        self.strategy = strategy
         self.first_step = progress.step
         self.stop_signal: int | None = None
 
@@ -88,7 +91,9 @@ class Keep(keras.callbacks.Callback):
                 variable.assign(variable.numpy() + value)
             self.partial_metrics = []
         self.progress.step = self.first_step + batch + 1
-        if self.stop_signal is not None:
+        if batch + 1 == self.params["steps"]:
+            return  # the epoch is finished first, and then saved as a whole
+        if any_worker(self.strategy, self.stop_signal is not None):
             self._stop_here()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -115,25 +120,23 @@ class Keep(keras.callbacks.Callback):
         self._save_state()
 
     def _stop_here(self):
-        where = f"{signal.Signals(self.stop_signal).name} in epoch {self.progress.epoch + 1}"
-        if self.several_workers:  # the metrics of half an epoch lie with all of them
-            raise TrainingStopped(
-                f"Stopped by {where}; the same command, on all workers, goes on from its beginning."
-            )
-        self._save_state()
+        # each read adds up the replicas of all workers, so all workers read
+        self._save_state([np.asarray(v.numpy()) for v in self.model.metrics_variables])
+        wait_for_all(self.strategy)  # no worker leaves while worker 0 still writes
+        by = "another worker" if self.stop_signal is None else signal.Signals(self.stop_signal).name
         raise TrainingStopped(
-            f"Stopped by {where} after step {self.progress.step}; all is saved, and the same command goes on from "
-            "here."
+            f"Stopped by {by} in epoch {self.progress.epoch + 1} after step {self.progress.step}; all is saved, and "
+            "the same command goes on from here."
         )
 
-    def _save_state(self):
+    def _save_state(self, metrics=()):
         self.progress.callbacks = {
             type(c).__name__: {name: getattr(c, name) for name in REMEMBERED[type(c).__name__]}
             for c in self.others
             if type(c).__name__ in REMEMBERED
         }
         if self.writes:
-            save_state(self.out / NAME, self.model, self.progress)
+            save_state(self.out / NAME, self.model, self.progress, metrics)
 
     def _stop(self, number, frame):
         if self.stop_signal is not None:  # asked twice: at once
@@ -142,21 +145,24 @@ class Keep(keras.callbacks.Callback):
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Stops as soon as the loss is no number, before anything is overwritten, and says what to try."""
+    """Stops as soon as a loss or weight is no number, before anything is overwritten, and says what to try."""
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check((logs or {}).get("loss"), f"step {batch + 1}")
+        self._check("loss", (logs or {}).get("loss"), f"step {batch + 1}")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_epoch_end(self, epoch, logs=None):
-        self._check((logs or {}).get("loss"), "its end")
+        for name in ("loss", "val_loss"):
+            self._check(name, (logs or {}).get(name), "its end")
+        for variable in self.model.variables:  # the last step's update has not met a loss
+            self._check(variable.path, float(np.sum(variable.numpy(), dtype=np.float64)), "its last step")
 
-    def _check(self, loss, where: str):
-        if loss is not None and not math.isfinite(loss):
+    def _check(self, name: str, value, where: str):
+        if value is not None and not math.isfinite(value):
             raise TrainingError(
-                f"The loss became {float(loss)} in epoch {self.epoch + 1} at {where}. The last finished epoch is "
+                f"The {name} became {float(value)} in epoch {self.epoch + 1} at {where}. The last finished epoch is "
                 "kept. Try a lower learning rate, optimizer.clip_norm, or float32 in place of float16."
             )
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tmtv_tf.data.grid import ModelGrid
 from tmtv_tf.errors import ParameterError
 
 PACKAGED = Path(__file__).parent / "configs"
 
-Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
 
 
 class Strict(BaseModel):
@@ -42,7 +42,8 @@ class GridConfig(Strict):
 class OptimizerConfig(Strict):
     """A Keras optimizer; `momentum` is for sgd alone.
 
-    `gradient_accumulation_steps` = k adds up the gradients of k batches before each update (small cards).
+    `gradient_accumulation_steps` = k averages the gradients of k batches before each update (small cards).
+    `clip_norm` : the gradient of the whole batch, over all devices, is scaled down to this norm where it is larger.
     """
 
     name: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -73,6 +74,8 @@ class FitConfig(Strict):
     """What `training.fit` needs, whatever the network.
 
     batch : global batch, over all devices. The learning rate is not scaled with it.
+    precision : float32 is float32 on every device; tf32 lets tensor cores round the factors of float32 products to
+        10 bits (NVIDIA, from Ampere on); mixed_bfloat16, mixed_float16 (with loss scaling).
     cosine_decay : the learning rate falls from its value to 0 over all epochs as half a cosine, epoch by epoch.
     monitor : the best checkpoint is that of the lowest `monitor` (or highest, with `monitor_mode: max`).
     deterministic : bit-identical repetition on a GPU too, for some speed.
@@ -89,6 +92,17 @@ class FitConfig(Strict):
     monitor: str = "val_loss"
     monitor_mode: Literal["min", "max"] = "min"
     deterministic: bool = False
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> FitConfig:
+        chosen = [
+            name
+            for name in ("cosine_decay", "reduce_on_plateau", "learning_rate_drop")
+            if getattr(self, name)
+        ]
+        if len(chosen) > 1:
+            raise ValueError(f"one schedule of the learning rate, not {' and '.join(chosen)}")
+        return self
 
 
 C = TypeVar("C", bound=Strict)

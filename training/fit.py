@@ -16,10 +16,11 @@ import keras
 import tensorflow as tf
 
 from training.callbacks import DropLearningRate, Keep, StopOnNaN
-from training.config import FitConfig, OptimizerConfig
+from training.config import FitConfig
 from training.multi_worker import build_beforehand, is_multi_worker, wait_for_all, worker_loss_explained
+from training.optimizer import make_optimizer
 from training.state import NAME, Progress, load_state
-from training.strategy import check_batch, is_chief
+from training.strategy import is_chief
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,9 @@ def run_fit(
     Interrupted at any moment, the same call goes on after the last finished epoch (after SIGTERM or Ctrl-C: after
     the last step) and ends with the result of a run that was never interrupted.
     """
-    check_batch(config.batch, strategy)
     if not experiment.seeded:
         keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_tensor_float_32_execution(config.precision != "float32")
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope(), dtype_policy(config.precision):
@@ -83,8 +84,7 @@ def run_fit(
         monitor=config.monitor,
         mode=config.monitor_mode,
         partial_metrics=partial_metrics,
-        writes=is_chief(strategy),
-        several_workers=is_multi_worker(strategy),
+        strategy=strategy,
     )
     for first, last in _fit_calls(progress, config.epochs):
         step = progress.step
@@ -108,30 +108,23 @@ def run_fit(
 
 
 def compile_model(model: keras.Model, config: FitConfig, options: dict[str, Any]) -> None:
-    """Compile with the configured optimizer, whose variables are made now; inside the strategy's scope."""
-    model.compile(optimizer=make_optimizer(config.optimizer), jit_compile=False, **options)
+    """Compile with the configured optimizer, whose variables are made now; inside the strategy's scope.
+
+    Over several replicas batch normalisation takes the statistics of the whole batch, as on one device.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+    model.compile(optimizer=make_optimizer(config.optimizer, config.precision), jit_compile=False, **options)
     model.optimizer.build(model.trainable_variables)
-
-
-def make_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
-    """The Keras optimizer; its loss is scaled by `compile` where the policy is mixed_float16."""
-    options: dict[str, Any] = {
-        "learning_rate": config.learning_rate,
-        "global_clipnorm": config.clip_norm,
-        "gradient_accumulation_steps": (
-            config.gradient_accumulation_steps if config.gradient_accumulation_steps > 1 else None
-        ),
-    }
-    if config.name == "sgd":
-        return keras.optimizers.SGD(momentum=config.momentum, nesterov=config.nesterov, **options)
-    return {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW}[config.name](**options)
 
 
 @contextmanager
 def dtype_policy(name: str):
-    """Keras's global policy, for a while."""
+    """Keras's global policy of a precision, for a while."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
+    keras.config.set_dtype_policy("float32" if name == "tf32" else name)
     try:
         yield
     finally:

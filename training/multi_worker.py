@@ -11,12 +11,19 @@ Keras 3.15 with TensorFlow 2.21 fails under this strategy at two places, both go
 
 from __future__ import annotations
 
+import functools
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.distribute.cluster_resolver.slurm_cluster_resolver import (
+    expand_hostlist,
+    expand_tasks_per_node,
+)
 
 from tmtv_tf.errors import TmtvError
 
@@ -38,12 +45,33 @@ class ScalarReducingStrategy(tf.distribute.MultiWorkerMirroredStrategy):
 
 
 def multi_worker_strategy() -> tf.distribute.Strategy:
-    """The strategy of this job: workers named by TF_CONFIG, or by SLURM (one task per node)."""
-    if os.environ.get("TF_CONFIG"):
-        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    else:
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+    """The strategy of this job: workers named by TF_CONFIG, or by SLURM."""
+    if not os.environ.get("TF_CONFIG"):
+        os.environ["TF_CONFIG"] = json.dumps(slurm_cluster(os.environ))
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     return ScalarReducingStrategy(cluster_resolver=resolver)
+
+
+def several_workers() -> bool:
+    """Whether the environment names a job of several workers: TF_CONFIG, or a SLURM step of several tasks."""
+    return bool(os.environ.get("TF_CONFIG")) or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
+
+
+def slurm_cluster(environment: Mapping[str, str]) -> dict[str, Any]:
+    """TF_CONFIG of this task of a SLURM step: one worker a task, in the order of SLURM_PROCID (block distribution).
+
+    TensorFlow's own SlurmClusterResolver sorts the nodes as text, so that task 0 of node[9-10] is given the address
+    of node10; overwrites CUDA_VISIBLE_DEVICES; and needs nvidia-smi. Each task takes the GPUs that SLURM shows it.
+    """
+    hosts = expand_hostlist(environment["SLURM_STEP_NODELIST"])
+    tasks = expand_tasks_per_node(environment["SLURM_STEP_TASKS_PER_NODE"])
+    # Two jobs that share a node must not share ports; below Linux's ephemeral ports (32768).
+    port = 10_000 + 16 * (int(environment.get("SLURM_JOB_ID", "0")) % 1000)
+    workers = [f"{host}:{port + i}" for host, count in zip(hosts, tasks, strict=True) for i in range(count)]
+    return {
+        "cluster": {"worker": workers},
+        "task": {"type": "worker", "index": int(environment["SLURM_PROCID"])},
+    }
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
@@ -83,5 +111,18 @@ def chief_first(strategy: tf.distribute.Strategy, chief: bool) -> Iterator[None]
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Return when every worker has come here (at once where there is one only)."""
-    if is_multi_worker(strategy):
-        tf.function(lambda: strategy.reduce("SUM", strategy.run(lambda: tf.constant(1.0)), axis=None))()
+    any_worker(strategy, False)
+
+
+def any_worker(strategy: tf.distribute.Strategy, mine: bool) -> bool:
+    """Whether it is so for any worker; every worker must ask. At once where there is one only."""
+    if not is_multi_worker(strategy):
+        return mine
+    with worker_loss_explained(strategy):
+        return bool(_sum(strategy)(tf.constant(float(mine))) > 0)
+
+
+@functools.cache
+def _sum(strategy: tf.distribute.Strategy):
+    """A scalar's sum over the replicas of all workers, compiled once."""
+    return tf.function(lambda x: strategy.reduce("SUM", strategy.run(tf.identity, (x,)), axis=None))

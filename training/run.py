@@ -23,9 +23,6 @@ from tmtv_tf.data.grid import ModelArrays, ModelGrid, model_arrays, write_model_
 from tmtv_tf.errors import CaseError, ParameterError
 from training.config import FitConfig
 
-# What may differ between a run and its continuation: everything else must be the same.
-MAY_CHANGE = ("epochs",)
-
 
 def split_cases(cases: Path) -> dict[str, list[Row]]:
     """Rows of cohort.csv by split, in the order of case_id.
@@ -83,13 +80,17 @@ def open_run(
     if path.is_file():
         before = read_json(path)
         changed = _differences(before["config"], settings)
-        changed = [c for c in changed if c.split(":")[0] not in MAY_CHANGE]
+        if not config.cosine_decay:  # which depends on the number of epochs
+            changed = [c for c in changed if not c.startswith("epochs:")]
         if changed:
             raise ParameterError(
                 f"{out}: holds a run of another configuration ({'; '.join(changed)}); choose another --out."
             )
         if before["data"]["sha256"] != data["sha256"]:
-            raise ParameterError(f"{out}: holds a run on other data; choose another --out.")
+            raise ParameterError(
+                f"{out}: holds a run on other data (or a copy of it with other file times: cp -a keeps them); "
+                "choose another --out."
+            )
         starts = before["starts"]
     elif any(out.glob("*.keras")):
         raise ParameterError(f"{out}: holds models but no run.json; choose another --out.")

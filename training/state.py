@@ -7,9 +7,12 @@ of the callbacks (patience, best value). `BackupAndRestore` keeps the first two 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -39,13 +42,16 @@ class Progress:
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def save_state(path: Path, model: keras.Model, progress: Progress) -> None:
-    """Write the state whole or not at all."""
+def save_state(
+    path: Path, model: keras.Model, progress: Progress, metrics: Sequence[np.ndarray] = ()
+) -> None:
+    """Write the state whole or not at all, through to the disk; `metrics` are those of a half-finished epoch."""
     arrays = {f"v{i:05d}": np.asarray(v.numpy()) for i, v in enumerate(_variables(model))}
-    if progress.step:
-        arrays |= {f"m{i:05d}": np.asarray(v.numpy()) for i, v in enumerate(model.metrics_variables)}
+    arrays |= {f"m{i:05d}": value for i, value in enumerate(metrics)}
     with replace_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, progress=json.dumps(asdict(progress)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def load_state(path: Path, model: keras.Model) -> tuple[Progress, list[np.ndarray]]:
@@ -62,7 +68,7 @@ def load_state(path: Path, model: keras.Model) -> tuple[Progress, list[np.ndarra
         with np.load(path) as archive:
             values = {name: archive[name] for name in archive.files}
         progress = Progress(**json.loads(str(values.pop("progress"))))
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path}: not readable as the state of a training run ({error}).") from error
     saved = [values[name] for name in sorted(values) if name.startswith("v")]
     variables = _variables(model)

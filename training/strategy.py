@@ -8,6 +8,7 @@ import os
 import tensorflow as tf
 
 from tmtv_tf.errors import ParameterError
+from training.multi_worker import multi_worker_strategy, several_workers
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,7 @@ def choose_strategy(accumulate_gradients: bool = False) -> tf.distribute.Strateg
     """
     if accumulate_gradients:
         return _one_device()
-    if os.environ.get("TF_CONFIG") or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        from training.multi_worker import multi_worker_strategy
-
+    if several_workers():
         return multi_worker_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     return tf.distribute.MirroredStrategy([device.name for device in devices])
@@ -39,7 +38,7 @@ def choose_strategy(accumulate_gradients: bool = False) -> tf.distribute.Strateg
 
 def _one_device() -> tf.distribute.Strategy:
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    if len(devices) > 1 or os.environ.get("TF_CONFIG"):
+    if len(devices) > 1 or several_workers():
         raise ParameterError(
             "optimizer.gradient_accumulation_steps: Keras accumulates gradients on one device only. Show one GPU "
             "(CUDA_VISIBLE_DEVICES), or use a larger batch over several in its place."

@@ -30,7 +30,7 @@ from training.multitask import (
     write_probability,
 )
 from training.run import open_run
-from training.strategy import choose_strategy, describe_devices
+from training.strategy import check_batch, choose_strategy, describe_devices
 from training.study_predictions import (
     COLUMNS,
     PREDICTIONS,
@@ -68,11 +68,12 @@ def run_study(
         raise ParameterError(f"--fold must be 1 to {config.folds}. Received: {fold}.")
     rows = sorted(read_outcomes(data), key=lambda row: row["case_id"])
     folds = open_folds(out / "folds.csv", rows, config)
-    arrays = prepare_inputs(data, rows, config.grid.grid())
-    study = Study(config, data, out, rows, folds, arrays)
     strategy = choose_strategy()
     if is_multi_worker(strategy):
         raise ParameterError("One fold runs on one machine: start each as a job of one task, with --fold.")
+    check_batch(config.batch, strategy)
+    arrays = prepare_inputs(data, rows, config.grid.grid())
+    study = Study(config, data, out, rows, folds, arrays)
     for name in names:
         run_model(study, name, [fold] if fold is not None else range(1, config.folds + 1), strategy)
     if fold is None:

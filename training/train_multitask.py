@@ -47,7 +47,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     from training.multi_worker import chief_first
     from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
     from training.run import open_run, split_cases
-    from training.strategy import choose_strategy, describe_devices, is_chief
+    from training.strategy import check_batch, choose_strategy, describe_devices, is_chief
 
     read_outcomes(data)  # refuses labels that contradict the follow-up
     splits = split_cases(data)
@@ -57,6 +57,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     everyone = rows["train"] + rows["validation"]
     weights = training_weights(rows["train"])
     strategy = choose_strategy()
+    check_batch(config.batch, strategy)
     writes = is_chief(strategy)
     with chief_first(strategy, writes):
         arrays = prepare_inputs(data, everyone, config.grid.grid())

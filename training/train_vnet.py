@@ -97,12 +97,15 @@ def run(config: Config, data: Path, out: Path) -> None:
     quiet_tensorflow()
     from tmtv_tf.data.dataset import steps_per_epoch, training_dataset, validation_dataset
     from tmtv_tf.errors import CaseError
+    from tmtv_tf.losses import SegmentationLoss
     from training.fit import Experiment, run_fit
     from training.multi_worker import chief_first
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
-    from training.strategy import check_validation, choose_strategy, describe_devices, is_chief
+    from training.strategy import check_batch, check_validation, choose_strategy, describe_devices, is_chief
 
+    SegmentationLoss(**config.loss.model_dump())  # wrong options are refused before anything is prepared
     strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
+    check_batch(config.batch, strategy)
     grid = config.grid.grid()
     splits = split_cases(data)
     for split in ("train", "validation"):

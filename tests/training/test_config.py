@@ -103,3 +103,9 @@ def test_augmentation_on_the_accelerator_is_online(tmp_path):
     (tmp_path / "c.yaml").write_text("augmentation: {mode: paper, on_accelerator: true}")
     with pytest.raises(ParameterError, match="on_accelerator needs mode: online .received 'paper'"):
         read_config(tmp_path / "c.yaml", Config)
+
+
+def test_two_schedules_of_the_learning_rate_are_refused(tmp_path):
+    (tmp_path / "c.yaml").write_text("cosine_decay: true\nreduce_on_plateau: {patience: 3}\n")
+    with pytest.raises(ParameterError, match="not cosine_decay and reduce_on_plateau"):
+        read_config(tmp_path / "c.yaml", Config)

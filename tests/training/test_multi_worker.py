@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import random
+import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from little_cohort import write_little_cohort
 from test_strategy import CONFIG
 
 from tmtv_tf.models.file import load_model
 from training.config import read_config
+from training.multi_worker import any_worker, slurm_cluster, worker_loss_explained
 from training.train_vnet import Config, run
 
 
@@ -30,45 +34,125 @@ def free_ports(number: int) -> list[int]:
     return ports
 
 
-def command(config: Path, cases: Path, out: Path) -> list:
-    return [sys.executable, "-m", "training.train_vnet", "--config", config, "--data", cases, "--out", out]
+@pytest.fixture(scope="module")
+def one(tmp_path_factory) -> Path:
+    """12 cases: 9 train, 3 validate in batches of 2, so the last batch leaves worker 1 without a case; and one
+    worker's run on them."""
+    folder = tmp_path_factory.mktemp("one")
+    write_little_cohort(folder / "cases", 12)
+    (folder / "c.yaml").write_text(CONFIG)
+    run(read_config(folder / "c.yaml", Config), folder / "cases", folder / "run")
+    return folder
 
 
-@pytest.mark.slow
-def test_two_workers_give_the_weights_of_one(tmp_path):
-    """12 cases: 9 train, 3 validate in batches of 2, so the last batch leaves worker 1 without a case."""
-    cases = write_little_cohort(tmp_path / "cases", 12)
-    (tmp_path / "c.yaml").write_text(CONFIG)
-    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0"}
-    run(read_config(tmp_path / "c.yaml", Config), cases, tmp_path / "one")
-    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+def train(one: Path, out: Path, environments: list[dict[str, str]]) -> tuple[list[int], list[str]]:
+    """Exit statuses and output of workers with these environments."""
+    script = Path(__file__).with_name("train_on_logical_cpus.py")
+    command = [sys.executable, script, "1", one / "c.yaml", one / "cases", out]
     workers = [
         subprocess.Popen(
-            command(tmp_path / "c.yaml", cases, tmp_path / "two"),
-            env={
-                **environment,
-                "TF_CONFIG": json.dumps(
-                    {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-                ),
-            },
+            command,
+            env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for index in range(2)
+        for environment in environments
     ]
     try:
         outputs = [worker.communicate(timeout=240)[0] for worker in workers]
     finally:
         for worker in workers:
             worker.kill()
-    assert [worker.returncode for worker in workers] == [0, 0], outputs
-    assert "2 replica(s)" in outputs[0]
-    assert "Best val_loss" not in outputs[1]  # worker 0 alone speaks and writes
+    return [worker.returncode for worker in workers], outputs
 
-    one, two = (load_model(tmp_path / n / "last.keras")[0].get_weights() for n in ("one", "two"))
-    for a, b in zip(one, two, strict=True):
+
+def tf_config(**signals: str) -> list[dict[str, str]]:
+    """Environments of two workers; `worker0="KILL 5"` has worker 0 killed after its fifth step."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    return [
+        {
+            "TF_CONFIG": json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            ),
+            **({"SIGNAL_AT": signals[f"worker{index}"]} if f"worker{index}" in signals else {}),
+        }
+        for index in range(2)
+    ]
+
+
+def assert_same(one: Path, two: Path) -> None:
+    pair = [load_model(run / "last.keras")[0].get_weights() for run in (one / "run", two)]
+    for a, b in zip(*pair, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
-    logs = [list(csv.DictReader((tmp_path / n / "log.csv").read_text().splitlines())) for n in ("one", "two")]
+    logs = [list(csv.DictReader((run / "log.csv").read_text().splitlines())) for run in (one / "run", two)]
     for a, b in zip(*logs, strict=True):
         assert [float(v) for v in a.values()] == pytest.approx([float(v) for v in b.values()], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_weights_of_one(one, tmp_path):
+    status, outputs = train(one, tmp_path / "two", tf_config())
+    assert status == [0, 0], outputs
+    assert "2 replica(s)" in outputs[0]
+    assert "Best val_loss" not in outputs[1]  # worker 0 alone speaks and writes
+    assert_same(one, tmp_path / "two")
+
+
+@pytest.mark.slow
+def test_a_job_whose_workers_are_stopped_and_lost_ends_as_if_undisturbed(one, tmp_path):
+    """Four steps an epoch. SIGTERM to one worker stops both after that step; a lost worker costs its epoch."""
+    out = tmp_path / "two"
+    status, outputs = train(one, out, tf_config(worker1="TERM 2"))
+    assert status == [1, 1], outputs
+    assert "Stopped by another worker in epoch 1 after step 2; all is saved" in outputs[0]
+    assert "Stopped by SIGTERM in epoch 1 after step 2; all is saved" in outputs[1]
+
+    status, outputs = train(one, out, tf_config(worker1="KILL 4"))  # two steps into the second epoch
+    assert status == [2, -signal.SIGKILL], outputs
+    assert "Another worker of this job stopped answering" in outputs[0]
+
+    status, outputs = train(one, out, tf_config(worker0="KILL 5"))  # one step into the third
+    assert status[0] == -signal.SIGKILL, outputs
+    assert status[1] != 0, outputs
+
+    status, outputs = train(one, out, tf_config())
+    assert status == [0, 0], outputs
+    assert_same(one, out)
+
+
+@pytest.mark.slow
+def test_workers_find_each_other_under_slurm(one, tmp_path):
+    step = {
+        "SLURM_JOB_ID": str(random.randrange(10**6)),
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+    }
+    status, outputs = train(one, tmp_path / "two", [{**step, "SLURM_PROCID": str(i)} for i in range(2)])
+    assert status == [0, 0], outputs
+    assert_same(one, tmp_path / "two")
+
+
+def test_slurm_tasks_are_workers_in_slurms_order():
+    """TensorFlow's own resolver puts node10 before node9."""
+    cluster = slurm_cluster(
+        {
+            "SLURM_JOB_ID": "123456",
+            "SLURM_STEP_NODELIST": "node[9-10],gpu07",
+            "SLURM_STEP_TASKS_PER_NODE": "1(x2),2",
+            "SLURM_PROCID": "2",
+        }
+    )
+    assert cluster == {
+        "cluster": {"worker": ["node9:17296", "node10:17296", "gpu07:17296", "gpu07:17297"]},
+        "task": {"type": "worker", "index": 2},
+    }
+
+
+def test_a_lost_worker_in_a_job_of_one_process_is_no_such_thing():
+    strategy = tf.distribute.get_strategy()
+    assert any_worker(strategy, True)
+    assert not any_worker(strategy, False)
+    with pytest.raises(tf.errors.UnavailableError), worker_loss_explained(strategy):
+        raise tf.errors.UnavailableError(None, None, "gone")

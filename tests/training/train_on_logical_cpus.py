@@ -1,9 +1,12 @@
 """Run by tests in a process of its own: train on N logical CPUs and save the weights.
 
 python train_on_logical_cpus.py N CONFIG CASES OUT [MULTITASK_MODEL]
+
+SIGNAL_AT="TERM 4" in the environment: this process sends itself SIGTERM at the end of its fourth training step.
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,15 +15,33 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import tensorflow as tf  # noqa: E402
 
-if __name__ == "__main__":
+
+def signal_at_step(name: str, step: int) -> None:
+    """Have this process send itself a signal after that many training steps."""
+    from training.callbacks import StopOnNaN
+
+    check, steps = StopOnNaN.on_train_batch_end, iter(range(1, 10**6))
+
+    def check_and_signal(callback, batch, logs=None):
+        check(callback, batch, logs)
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
+
+    StopOnNaN.on_train_batch_end = check_and_signal
+
+
+def train() -> None:
     number, config, cases, out = int(sys.argv[1]), *map(Path, sys.argv[2:5])
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * number)
 
     from training.config import read_config
-    from training.strategy import choose_strategy
+    from training.strategy import choose_strategy, several_workers
 
-    if choose_strategy().num_replicas_in_sync != number:
+    if "SIGNAL_AT" in os.environ:
+        name, step = os.environ["SIGNAL_AT"].split()
+        signal_at_step(name, int(step))
+    if not several_workers() and choose_strategy().num_replicas_in_sync != number:
         sys.exit("not the number of replicas that was asked for")
     if len(sys.argv) == 5:
         from training.train_vnet import Config, run
@@ -31,3 +52,9 @@ if __name__ == "__main__":
         from training.train_multitask import run
 
         run(read_config(config, MultitaskFitConfig), sys.argv[5], cases, out)
+
+
+if __name__ == "__main__":
+    from postprocess.console import run_app
+
+    run_app(lambda *arguments, **options: train())

@@ -240,8 +240,12 @@ def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
 def write_raw_arrays(
     arrays: ModelArrays, image: npt.NDArray, target: npt.NDArray, description: dict[str, Any]
 ) -> None:
-    """Write image and target in [0, 1] in their stored form; the description last."""
-    arrays.description.unlink(missing_ok=True)
+    """Write image and target in [0, 1] in their stored form; the description last.
+
+    Two runs that write the same arrays at the same time do not disturb one another.
+    """
+    if arrays.description.is_file() and read_json(arrays.description) != json.loads(json.dumps(description)):
+        arrays.description.unlink(missing_ok=True)
     _write_raw(arrays.image, np.rint(np.clip(image, 0, 1) * 65535).astype("<u2"))
     _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * 255).astype(np.uint8))
     write_json(arrays.description, description)

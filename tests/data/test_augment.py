@@ -90,6 +90,24 @@ def test_amounts_are_in_millimetres_and_radians():
         assert angle <= np.linalg.norm([0.1, 0.2, 0.3]) + 1e-5
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_each_angle_turns_about_its_own_axis(axis):
+    """(z, y, x): one angle alone leaves its axis where it is, and stays within its own bound."""
+    bounds = tuple(0.3 if i == axis else 0.0 for i in range(3))
+    settings = Augmentation((0, 0, 0), bounds, (1.0, 1.0), probability=1.0)
+    angles = []
+    for seed in range(30):
+        matrix = draw_affine(settings, SPACING_MM, SHAPE, tf.constant([seed, 0]))[0].numpy()
+        rotation = matrix * np.array(SPACING_MM)[:, None] / np.array(SPACING_MM)
+        np.testing.assert_allclose(rotation[axis], np.eye(3)[axis], atol=1e-6)
+        np.testing.assert_allclose(rotation[:, axis], np.eye(3)[axis], atol=1e-6)
+        one, other = (i for i in range(3) if i != axis)
+        angles.append(np.arctan2(rotation[one, other], rotation[one, one]))
+    assert np.abs(angles).max() <= 0.3 + 1e-6
+    assert min(angles) < -0.1
+    assert max(angles) > 0.1
+
+
 def test_scaling_above_one_makes_the_patient_larger():
     settings = Augmentation((0, 0, 0), (0, 0, 0), (1.5, 1.5), probability=1.0)
     matrix, _ = draw_affine(settings, SPACING_MM, SHAPE, tf.constant([0, 0]))

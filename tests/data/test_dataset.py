@@ -82,7 +82,7 @@ def test_too_few_cases_are_refused(arrays):
 
 
 def test_storage_of_the_target_as_uint8_does_not_change_the_loss():
-    """Noise in [0, 1] as image and as prediction: the soft Dice loss differs by less than 1e-4."""
+    """Noise in [0, 1] as target and as prediction: the soft Dice loss differs by less than 1e-4."""
     from tmtv_tf.losses import soft_dice_loss
 
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,13 +50,52 @@ def test_two_replicas_give_the_weights_of_one(on_one_device, tmp_path, where):
         check=True,
         capture_output=True,
     )
-    runs = (on_one_device / "run", tmp_path / "run")
+    assert_same(on_one_device / "run", tmp_path / "run")
+
+
+def assert_same(*runs: Path) -> None:
+    """The same weights and the same log, to rounding."""
     one, two = (load_model(run / "last.keras")[0].get_weights() for run in runs)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
     logs = [list(csv.DictReader((run / "log.csv").read_text().splitlines())) for run in runs]
     for a, b in zip(*logs, strict=True):
         assert [float(v) for v in a.values()] == pytest.approx([float(v) for v in b.values()], abs=1e-5)
+
+
+def test_accumulated_gradients_are_those_of_the_larger_batch(tmp_path):
+    """Batches of one, two before each update, are batches of two: the same weights to rounding. Six cases train."""
+    on_six = write_little_cohort(tmp_path / "cases", 8)
+    for name, batch, steps in (("batch", 2, 1), ("accumulated", 1, 2)):
+        config = CONFIG.replace("batch: 2", f"batch: {batch}").replace(
+            "learning_rate: 0.05}", f"learning_rate: 0.05, gradient_accumulation_steps: {steps}}}"
+        )
+        (tmp_path / "c.yaml").write_text(config)
+        run(read_config(tmp_path / "c.yaml", Config), on_six, tmp_path / name)
+    one, two = (load_model(tmp_path / n / "last.keras")[0].get_weights() for n in ("batch", "accumulated"))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+BATCH_NORM = CONFIG.replace("dropout: 0.0}", "dropout: 0.0, normalization: batch}").replace(
+    "learning_rate: 0.05}", "learning_rate: 0.05, clip_norm: 0.01}"
+)
+
+
+def test_two_replicas_that_are_stopped_and_resumed_give_the_weights_of_one(on_one_device, tmp_path):
+    """With batch normalisation (over the whole batch) and clipping (of the whole gradient)."""
+    (tmp_path / "c.yaml").write_text(BATCH_NORM)
+    runs = [tmp_path / "one", tmp_path / "two"]
+    command = [tmp_path / "c.yaml", on_one_device / "cases"]
+    script = [sys.executable, HERE / "train_on_logical_cpus.py"]
+    subprocess.run([*script, "1", *command, runs[0]], check=True, capture_output=True)
+    environment = {**os.environ, "SIGNAL_AT": "TERM 2"}
+    stopped = subprocess.run(
+        [*script, "2", *command, runs[1]], env=environment, capture_output=True, text=True
+    )
+    assert (stopped.returncode, "Stopped by SIGTERM in epoch 1 after step 2" in stopped.stderr) == (1, True)
+    subprocess.run([*script, "2", *command, runs[1]], check=True, capture_output=True)
+    assert_same(*runs)
 
 
 def test_validation_that_oneDNN_cannot_run_is_refused(monkeypatch):

@@ -78,6 +78,17 @@ def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
+    """(index, number) of this process among the workers: (0, 1) where there is one only."""
+    if not is_multi_worker(strategy):
+        return 0, 1
+    resolver = strategy.cluster_resolver
+    members = resolver.cluster_spec().as_dict()
+    chiefs = len(members.get("chief", []))
+    index = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
+    return index, chiefs + len(members.get("worker", []))
+
+
 def build_beforehand(model: keras.Model, data: tf.data.Dataset) -> None:
     """Build metrics and losses from the shapes of `data`, and let `fit` leave that out."""
     batch = tf.nest.map_structure(lambda s: keras.KerasTensor(s.shape, s.dtype.name), data.element_spec)

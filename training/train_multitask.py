@@ -44,7 +44,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     from tmtv_tf.errors import CaseError
     from training.fit import Experiment, run_fit
     from training.folds import read_outcomes
-    from training.multi_worker import chief_first
+    from training.multi_worker import chief_first, worker_of
     from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
     from training.run import open_run, split_cases
     from training.strategy import check_batch, choose_strategy, describe_devices, is_chief
@@ -76,6 +76,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
             epochs=config.epochs,
             first_epoch=epoch,
             first_step=step,
+            worker=worker_of(strategy),
             augmentation=config.augmentation.augmentation(),
         ),
         steps_per_epoch=steps_per_epoch(len(parts["train"]), config.batch),

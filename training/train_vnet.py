@@ -99,7 +99,7 @@ def run(config: Config, data: Path, out: Path) -> None:
     from tmtv_tf.errors import CaseError
     from tmtv_tf.losses import SegmentationLoss
     from training.fit import Experiment, run_fit
-    from training.multi_worker import chief_first
+    from training.multi_worker import chief_first, worker_of
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
     from training.strategy import check_batch, check_validation, choose_strategy, describe_devices, is_chief
 
@@ -131,6 +131,7 @@ def run(config: Config, data: Path, out: Path) -> None:
             epochs=config.epochs,
             first_epoch=epoch,
             first_step=step,
+            worker=worker_of(strategy),
             augmentation=augmentation,
             augmented_later=config.augmentation.on_accelerator,
         ),

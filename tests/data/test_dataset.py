@@ -70,6 +70,15 @@ def test_validation_sees_every_case_once_in_order(arrays):
     assert numbers(data) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
+def test_each_worker_reads_its_share_of_each_batch(arrays):
+    whole = numbers(training_dataset(arrays, batch=2, seed=3, epochs=2))
+    shares = [
+        sum(numbers(training_dataset(arrays, batch=2, seed=3, epochs=2, worker=(i, 2)).take(3)), [])
+        for i in (0, 1)
+    ]
+    assert [list(pair) for pair in zip(*shares, strict=True)] == whole
+
+
 def test_order_depends_on_seed_and_epoch_alone():
     first = epoch_order(10, 2, seed=1, first=0, last=3)
     np.testing.assert_array_equal(first[20:], epoch_order(10, 2, seed=1, first=2, last=3))

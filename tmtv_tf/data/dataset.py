@@ -33,6 +33,7 @@ def training_dataset(
     first_step: int = 0,
     augmentation: Augmentation | None = None,
     augmented_later: bool = False,
+    worker: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches (image (B, Z, Y, X, C), target (B, Z, Y, X, 1)), float32, of all epochs, one after the other.
 
@@ -46,6 +47,7 @@ def training_dataset(
     augmentation : a new draw for each case in each epoch; None for none.
     augmented_later : leave the augmentation to the training step (`augment_batch`): the images come unmoved, with
         the numbers of their draws, (B,) int32, as a third element.
+    worker : (index, number) of the workers of a job: only this one's share of each batch is read.
     """
     steps = steps_per_epoch(len(arrays), batch)
     order = epoch_order(len(arrays), batch, seed, first_epoch, epochs)[first_step * batch :]
@@ -65,14 +67,14 @@ def training_dataset(
 
     if not len(order):
         raise ParameterError(f"No training step left: epoch {first_epoch} of {epochs}, {steps} steps each.")
-    return _batches(tf.data.Dataset.from_tensor_slices(order), example, batch)
+    return batches(order, example, batch, worker)
 
 
 def validation_dataset(arrays: Sequence[ModelArrays], *, batch: int) -> tf.data.Dataset:
     """Every case once, in order, unchanged; the last batch may be smaller."""
     cases = np.stack([np.zeros(len(arrays)), np.arange(len(arrays))], axis=1).astype(np.int32)
     load = _loader(arrays)
-    return _batches(tf.data.Dataset.from_tensor_slices(cases), lambda epoch_case: load(epoch_case[1]), batch)
+    return batches(cases, lambda epoch_case: load(epoch_case[1]), batch)
 
 
 def steps_per_epoch(n_cases: int, batch: int) -> int:
@@ -94,6 +96,32 @@ def epoch_order(n_cases: int, batch: int, seed: int, first: int, last: int) -> n
     return rows.reshape(-1, 2)
 
 
+def batches(
+    order: npt.NDArray[np.int32], example: Callable, batch: int, worker: tuple[int, int] = (0, 1)
+) -> tf.data.Dataset:
+    """Batches of `example(row)` of the rows of `order`; of several workers, this one's equal share of each batch.
+
+    Each worker reads and augments its own examples only. Without `worker`, tf.data gives every worker all examples
+    and then drops those of the others.
+    """
+    index, workers = worker
+    policy = tf.data.experimental.AutoShardPolicy
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = policy.OFF if workers > 1 else policy.DATA
+    if workers > 1:
+        order = order.reshape(-1, workers, batch // workers, order.shape[-1])[:, index].reshape(
+            -1, order.shape[-1]
+        )
+    rows = tf.data.Dataset.from_tensor_slices(order)
+    if (
+        workers > 1
+    ):  # tf.distribute cuts each batch into its `workers` next steps, while Keras would count it as one
+        rows = rows.repeat()
+    dataset = rows.map(example, num_parallel_calls=PARALLEL)
+    return dataset.batch(batch).prefetch(PREFETCH).with_options(options)
+
+
 def _loader(arrays: Sequence[ModelArrays]) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """Case index -> image and target, float32, read from the raw files."""
     grid = arrays[0].grid
@@ -108,11 +136,3 @@ def _loader(arrays: Sequence[ModelArrays]) -> Callable[[tf.Tensor], tuple[tf.Ten
         return image, target
 
     return load
-
-
-def _batches(cases: tf.data.Dataset, example, batch: int) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.deterministic = True
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    dataset = cases.map(example, num_parallel_calls=PARALLEL)
-    return dataset.batch(batch).prefetch(PREFETCH).with_options(options)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tmtv_tf.data.augment import Augmentation, augment
-from tmtv_tf.data.dataset import PREFETCH, epoch_order
+from tmtv_tf.data.dataset import batches, epoch_order
 from tmtv_tf.data.multitask_input import MultitaskArrays, resized_geometry
 from tmtv_tf.errors import ParameterError
 
@@ -53,6 +53,7 @@ def training_batches(
     first_epoch: int = 0,
     first_step: int = 0,
     augmentation: Augmentation | None = PAPER_AUGMENTATION,
+    worker: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """(image (B, Z, Y, X, 1), targets, weights) of all epochs in a row, float32; the last two dicts by output.
 
@@ -62,6 +63,7 @@ def training_batches(
     ----------
     outputs : names of the network's outputs. The target of every `prognosis...` is the patient's event.
     augmentation : a new draw for each case in each epoch; None for none.
+    worker : (index, number) of the workers of a job: only this one's share of each batch is read.
     """
     order = epoch_order(len(examples), batch, seed, first_epoch, epochs)[first_step * batch :]
     if not len(order):
@@ -79,14 +81,14 @@ def training_batches(
             truth = tf.cast(truth > 0.5, tf.float32)
         return _element(image, truth, event, weights, outputs)
 
-    return _batches(order, example, batch)
+    return batches(order, example, batch, worker)
 
 
 def validation_batches(examples: Sequence[Example], outputs: Sequence[str], *, batch: int) -> tf.data.Dataset:
     """Every case once, in order, unchanged; the last batch may be smaller."""
     load = _loader(examples)
     order = np.stack([np.zeros(len(examples)), np.arange(len(examples))], axis=1).astype(np.int32)
-    return _batches(order, lambda epoch_case: _element(*load(epoch_case[1]), outputs), batch)
+    return batches(order, lambda epoch_case: _element(*load(epoch_case[1]), outputs), batch)
 
 
 def image_batches(arrays: Sequence[MultitaskArrays], *, batch: int) -> tf.data.Dataset:
@@ -94,7 +96,7 @@ def image_batches(arrays: Sequence[MultitaskArrays], *, batch: int) -> tf.data.D
     examples = [Example(a, math.nan, 0.0) for a in arrays]
     load = _loader(examples)
     order = np.stack([np.zeros(len(arrays)), np.arange(len(arrays))], axis=1).astype(np.int32)
-    return _batches(order, lambda epoch_case: load(epoch_case[1])[0], batch)
+    return batches(order, lambda epoch_case: load(epoch_case[1])[0], batch)
 
 
 def _loader(examples: Sequence[Example]) -> Callable[[Any], tuple[Any, Any, Any, Any]]:
@@ -119,11 +121,3 @@ def _element(image, truth, event, weights, outputs: Sequence[str]):
     truths = stage_truth(truth)
     targets = {name: truths.get(name, event) for name in outputs}
     return image, targets, {name: weights[0 if name in truths else 1] for name in outputs}
-
-
-def _batches(order: np.ndarray, example: Callable, batch: int) -> tf.data.Dataset:
-    options = tf.data.Options()
-    options.deterministic = True
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    dataset = tf.data.Dataset.from_tensor_slices(order).map(example, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(batch).prefetch(PREFETCH).with_options(options)

@@ -75,7 +75,10 @@ class Config(FitConfig):
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def train(
     config: Annotated[
-        Path, typer.Option(help="YAML file, or the name of a packaged one: vnet_paper.yaml, demo.yaml.")
+        Path,
+        typer.Option(
+            help="YAML file, or the name of a packaged one: vnet_paper.yaml, vnet_groupnorm.yaml, demo.yaml."
+        ),
     ],
     data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
     out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
@@ -83,7 +86,8 @@ def train(
     """Train the V-Net on prepared cases: their TMTVprob is the truth, cohort.csv says who trains and who validates.
 
     Writes RUN/best.keras (lowest validation loss), last.keras, log.csv, run.json, tensorboard/. Interrupted at
-    any moment, the same command goes on from the last finished epoch.
+    any moment, the same command goes on. Exit status: 0 trained to the end, 1 stopped (SIGTERM, Ctrl-C) and saved,
+    2 an error.
     """
     from training.config import read_config
 

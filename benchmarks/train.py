@@ -26,7 +26,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.process_memory import resident_peak_bytes
 from tmtv_tf.quiet import quiet_tensorflow
@@ -49,20 +48,21 @@ def main() -> None:
                 f"a process that reads {options.cases} cases: {results['pipeline_peak_bytes'] / 1e9:.2f} GB",
                 flush=True,
             )
-        table = steps(shape, options)
+        rows = steps(shape, options)
         if data:
-            best = table[table["way"].str.startswith("ours")].sort_values("volumes_per_s").iloc[-1]
+            best = max((row for row in rows if ours(row)), key=lambda row: row["volumes_per_s"])
             results["waiting_for_data"] = waiting_share(arrays, best)
             print(
-                f"waiting for data ({best.way}, {best.precision}): {results['waiting_for_data']:.1%} of the time"
+                f"waiting for data ({best['way']}, {best['precision']}): "
+                f"{results['waiting_for_data']:.1%} of the time"
             )
-    print(markdown(table))
-    print(summary(table))
+    print(markdown(rows))
+    print(summary(rows))
     if options.json:
-        options.json.write_text(json.dumps({**results, "steps": table.to_dict("records")}, indent=2) + "\n")
+        options.json.write_text(json.dumps({**results, "steps": rows}, indent=2) + "\n")
 
 
-def steps(shape, options) -> pd.DataFrame:
+def steps(shape, options) -> list[dict]:
     """Every way of every batch and precision, ours and PyTorch's."""
     ways = {
         "ours": ("-m", "benchmarks.train_step", "0"),
@@ -91,32 +91,38 @@ def steps(shape, options) -> pd.DataFrame:
                     f"{way} ({row['software']}), {precision}, batch {batch}: {row['seconds']:.3f} s",
                     flush=True,
                 )
-    return pd.DataFrame(rows)
+    return rows
 
 
-def markdown(table: pd.DataFrame) -> str:
+def ours(row: dict) -> bool:
+    return row["way"].startswith("ours")
+
+
+def markdown(rows: list[dict]) -> str:
     lines = [
         "| batch | precision | way | s per step | volumes/s | peak memory, GB | paper's schedule, h |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {r.batch} | {r.precision} | {r.way} | {r.seconds:.3f} | {r.volumes_per_s:.2f} | {r.peak_bytes / 1e9:.2f} "
-        f"| {PAPER_VOLUMES / r.volumes_per_s / 3600:.1f} |"
-        for r in table.itertuples()
+        f"| {r['batch']} | {r['precision']} | {r['way']} | {r['seconds']:.3f} | {r['volumes_per_s']:.2f} "
+        f"| {r['peak_bytes'] / 1e9:.2f} | {PAPER_VOLUMES / r['volumes_per_s'] / 3600:.1f} |"
+        for r in rows
     ]
     return "\n".join(["", *lines, ""])
 
 
-def summary(table: pd.DataFrame) -> str:
+def summary(rows: list[dict]) -> str:
     """Ours beside PyTorch: the best of each, and the best of each in float32."""
-    ours = table["way"].str.startswith("ours")
     lines = []
-    for name, some in (("best", table), ("float32", table[table["precision"] == "float32"])):
-        speed = some.groupby(ours)["volumes_per_s"].max()
-        if len(speed) == 2:
+    for name, precisions in (("best", ("float32", "tf32", "bf16")), ("float32", ("float32",))):
+        speed = {True: 0.0, False: 0.0}
+        for row in rows:
+            if row["precision"] in precisions:
+                speed[ours(row)] = max(speed[ours(row)], row["volumes_per_s"])
+        if all(speed.values()):
+            ratio = speed[True] / speed[False]
             lines.append(
-                f"{name}: ours {speed[True]:.2f} volumes/s, PyTorch {speed[False]:.2f}: "
-                f"{speed[True] / speed[False]:.2f} times as fast"
+                f"{name}: ours {speed[True]:.2f} volumes/s, PyTorch {speed[False]:.2f}: {ratio:.2f} times as fast"
             )
     return "\n".join(lines)
 
@@ -164,9 +170,9 @@ def waiting_share(arrays, best, steps: int = 20) -> float:
     """Share of the time spent between asking the pipeline for a batch and having it."""
     from benchmarks.train_step import compiled, set_precision
 
-    set_precision(best.precision)
-    model = compiled(arrays[0].grid.shape, "packed" in best.way)
-    iterator = iter(dataset(arrays[: (steps + 1) * best.batch], best.batch))
+    set_precision(best["precision"])
+    model = compiled(arrays[0].grid.shape, "packed" in best["way"])
+    iterator = iter(dataset(arrays[: (steps + 1) * best["batch"]], best["batch"]))
     model.train_on_batch(*next(iterator))
     start, waited = time.perf_counter(), 0.0
     while True:

@@ -263,7 +263,7 @@ def test_more_epochs_go_on_unless_the_schedule_depends_on_them(cohort, tmp_path)
                 assert len(rows(tmp_path / name)) == epochs
 
 
-@pytest.mark.parametrize("extra", ["precision: mixed_bfloat16\n"])
+@pytest.mark.parametrize("extra", ["precision: mixed_bfloat16\n", "precision: mixed_float16\n"])
 def test_the_command_says_what_it_does(cohort, tmp_path, extra):
     config = write_config(tmp_path / "c.yaml", 1, extra)
     result = subprocess.run(

@@ -1,11 +1,12 @@
 """In which form should the model-grid arrays lie on disk? Speed, size, memory and effect on the loss of each.
 
-    python -m benchmarks.data_path --data CASES [--model RUN/best.keras]
+    python -m benchmarks.data_path --data CASES                            # speed, on the paper's grid
+    python -m benchmarks.data_path --data CASES --model RUN/best.keras     # effect on the loss, on the model's grid
 
-Writes the model-grid arrays of a few cases (on the paper's grid, or the model's) in each form and reads them as tf.data
-would in training, in random order, each form in a process of its own: volumes/s from the operating system's memory and
-after it has forgotten the files (from disk), and the most memory the process has taken beyond TensorFlow itself. With a
-model: how much its soft Dice loss changes when image and target were stored in that form instead of float32.
+Writes the model-grid arrays of a few cases in each form and reads them as tf.data would in training, in random
+order, each form in a process of its own: volumes/s from the operating system's memory and after it has forgotten the
+files (from disk), and the most memory that the process has taken beyond TensorFlow itself. With a model, instead: the
+largest change of its soft Dice loss of a case when image and target were stored in that form and not as float32.
 """
 
 from __future__ import annotations
@@ -46,20 +47,33 @@ def main() -> None:
     from tmtv_tf.data.grid import ModelGrid
     from tmtv_tf.inference import load_network
 
-    network, grid = load_network(options.model) if options.model else (None, ModelGrid())
-    images, targets = float_arrays(options.data, grid, options.cases)
-    print("| stored as | MB a case | volumes/s from memory | from disk | memory, GB | change of the loss |")
-    print("|---|---|---|---|---|---|")
+    if options.model:
+        network, grid = load_network(options.model)
+        images, targets = float_arrays(options.data, grid, options.cases)
+        for name in FORMS:
+            print(f"| {name} | {change_of_loss(network, images, targets, name):.1e} |", flush=True)
+        return
+    images, targets = float_arrays(options.data, ModelGrid(), options.cases)
+    print("| stored as | MB a case | volumes/s from memory | from disk | memory, GB |")
+    print("|---|---|---|---|---|")
     for name in FORMS:
         with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
             size = write(Path(folder), name, images, targets)
-            command = [sys.executable, "-m", "benchmarks.data_path", "--measure", folder, name]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.data_path",
+                "--data",
+                folder,
+                "--measure",
+                folder,
+                name,
+            ]
             run = subprocess.run(command, check=True, capture_output=True, text=True)
             found = json.loads(run.stdout.splitlines()[-1])
-        change = "" if network is None else f"{change_of_loss(network, images, targets, name):.1e}"
         print(
             f"| {name} | {size / len(images) / 1e6:.1f} | {found['warm']:.0f} | {found['cold']:.0f} "
-            f"| {found['bytes'] / 1e9:.2f} | {change} |",
+            f"| {found['bytes'] / 1e9:.2f} |",
             flush=True,
         )
 
@@ -195,7 +209,7 @@ def change_of_loss(network, images, targets, name: str) -> float:
     from tmtv_tf.losses import soft_dice_loss
 
     def loss(image, target) -> float:
-        return float(soft_dice_loss(target[None], network.predict_on_batch(image[None]))[0])
+        return float(soft_dice_loss(target[None], network(image[None]))[0])
 
     def back(array, kind: str) -> np.ndarray:
         return stored(array, kind).astype(np.float32) / np.float32(scale(kind))
@@ -211,7 +225,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="prepared cases")
+    parser.add_argument("--data", type=Path, required=True, help="prepared cases")
     parser.add_argument("--model", type=Path, help="a trained model, whose grid is then used")
     parser.add_argument("--cases", type=int, default=12)
     parser.add_argument("--scratch", type=Path, help="a folder on the disk to be tried (by default /tmp)")

@@ -77,8 +77,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=480, help="for each recipe, in all")
     parser.add_argument("--epochs", type=int, default=100, help="of vnet_groupnorm.yaml")
-    parser.add_argument("--seed", type=int, default=0, help="of the networks")
-    return parser.parse_args(namespace=argparse.Namespace(test=None))
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

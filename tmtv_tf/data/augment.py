@@ -20,6 +20,9 @@ from postprocess.parallel import progress
 from tmtv_tf.data.grid import ModelArrays, read_model_arrays, write_raw_arrays
 from tmtv_tf.errors import ParameterError
 
+# Planes resampled at a time: few, so that eight examples at once need little memory; enough to keep a GPU busy.
+SLAB = 16
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -90,34 +93,38 @@ def affine_resample(volume: tf.Tensor, matrix: tf.Tensor, offset: tf.Tensor, fil
     padded = tf.pad(volume - fill, [[1, 1], [1, 1], [1, 1], [0, 0]])
     flat = tf.reshape(padded, [-1, channels])
 
-    low, weight = [], []
-    axes = [tf.range(tf.cast(n, tf.float32), dtype=tf.float32) for n in tf.unstack(size)]
-    for i in range(3):  # coordinate i of every voxel, by broadcasting
-        x = (
-            matrix[i, 0] * axes[0][:, None, None]
-            + matrix[i, 1] * axes[1][None, :, None]
-            + matrix[i, 2] * axes[2][None, None, :]
-            + offset[i]
-        )
-        x = tf.clip_by_value(x + 1.0, 0.0, tf.cast(size[i], tf.float32) + 1.0)
-        floor = tf.minimum(tf.floor(x), tf.cast(size[i], tf.float32))
-        low.append(tf.cast(floor, tf.int32))
-        weight.append(x - floor)
-
+    y, x = (tf.range(tf.cast(n, tf.float32), dtype=tf.float32) for n in (size[1], size[2]))
     strides = [(size[1] + 2) * (size[2] + 2), size[2] + 2, 1]
-    corner = low[0] * strides[0] + low[1] * strides[1] + low[2]
-    result = tf.zeros_like(volume)
-    for dz in (0, 1):
-        for dy in (0, 1):
-            for dx in (0, 1):
-                w = (
-                    (weight[0] if dz else 1.0 - weight[0])
-                    * (weight[1] if dy else 1.0 - weight[1])
-                    * (weight[2] if dx else 1.0 - weight[2])
-                )
-                values = tf.gather(flat, corner + (dz * strides[0] + dy * strides[1] + dx))
-                result += w[..., None] * values
-    return result + fill
+
+    def slab(z):
+        """The planes `z` of the result."""
+        low, weight = [], []
+        for i in range(3):  # coordinate i of every voxel, by broadcasting
+            at = matrix[i, 0] * z[:, None, None] + matrix[i, 1] * y[:, None] + matrix[i, 2] * x + offset[i]
+            at = tf.clip_by_value(at + 1.0, 0.0, tf.cast(size[i], tf.float32) + 1.0)
+            floor = tf.minimum(tf.floor(at), tf.cast(size[i], tf.float32))
+            low.append(tf.cast(floor, tf.int32))
+            weight.append(at - floor)
+        corner = low[0] * strides[0] + low[1] * strides[1] + low[2]
+        result = fill
+        for dz in (0, 1):
+            for dy in (0, 1):
+                for dx in (0, 1):
+                    w = (
+                        (weight[0] if dz else 1.0 - weight[0])
+                        * (weight[1] if dy else 1.0 - weight[1])
+                        * (weight[2] if dx else 1.0 - weight[2])
+                    )
+                    values = tf.gather(flat, corner + (dz * strides[0] + dy * strides[1] + dx))
+                    result += w[..., None] * values
+        return result
+
+    # Slab by slab, so that coordinates and weights of a few planes only are in memory.
+    z = tf.reshape(
+        tf.range(tf.cast(size[0], tf.float32), dtype=tf.float32), [-1, math.gcd(volume.shape[0], SLAB)]
+    )
+    slabs = tf.map_fn(slab, z, parallel_iterations=1)
+    return tf.reshape(slabs, shape)
 
 
 def augment(image: tf.Tensor, target: tf.Tensor, augmentation: Augmentation, spacing_mm, seed: tf.Tensor):

@@ -19,7 +19,7 @@ from tmtv_tf.errors import ParameterError
 
 # Batches ready before they are asked for. Two hide the reading of one behind the use of the other.
 PREFETCH = 2
-# Examples read and augmented at a time. One takes up to 0.3 GB at the paper's size, so memory stays under 3 GB.
+# Examples read and augmented at a time. One takes up to 0.2 GB at the paper's size, so memory stays under 3 GB.
 PARALLEL = min(8, os.cpu_count() or 1)
 
 

@@ -4,8 +4,9 @@
     tmtv prepare PHANTOM/dicom --out CASES --clinical PHANTOM/cohort.csv --no-model-grid
     python -m benchmarks.ablation --data CASES --out FOLDER [--only NAME ...]
 
-Every variant sees every training patient as often as the first. Judged on the test split of CASES by the hard Dice against TMTVprob > 0.5 on the PET's own grid. Writes FOLDER/ablation.{csv,md,png};
-a variant that is there is not trained again. benchmarks/night.py compares the paper's whole recipe with ours.
+Every variant sees every training patient as often as the first. Judged on the test split of CASES by the hard Dice
+against TMTVprob > 0.5 on the PET's own grid. Writes FOLDER/ablation.{csv,md,png}; a variant that is there is not
+trained again. benchmarks/night.py compares the paper's whole recipe with ours.
 """
 
 from __future__ import annotations

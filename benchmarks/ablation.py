@@ -30,6 +30,8 @@ CONFIGS = Path(training.__file__).parent / "configs"
 GRID = {"shape": [96, 48, 48], "spacing_mm": [11, 11, 11]}
 EPOCHS = 4  # of 180 patients
 ONLINE = {"mode": "online", "flip_left_right": True, "scaling": [0.9, 1.1], "probability": 0.5}
+SGD = {"name": "sgd", "learning_rate": 0.001}
+PRIOR = {"initial_probability": 0.02}
 VARIANTS: dict[str, dict] = {
     "demo.yaml's recipe": {},
     "another seed": {"seed": 1},
@@ -44,7 +46,14 @@ VARIANTS: dict[str, dict] = {
     "Dice + cross-entropy": {"loss": {"kind": "dice_cross_entropy"}},
     "Tversky 0.3 / 0.7": {"loss": {"kind": "tversky"}},
     "online augmentation": {"augmentation": ONLINE},
-    "SGD 0.001 / 0.9": {"optimizer": {"name": "sgd", "learning_rate": 0.001}},
+    "SGD 0.001 / 0.9": {"optimizer": SGD},
+    "initial probability 0.02": {"model": PRIOR},
+    "no normalisation, initial probability 0.02": {"model": {"normalization": None, **PRIOR}},
+    "SGD 0.001 / 0.9, initial probability 0.02": {"model": PRIOR, "optimizer": SGD},
+    "SGD, no normalisation, initial probability 0.02": {
+        "model": {"normalization": None, **PRIOR},
+        "optimizer": SGD,
+    },
 }
 
 

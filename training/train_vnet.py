@@ -23,6 +23,7 @@ class VNetConfig(Strict):
     activation: Literal["relu", "prelu"] = "relu"
     normalization: Literal["batch", "group"] | None = None
     dropout: float = Field(0.2, ge=0, lt=1)
+    initial_probability: float = Field(0.5, gt=0, lt=1)
 
 
 class LossConfig(Strict):

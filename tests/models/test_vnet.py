@@ -65,11 +65,20 @@ def test_variants_build_and_keep_the_shape(options):
         {"kernel_size": 4},
         {"activation": "gelu"},
         {"normalization": "instance"},
+        {"initial_probability": 1.0},
     ],
 )
 def test_what_cannot_be_built_is_refused(wrong):
     with pytest.raises(ParameterError):
         vnet(**{**SMALL, **wrong})
+
+
+def test_the_untrained_network_answers_the_initial_probability():
+    """Without a bias about one half; an image of zeros gives the probability to float rounding."""
+    image = np.zeros((1, *SMALL["input_shape"]), np.float32)
+    for initial_probability in (0.5, 0.02):
+        model = vnet(**SMALL, initial_probability=initial_probability)
+        np.testing.assert_allclose(model.predict(image, verbose=0), initial_probability, rtol=1e-5)
 
 
 def test_it_learns_two_cases_by_heart():

@@ -129,7 +129,8 @@ def row(name: str, folder: Path, options: argparse.Namespace) -> dict:
 
     log = pd.read_csv(folder / "run" / "log.csv")
     path = folder / "dice.csv"
-    if not path.exists():
+    best = folder / "run" / "best.keras"
+    if not path.exists() or path.stat().st_mtime < best.stat().st_mtime:
         dice_of_cases(folder / "run" / "best.keras", options).to_csv(path, index=False)
     dice = pd.read_csv(path)["dice"].to_numpy()
     low, high = median_interval(dice)

@@ -5,7 +5,7 @@
     python -m benchmarks.night --data CASES --out FOLDER --minutes 100 --epochs 60
 
 vnet_paper.yaml, the same with an untrained network that answers 0.02 in place of 0.5, and vnet_groupnorm.yaml (for
-`--epochs`, which its cosine decay needs to know) on a grid of 8 mm, each in a process on its share of the CPU's cores.
+`--epochs`, which its cosine decay needs to know) on a grid of 8 mm, each in a process on as many of the CPU's cores.
 Judged on the test split by the hard Dice against TMTVprob > 0.5 on the PET's own grid. Writes
 FOLDER/night.{csv,md,png}. With more `--minutes` the same command goes on.
 """
@@ -16,6 +16,7 @@ import argparse
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import pandas as pd
 
@@ -36,14 +37,21 @@ def main() -> None:
         "vnet_groupnorm.yaml": merged(merged(packaged("vnet_groupnorm.yaml"), SAME), ours),
     }
     cores = sorted(os.sched_getaffinity(0))
-    shares = [cores[i :: len(recipes)] or cores for i in range(len(recipes))]
+    share = max(1, len(cores) // len(recipes))
+    free: SimpleQueue[list[int]] = SimpleQueue()
+    for i in range(min(len(recipes), len(cores) // share)):
+        free.put(cores[i * share : (i + 1) * share])
 
-    def run(recipe: tuple[str, dict], share: list[int]) -> Path:
-        os.sched_setaffinity(0, share)  # of this thread, and so of the process it starts
-        return train(*recipe, options, options.minutes)
+    def run(recipe: tuple[str, dict]) -> Path:
+        mine = free.get()
+        os.sched_setaffinity(0, mine)  # of this thread, and so of the process it starts
+        try:
+            return train(*recipe, options, options.minutes)
+        finally:
+            free.put(mine)
 
-    with ThreadPoolExecutor(len(recipes)) as pool:
-        folders = list(pool.map(run, recipes.items(), shares))
+    with ThreadPoolExecutor(free.qsize()) as pool:
+        folders = list(pool.map(run, recipes.items()))
     table = pd.DataFrame([row(name, folder, options) for name, folder in zip(recipes, folders, strict=True)])
     table.to_csv(options.out / "night.csv", index=False)
     text = markdown(table)

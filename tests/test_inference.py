@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import keras
 import numpy as np
@@ -138,6 +139,19 @@ def test_code_in_a_model_file_is_not_run(tmp_path):
     save_model(tmp_path / "lambda.keras", model, ModelGrid((16, 16, 16)))
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_model(tmp_path / "lambda.keras")
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    """One byte of the weights is another: the archive's checksum tells."""
+    path = tmp_path / "model.keras"
+    save_model(path, network(), ModelGrid((16, 16, 16)))
+    with zipfile.ZipFile(path) as archive:
+        weights = archive.getinfo("model.weights.h5")
+    content = bytearray(path.read_bytes())
+    content[weights.header_offset + 200 + weights.compress_size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(path)
 
 
 # the command ----------------------------------------------------------------------------------------------

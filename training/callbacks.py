@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from postprocess.files import write_text
 from tmtv_tf.errors import TmtvError
 from training.multi_worker import any_worker, wait_for_all
 from training.state import NAME, Progress, save_state
+from training.stopping import TrainingStopped
 from training.strategy import is_chief
 
 # What Keras's ReduceLROnPlateau forgets when a run is resumed.
@@ -28,10 +30,9 @@ class TrainingError(TmtvError):
     """Training cannot go on."""
 
 
-class TrainingStopped(TmtvError):
-    """Asked to stop (SIGTERM, Ctrl-C); the state was saved, and the same command goes on."""
-
-    exit_status = 1
+def better_when(monitor: str) -> Literal["min", "max"]:
+    """A loss is better when it is lower, a Dice when it is higher."""
+    return "max" if monitor.endswith("dice") else "min"
 
 
 class Keep(keras.callbacks.Callback):
@@ -57,17 +58,17 @@ class Keep(keras.callbacks.Callback):
         others: list[keras.callbacks.Callback],
         *,
         monitor: str,
-        mode: str,
         partial_metrics: list[np.ndarray] | None = None,
         strategy: tf.distribute.Strategy,
     ):
         super().__init__()
         self.out, self.save, self.progress, self.others = out, save, progress, others
-        self.monitor, self.sign = monitor, {"min": 1.0, "max": -1.0}[mode]
+        self.monitor, self.sign = monitor, -1.0 if better_when(monitor) == "max" else 1.0
         self.partial_metrics, self.writes = partial_metrics or [], is_chief(strategy)
         self.strategy = strategy
         self.first_step = progress.step
         self.stop_signal: int | None = None
+        self.handlers: dict[int, Any] = {}  # those of before
 
     def on_train_begin(self, logs=None):
         for callback in self.others:
@@ -75,12 +76,11 @@ class Keep(keras.callbacks.Callback):
                 setattr(callback, name, value)
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, self._stop)
+                self.handlers[number] = signal.signal(number, self._stop)
 
     def on_train_end(self, logs=None):
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.progress.epoch = epoch
@@ -94,17 +94,15 @@ class Keep(keras.callbacks.Callback):
         if batch + 1 == self.params["steps"]:
             return  # the epoch is finished first, and then saved as a whole
         if any_worker(self.strategy, self.stop_signal is not None):
-            self._stop_here()
+            # each read adds up the replicas of all workers, so all workers read
+            self._save_state([np.asarray(v.numpy()) for v in self.model.metrics_variables])
+            self._leave(f"in epoch {self.progress.epoch + 1} after step {self.progress.step}")
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: float(value) for name, value in (logs or {}).items()}
         rate = self.model.optimizer.learning_rate
         logs.setdefault("learning_rate", float(keras.ops.convert_to_numpy(rate)))
-        value = logs.get(self.monitor)
-        if value is None:
-            raise TrainingError(
-                f"monitor: {self.monitor!r} is not among the logs of an epoch ({', '.join(sorted(logs))})."
-            )
+        value = logs[self.monitor]
         self.progress.history.append({"epoch": epoch + 1, **logs})
         self.progress.epoch, self.progress.step, self.first_step = epoch + 1, 0, 0
         improved = math.isfinite(value) and (
@@ -118,15 +116,14 @@ class Keep(keras.callbacks.Callback):
                 self.save(self.out / "best.keras", self.model)
             write_text(self.out / "log.csv", _csv(self.progress.history))
         self._save_state()
+        if epoch + 1 < self.params["epochs"] and any_worker(self.strategy, self.stop_signal is not None):
+            self._leave(f"after epoch {epoch + 1}")
 
-    def _stop_here(self):
-        # each read adds up the replicas of all workers, so all workers read
-        self._save_state([np.asarray(v.numpy()) for v in self.model.metrics_variables])
+    def _leave(self, where: str):
         wait_for_all(self.strategy)  # no worker leaves while worker 0 still writes
         by = "another worker" if self.stop_signal is None else signal.Signals(self.stop_signal).name
         raise TrainingStopped(
-            f"Stopped by {by} in epoch {self.progress.epoch + 1} after step {self.progress.step}; all is saved, and "
-            "the same command goes on from here."
+            f"Stopped by {by} {where}; all is saved, and the same command goes on from here."
         )
 
     def _save_state(self, metrics=()):
@@ -162,8 +159,8 @@ class StopOnNaN(keras.callbacks.Callback):
     def _check(self, name: str, value, where: str):
         if value is not None and not math.isfinite(value):
             raise TrainingError(
-                f"The {name} became {float(value)} in epoch {self.epoch + 1} at {where}. The last finished epoch is "
-                "kept. Try a lower learning rate, optimizer.clip_norm, or float32 in place of float16."
+                f"The {name} became {float(value)} in epoch {self.epoch + 1} at {where}. What was finished before is "
+                "kept. Try a lower learning rate, optimizer.clip_norm, or float32 in place of float16, in a new --out."
             )
 
 

@@ -1,7 +1,7 @@
 """Configuration of the training scripts: one YAML file per experiment, an unknown key is an error.
 
-What every script shares is here; each script adds its network and its data. Every default is the paper's (of
-Revailler et al. 2022) and stands here once.
+What every script shares is here; each script adds its network and its data. The defaults of the network
+and its optimizer are those of Revailler et al. 2022; schedule and augmentation are none unless asked for.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class OptimizerConfig(Strict):
 class PlateauConfig(Strict):
     """Keras's ReduceLROnPlateau."""
 
-    monitor: str = "val_loss"
+    monitor: Literal["loss", "val_loss"] = "val_loss"
     patience: int = Field(10, ge=1)
     factor: float = Field(0.5, gt=0, lt=1)
     min_learning_rate: float = Field(1e-7, ge=0)
@@ -77,7 +77,7 @@ class FitConfig(Strict):
     precision : float32 is float32 on every device; tf32 lets tensor cores round the factors of float32 products to
         10 bits (NVIDIA, from Ampere on); mixed_bfloat16, mixed_float16 (with loss scaling).
     cosine_decay : the learning rate falls from its value to 0 over all epochs as half a cosine, epoch by epoch.
-    monitor : the best checkpoint is that of the lowest `monitor` (or highest, with `monitor_mode: max`).
+    monitor : the best checkpoint is that of the lowest loss (or the highest Dice).
     deterministic : bit-identical repetition on a GPU too, for some speed.
     """
 
@@ -89,8 +89,7 @@ class FitConfig(Strict):
     cosine_decay: bool = False
     reduce_on_plateau: PlateauConfig | None = None
     learning_rate_drop: LearningRateDrop | None = None
-    monitor: str = "val_loss"
-    monitor_mode: Literal["min", "max"] = "min"
+    monitor: Literal["loss", "val_loss"] = "val_loss"
     deterministic: bool = False
 
     @model_validator(mode="after")

@@ -15,9 +15,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from training.callbacks import DropLearningRate, Keep, StopOnNaN
+from training.callbacks import DropLearningRate, Keep, StopOnNaN, TrainingError
 from training.config import FitConfig
-from training.multi_worker import build_beforehand, is_multi_worker, wait_for_all, worker_loss_explained
+from training.multi_worker import build_beforehand, wait_for_all, worker_loss_explained
 from training.optimizer import make_optimizer
 from training.state import NAME, Progress, load_state
 from training.strategy import is_chief
@@ -82,17 +82,16 @@ def run_fit(
         progress,
         callbacks := [*_callbacks(config, out, progress, is_chief(strategy)), *experiment.callbacks],
         monitor=config.monitor,
-        mode=config.monitor_mode,
         partial_metrics=partial_metrics,
         strategy=strategy,
     )
     for first, last in _fit_calls(progress, config.epochs):
         step = progress.step
         data = experiment.training_data(first, step)
-        if is_multi_worker(strategy):
+        if strategy.num_replicas_in_sync > 1:
             with strategy.scope():
                 build_beforehand(model, data)
-        with worker_loss_explained(strategy):
+        with worker_loss_explained(strategy), memory_explained(config):
             model.fit(
                 data,
                 initial_epoch=first,
@@ -105,6 +104,29 @@ def run_fit(
             )
     wait_for_all(strategy)  # so that no worker leaves while another still writes
     return progress
+
+
+@contextmanager
+def memory_explained(config: FitConfig):
+    """An accelerator's memory that does not suffice, as one sentence."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainingError(
+            f"The memory of a device does not suffice for batch {config.batch} in {config.precision}. Try a smaller "
+            "batch with optimizer.gradient_accumulation_steps, mixed_bfloat16, or more devices, in a new --out. "
+            f"({str(error).splitlines()[0][:200]})"
+        ) from error
+
+
+def conclusion(progress: Progress, config: FitConfig, out: Path) -> str:
+    """The last line of a finished training."""
+    if progress.best is None:
+        best = out / "best.keras"
+        return (
+            f"{progress.epoch} epochs done; {config.monitor} was never a number, so {best} is of the first."
+        )
+    return f"Best {config.monitor} {progress.best:.4f} after {progress.epoch} epochs: {out / 'best.keras'}"
 
 
 def compile_model(model: keras.Model, config: FitConfig, options: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -49,6 +50,9 @@ def multi_worker_strategy() -> tf.distribute.Strategy:
     if not os.environ.get("TF_CONFIG"):
         os.environ["TF_CONFIG"] = json.dumps(slurm_cluster(os.environ))
     resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    task = f"{resolver.task_type} {resolver.task_id}"
+    members = [address for job in resolver.cluster_spec().as_dict().values() for address in job]
+    print(f"{task} waits until all of {', '.join(members)} have started.", file=sys.stderr, flush=True)
     return ScalarReducingStrategy(cluster_resolver=resolver)
 
 
@@ -105,8 +109,9 @@ def worker_loss_explained(strategy: tf.distribute.Strategy) -> Iterator[None]:
         if not is_multi_worker(strategy):
             raise
         raise WorkerLostError(
-            "Another worker of this job stopped answering, so training cannot go on. Start all workers again with "
-            f"the same command: they go on after the last finished epoch. ({str(error).splitlines()[0][:200]})"
+            "Another worker of this job stopped, so training cannot go on. If it printed an error, see to that; then "
+            "start all workers again with the same command: they go on after the last finished epoch. "
+            f"({str(error).splitlines()[0][:200]})"
         ) from error
 
 

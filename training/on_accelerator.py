@@ -29,5 +29,5 @@ class AugmentingModel(keras.Model):
 def augmenting(model: keras.Model, augmentation: Augmentation, grid: ModelGrid, seed: int) -> AugmentingModel:
     """The same network with the same weights, augmenting its training batches."""
     return AugmentingModel(
-        model.inputs, model.outputs, augmentation=augmentation, grid=grid, seed=seed, name=model.name
+        model.input, model.output, augmentation=augmentation, grid=grid, seed=seed, name=model.name
     )

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from pydantic import ValidationError
 
 from postprocess.errors import PostprocessError
 from postprocess.files import read_json, write_json
@@ -22,6 +23,7 @@ from tmtv_tf.data.cohort import Row, read_cohort
 from tmtv_tf.data.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
 from tmtv_tf.errors import CaseError, ParameterError
 from training.config import FitConfig
+from training.state import NAME
 
 
 def split_cases(cases: Path) -> dict[str, list[Row]]:
@@ -79,7 +81,12 @@ def open_run(
     starts: list[dict[str, Any]] = []
     if path.is_file():
         before = read_json(path)
-        changed = _differences(before["config"], settings)
+        if not {"config", "data", "starts"} <= before.keys():
+            raise ParameterError(f"{path}: not the run.json of a training; choose another --out.")
+    if (
+        path.is_file() and (out / NAME).is_file()
+    ):  # without a state nothing was trained, and nothing can be lost
+        changed = _differences(_with_defaults(before["config"], config), settings)
         if not config.cosine_decay:  # which depends on the number of epochs
             changed = [c for c in changed if not c.startswith("epochs:")]
         if changed:
@@ -92,7 +99,7 @@ def open_run(
                 "choose another --out."
             )
         starts = before["starts"]
-    elif any(out.glob("*.keras")):
+    elif any(out.glob("*.keras")) and not path.is_file():
         raise ParameterError(f"{out}: holds models but no run.json; choose another --out.")
     starts.append(
         {
@@ -103,6 +110,14 @@ def open_run(
     )
     if writes:
         write_json(path, {"config": settings, "data": data, "starts": starts})
+
+
+def _with_defaults(settings: dict[str, Any], like: FitConfig) -> dict[str, Any]:
+    """The settings of an earlier start with the defaults of keys that came into being since."""
+    try:
+        return json.loads(json.dumps(type(like).model_validate(settings).model_dump(mode="json")))
+    except ValidationError:  # a key is gone or has other values now: the comparison names it
+        return settings
 
 
 def software() -> dict[str, str]:

@@ -25,10 +25,13 @@ def train(
 
     A case without contours trains the prognosis alone, a case without outcome the segmentation alone. Writes
     RUN/best.keras (best on the validation split), last.keras, log.csv, run.json, tensorboard/. Interrupted at any
-    moment, the same command goes on from the last finished epoch.
+    moment, the same command goes on. Exit status: 0 trained to the end, 75 stopped (SIGTERM, Ctrl-C) and saved,
+    2 an error.
     """
     from tmtv_tf.quiet import quiet_tensorflow
+    from training.stopping import stop_at_once_when_asked
 
+    stop_at_once_when_asked()
     quiet_tensorflow()
     from training.config import read_config
     from training.multitask import MultitaskFitConfig, check_models
@@ -42,7 +45,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     from tmtv_tf.data.dataset import steps_per_epoch
     from tmtv_tf.data.multitask_dataset import training_batches, validation_batches
     from tmtv_tf.errors import CaseError
-    from training.fit import Experiment, run_fit
+    from training.fit import Experiment, conclusion, run_fit
     from training.folds import read_outcomes
     from training.multi_worker import chief_first, worker_of
     from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
@@ -92,9 +95,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
         )
     progress = run_fit(experiment, config, out, strategy)
     if writes:
-        print(
-            f"Best {config.monitor} {progress.best:.4f} after {progress.epoch} epochs: {out / 'best.keras'}"
-        )
+        print(conclusion(progress, config, out))
 
 
 if __name__ == "__main__":

@@ -62,10 +62,12 @@ class Config(FitConfig):
     """Everything an experiment with the V-Net can change.
 
     packed : compute the first level on the packed grid (`tmtv_tf.models.packed`: the same function). By default
-        where that is faster: on GPUs, and in bfloat16 on a CPU with instructions for it (AVX-512 BF16 or AMX).
+        where that is possible (ReLU, no normalisation, kernels up to 5) and expected to be faster: on GPUs, and on
+        CPUs with instructions for bfloat16 (AVX-512 BF16 or AMX), in any precision.
     """
 
     packed: bool | None = None
+    monitor: Literal["loss", "val_loss", "dice", "val_dice"] = "val_loss"  # type: ignore[assignment]
 
     grid: GridConfig = GridConfig()
     model: VNetConfig = VNetConfig()
@@ -87,11 +89,13 @@ def train(
     """Train the V-Net on prepared cases: their TMTVprob is the truth, cohort.csv says who trains and who validates.
 
     Writes RUN/best.keras (lowest validation loss), last.keras, log.csv, run.json, tensorboard/. Interrupted at
-    any moment, the same command goes on. Exit status: 0 trained to the end, 1 stopped (SIGTERM, Ctrl-C) and saved,
+    any moment, the same command goes on. Exit status: 0 trained to the end, 75 stopped (SIGTERM, Ctrl-C) and saved,
     2 an error.
     """
     from training.config import read_config
+    from training.stopping import stop_at_once_when_asked
 
+    stop_at_once_when_asked()
     run(read_config(config, Config), data, out)
 
 
@@ -103,14 +107,16 @@ def run(config: Config, data: Path, out: Path) -> None:
     from tmtv_tf.data.dataset import steps_per_epoch, training_dataset, validation_dataset
     from tmtv_tf.errors import CaseError
     from tmtv_tf.losses import SegmentationLoss
-    from training.fit import Experiment, run_fit
+    from training.fit import Experiment, conclusion, run_fit
     from training.multi_worker import chief_first, worker_of
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
     from training.strategy import check_batch, check_validation, choose_strategy, describe_devices, is_chief
 
-    SegmentationLoss(**config.loss.model_dump())  # wrong options are refused before anything is prepared
     strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
     check_batch(config.batch, strategy)
+    # What cannot be built is refused before anything is prepared (and after the strategy: TensorFlow wants it first).
+    SegmentationLoss(**config.loss.model_dump())
+    network_to_train(config, augmentation_of(config))
     grid = config.grid.grid()
     splits = split_cases(data)
     for split in ("train", "validation"):
@@ -154,9 +160,7 @@ def run(config: Config, data: Path, out: Path) -> None:
         )
     progress = run_fit(experiment, config, out, strategy)
     if is_chief(strategy):
-        print(
-            f"Best {config.monitor} {progress.best:.4f} after {progress.epoch} epochs: {out / 'best.keras'}"
-        )
+        print(conclusion(progress, config, out))
 
 
 def build(config: Config):
@@ -172,7 +176,7 @@ def network_to_train(config: Config, augmentation=None):
 
     model = config.model
     packable = model.activation == "relu" and model.normalization is None and model.kernel_size <= 5
-    packed = config.packed if config.packed is not None else packable and packing_is_faster(config.precision)
+    packed = config.packed if config.packed is not None else packable and packing_is_faster()
     network = pack(build(config)) if packed else build(config)
     if not config.augmentation.on_accelerator:
         return network
@@ -181,15 +185,15 @@ def network_to_train(config: Config, augmentation=None):
     return augmenting(network, augmentation, config.grid.grid(), config.seed)
 
 
-def packing_is_faster(precision: str) -> bool:
-    """On a GPU; in bfloat16 on a CPU that computes in it. Elsewhere packing costs 1.7 times the arithmetic."""
+def packing_is_faster() -> bool:
+    """On a GPU (expected), and on a CPU with instructions for bfloat16 (docs/training.md, "Speed": in float32 too)."""
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):
         return True
     cpu = Path("/proc/cpuinfo")
     computes_in_bf16 = cpu.is_file() and {"amx_bf16", "avx512_bf16"} & set(cpu.read_text().split())
-    return precision == "mixed_bfloat16" and bool(computes_in_bf16)
+    return bool(computes_in_bf16)
 
 
 def compile_options(config: Config) -> dict[str, Any]:
@@ -222,20 +226,23 @@ def pictures(arrays, out: Path) -> list:
     return [MipPictures(out / "tensorboard", *read_model_arrays(arrays), arrays.case_id)]
 
 
-def training_examples(arrays, config: Config):
-    """What an epoch consists of, and the augmentation that is drawn anew in each."""
+def augmentation_of(config: Config):
+    """How far images are moved, whenever they are."""
     import math
 
     from tmtv_tf.data.augment import Augmentation
 
-    settings = config.augmentation.model_dump()
-    mode = settings.pop("mode")
-    settings.pop("on_accelerator")
-    settings["rotation_rad"] = tuple(math.radians(a) for a in settings.pop("rotation_degrees"))
-    augmentation = Augmentation(**settings)
-    if mode == "online":
+    settings = config.augmentation.model_dump(exclude={"mode", "on_accelerator", "rotation_degrees"})
+    angles = tuple(math.radians(a) for a in config.augmentation.rotation_degrees)
+    return Augmentation(**settings, rotation_rad=angles)
+
+
+def training_examples(arrays, config: Config):
+    """What an epoch consists of, and the augmentation that is drawn anew in each."""
+    augmentation = augmentation_of(config)
+    if config.augmentation.mode == "online":
         return arrays, augmentation
-    if mode == "paper":
+    if config.augmentation.mode == "paper":
         from tmtv_tf.data.augment import augmented_arrays
 
         return [*arrays, *augmented_arrays(arrays, augmentation, config.seed)], None

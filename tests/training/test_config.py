@@ -65,6 +65,7 @@ def test_every_configuration_is_valid(name):
     [
         ("epoch: 3", r"c\.yaml: epoch: unknown key"),
         ("optimizer: {learning_rat: 3}", r"optimizer\.learning_rat: unknown key"),
+        ("monitor: val_dise", r"monitor: input should be 'loss', 'val_loss', 'dice' or 'val_dice'"),
         ("batch: 0", r"batch: input should be greater than or equal to 1 \(received 0\)"),
         ("model: {activation: gelu}", r"model\.activation"),
         ("epochs: [", "not readable as YAML"),

@@ -92,7 +92,7 @@ def test_a_job_whose_workers_are_stopped_and_lost_ends_as_if_undisturbed(one, tm
     """Four steps an epoch. SIGTERM to one worker stops both after that step; a lost worker costs its epoch."""
     out = tmp_path / "two"
     status, outputs = train(one, out, tf_config(worker1="TERM 2"))
-    assert status == [1, 1], outputs
+    assert status == [75, 75], outputs
     assert "Stopped by another worker in epoch 1 after step 2; all is saved" in outputs[0]
     assert "Stopped by SIGTERM in epoch 1 after step 2; all is saved" in outputs[1]
 

@@ -93,9 +93,23 @@ def test_two_replicas_that_are_stopped_and_resumed_give_the_weights_of_one(on_on
     stopped = subprocess.run(
         [*script, "2", *command, runs[1]], env=environment, capture_output=True, text=True
     )
-    assert (stopped.returncode, "Stopped by SIGTERM in epoch 1 after step 2" in stopped.stderr) == (1, True)
+    assert (stopped.returncode, "Stopped by SIGTERM in epoch 1 after step 2" in stopped.stderr) == (75, True)
     subprocess.run([*script, "2", *command, runs[1]], check=True, capture_output=True)
     assert_same(*runs)
+
+
+def test_two_replicas_with_one_validation_case(tmp_path):
+    """The second replica never has a case; the first epoch's validation was lost to that."""
+    cases = write_little_cohort(tmp_path / "cases", 4)
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    run(read_config(tmp_path / "c.yaml", Config), cases, tmp_path / "one")
+    script = HERE / "train_on_logical_cpus.py"
+    subprocess.run(
+        [sys.executable, script, "2", tmp_path / "c.yaml", cases, tmp_path / "two"],
+        check=True,
+        capture_output=True,
+    )
+    assert_same(tmp_path / "one", tmp_path / "two")
 
 
 def test_validation_that_oneDNN_cannot_run_is_refused(monkeypatch):

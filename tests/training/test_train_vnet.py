@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,8 +16,8 @@ import numpy as np
 import pytest
 from little_cohort import write_config, write_little_cohort
 
-from postprocess.files import read_json
-from tmtv_tf.errors import CaseError, ParameterError
+from postprocess.files import read_json, write_json
+from tmtv_tf.errors import CaseError, ParameterError, TmtvError
 from tmtv_tf.models.file import load_model
 from training.config import read_config
 from training.train_vnet import Config, run
@@ -98,9 +100,10 @@ def test_killed_and_terminated_it_ends_as_if_undisturbed(cohort, undisturbed, tm
     wait_for(lambda: len(rows(out)) > done or done == EPOCHS - 1, second)
     second.send_signal(signal.SIGTERM)
     _, message = second.communicate(timeout=120)
-    assert second.returncode in (1, 0)  # 0: it had just finished
-    if second.returncode == 1:
-        assert "Stopped by SIGTERM in epoch" in message
+    assert second.returncode in (75, 0)  # 0: it had just finished
+    if second.returncode == 75:
+        assert "Stopped by SIGTERM" in message
+        assert "all is saved" in message
         assert "Traceback" not in message
 
     run(read_config(config, Config), cohort, out)
@@ -112,7 +115,8 @@ def test_killed_and_terminated_it_ends_as_if_undisturbed(cohort, undisturbed, tm
 
 def test_terminated_at_any_step_it_ends_as_if_undisturbed(cohort, tmp_path, monkeypatch):
     """Steps 1 to 3 are the first epoch, 4 to 6 the second. At the last step of an epoch it is finished first."""
-    from training.callbacks import StopOnNaN, TrainingStopped
+    from training.callbacks import StopOnNaN
+    from training.stopping import TrainingStopped
 
     config = read_config(write_config(tmp_path / "c.yaml", 2), Config)
     run(config, cohort, tmp_path / "undisturbed")
@@ -140,6 +144,88 @@ def test_terminated_at_any_step_it_ends_as_if_undisturbed(cohort, tmp_path, monk
         weights(tmp_path / "undisturbed" / "last.keras"), weights(out / "last.keras"), strict=True
     ):
         np.testing.assert_array_equal(a, b)
+
+
+def test_terminated_while_validating_it_stops_after_that(cohort, undisturbed, tmp_path, monkeypatch):
+    from training.callbacks import StopOnNaN
+    from training.stopping import TrainingStopped
+
+    config = read_config(undisturbed.parent / "little.yaml", Config)
+    with monkeypatch.context() as patch:
+        patch.setattr(StopOnNaN, "on_test_begin", lambda *_: signal.raise_signal(signal.SIGTERM))
+        for epoch in (1, 2):
+            with pytest.raises(
+                TrainingStopped, match=f"Stopped by SIGTERM after epoch {epoch}; all is saved"
+            ):
+                run(config, cohort, tmp_path)
+            assert len(rows(tmp_path)) == epoch
+    run(config, cohort, tmp_path)
+    assert rows(tmp_path) == rows(undisturbed)
+
+
+def test_terminated_before_a_step_it_says_so():
+    """In a process of its own: the handlers are the process's."""
+    code = (
+        "import signal; from postprocess.console import run_app; from training import stopping\n"
+        "stopping.stop_at_once_when_asked(); run_app(lambda *_, **__: signal.raise_signal(signal.SIGTERM))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, "Stopped by SIGTERM before a training step" in done.stderr) == (75, True)
+
+
+def test_a_run_of_an_earlier_version_goes_on(cohort, undisturbed, tmp_path):
+    """A key that is new in the configuration has its default there; a value that differs is still refused."""
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed, out)
+    info = read_json(out / "run.json")
+    assert info["config"]["model"].pop("initial_probability") == 0.5
+    write_json(out / "run.json", info)
+    run(read_config(undisturbed.parent / "little.yaml", Config), cohort, out)
+    info["config"]["model"]["initial_probability"] = 0.1
+    write_json(out / "run.json", info)
+    with pytest.raises(ParameterError, match="model.initial_probability: 0.1 there, 0.5 here"):
+        run(read_config(undisturbed.parent / "little.yaml", Config), cohort, out)
+
+
+def test_what_was_refused_before_a_step_does_not_block_the_folder(cohort, tmp_path):
+    """A network that cannot be built is refused before anything is written; a NaN before an epoch leaves no state."""
+    config = write_config(tmp_path / "c.yaml", 1)
+    good = config.read_text()
+    for wrong in (
+        good.replace("shape: [16, 16, 16]", "shape: [18, 16, 16]"),
+        good.replace("{mode: online}", "{mode: online, scaling: [1.1, 0.9]}"),
+        good + "packed: true\n" + "#",
+    ):
+        config.write_text(wrong.replace("dropout: 0.2}", "dropout: 0.2, normalization: group}"))
+        with pytest.raises(ParameterError):
+            run(read_config(config, Config), cohort, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+    config.write_text(good.replace("learning_rate: 0.01", "learning_rate: 1.0e+30"))
+    with pytest.raises(TmtvError, match="in a new --out"):
+        run(read_config(config, Config), cohort, tmp_path / "run")
+    config.write_text(good)
+    run(read_config(config, Config), cohort, tmp_path / "run")
+    assert len(rows(tmp_path / "run")) == 1
+
+
+def test_the_best_epoch_by_dice_is_that_of_the_highest(cohort, tmp_path):
+    config = write_config(tmp_path / "c.yaml", EPOCHS, "monitor: val_dice\n")
+    run(read_config(config, Config), cohort, tmp_path / "run")
+    progress = json.loads(str(np.load(tmp_path / "run" / "state.npz")["progress"]))
+    values = [float(row["val_dice"]) for row in rows(tmp_path / "run")]
+    assert progress["best"] == max(values) > min(values)
+
+
+def test_arrays_that_were_cut_short_are_written_again(cohort, tmp_path):
+    from tmtv_tf.data.grid import model_arrays, write_model_arrays
+
+    grid = read_config(write_config(tmp_path / "c.yaml", 1), Config).grid.grid()
+    arrays = model_arrays(cohort / "case0", grid)
+    write_model_arrays(cohort / "case0", grid)
+    whole = arrays.image.read_bytes()
+    arrays.image.write_bytes(whole[:100])
+    write_model_arrays(cohort / "case0", grid)
+    assert arrays.image.read_bytes() == whole
 
 
 def test_a_damaged_state_is_refused(cohort, tmp_path):

@@ -76,9 +76,9 @@ def draw_affine(augmentation: Augmentation, spacing_mm: tuple[float, float, floa
         factors *= tf.stack([1.0, 1.0, tf.sign(draw[9])])
 
     # output = centre + R S (input - centre) + shift, in mm; here its inverse, in voxels
-    inverse_mm = tf.linalg.diag(1.0 / factors) @ tf.transpose(_rotation(angles))
+    inverse_mm = tf.transpose(_rotation(angles)) / factors[:, None]
     matrix = inverse_mm * spacing[None, :] / spacing[:, None]
-    offset = centre - tf.linalg.matvec(matrix, centre + shift_mm / spacing)
+    offset = centre - tf.reduce_sum(matrix * (centre + shift_mm / spacing), axis=1)
     return matrix, offset
 
 
@@ -169,7 +169,8 @@ def augmented_arrays(
         for original in arrays:
             copy = ModelArrays(original.folder / f"augmented_{digest}", original.grid)
             description = {**read_json(original.description), "augmentation": settings}
-            if not copy.description.is_file() or read_json(copy.description) != _as_json(description):
+            stands = copy.description.is_file() and read_json(copy.description) == _as_json(description)
+            if not (stands and copy.whole()):
                 image, target = read_model_arrays(original)
                 case = int.from_bytes(hashlib.sha256(original.case_id.encode()).digest()[:4]) >> 1
                 moved = augment(
@@ -195,4 +196,9 @@ def _rotation(angles_zyx: tf.Tensor) -> tf.Tensor:
     about_z = [[1.0, 0.0, 0.0], [0.0, c[0], s[0]], [0.0, -s[0], c[0]]]
     about_y = [[c[1], 0.0, -s[1]], [0.0, 1.0, 0.0], [s[1], 0.0, c[1]]]
     about_x = [[c[2], s[2], 0.0], [-s[2], c[2], 0.0], [0.0, 0.0, 1.0]]
-    return tf.stack(about_x) @ tf.stack(about_y) @ tf.stack(about_z)
+    return _product(_product(tf.stack(about_x), tf.stack(about_y)), tf.stack(about_z))
+
+
+def _product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Matrix product in float32 everywhere; `a @ b` has 10 bits on a GPU that may use TF32."""
+    return tf.reduce_sum(a[:, :, None] * b[None, :, :], axis=1)

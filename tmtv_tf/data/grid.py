@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,11 @@ class ModelArrays:
     def description(self) -> Path:
         return self.folder / "grid.json"
 
+    def whole(self) -> bool:
+        """Whether both files are there and as long as they must be."""
+        lengths = {self.image: 2 * math.prod(self.grid.input_shape), self.target: math.prod(self.grid.shape)}
+        return all(file.is_file() and file.stat().st_size == length for file, length in lengths.items())
+
 
 def model_arrays(case_dir: str | Path, grid: ModelGrid) -> ModelArrays:
     """Where the arrays of a case on this grid are (or would be)."""
@@ -205,7 +210,8 @@ def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
     sources = _sources(case_dir, grid)
     if arrays.description.is_file():
         description = read_json(arrays.description)
-        if description.get("sources") == sources and description.get("format") == FORMAT_VERSION:
+        same = description.get("sources") == sources and description.get("format") == FORMAT_VERSION
+        if same and arrays.whole():
             return list(description["warnings"])
 
     truth = read_image(case_dir / "tmtvprob.nii.gz")  # first, to be gone before the other two are read
@@ -256,11 +262,6 @@ def read_model_arrays(arrays: ModelArrays) -> tuple[npt.NDArray[np.float32], npt
     image = np.fromfile(arrays.image, "<u2").reshape(arrays.grid.input_shape)
     target = np.fromfile(arrays.target, np.uint8).reshape(*arrays.grid.shape, 1)
     return image.astype(np.float32) / np.float32(65535), target.astype(np.float32) / np.float32(255)
-
-
-def remove_model_arrays(case_dir: str | Path) -> None:
-    """Delete a case's model-grid arrays of every grid (they can be written again at any time)."""
-    shutil.rmtree(Path(case_dir) / MODEL_GRID_FOLDER, ignore_errors=True)
 
 
 def _window(array: npt.NDArray, window: tuple[float, float]) -> npt.NDArray[np.float32]:

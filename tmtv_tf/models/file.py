@@ -90,7 +90,7 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelGrid]:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (PostprocessError, KeyError) as error:
         raise ModelError(f"{path}: its {MEMBER} does not describe a grid ({error}).") from error
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: the network cannot be loaded ({str(error).splitlines()[0]}).") from error
     _check_fit(Path(path), model, grid)
     return model, grid

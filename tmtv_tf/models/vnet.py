@@ -45,8 +45,9 @@ def vnet(
     normalization : None (the paper's), "batch" or "group" (8 groups), after every convolution.
     dropout : rate before the last convolution.
     initial_probability : about what the untrained network answers, by the bias of the last convolution. 0.5 is no
-        bias (the paper's). Near the share of lesion voxels, 0.02, training starts without the plateau that the
-        many voxels without a lesion cause (Lin et al. 2017, "Focal loss", section 3.3).
+        bias (the paper's). Near the square root of the share of lesion voxels (0.02), where the soft Dice loss of a
+        constant answer is least, training starts without the plateau that the many voxels without a lesion cause
+        (after Lin et al. 2017, "Focal loss", section 3.3).
 
     Raises
     ------

@@ -187,17 +187,18 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def draw(table: pd.DataFrame, out: Path) -> None:
-    """Validation Dice against the minutes spent."""
+    """Median test Dice of every variant with its interval; the band is that of the first."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
-    for r in table.itertuples():
-        log = pd.read_csv(Path(r.folder) / "run" / "log.csv")
-        axes.plot(log["epoch"] * r.minutes / len(log), log["val_dice"], label=r.variant)
-    axes.set(xlabel="minutes of training (CPU)", ylabel="Dice at 0.5, validation patients", ylim=(0, 1))
-    axes.set_title("Phantoms, not patients", fontsize="medium")
-    axes.legend(fontsize="small", ncols=2, loc="upper left")
+    figure, axes = plt.subplots(figsize=(9, 0.34 * len(table) + 1.3), layout="constrained")
+    first = table.iloc[0]
+    axes.axvspan(first["low"], first["high"], color="tab:blue", alpha=0.12, linewidth=0)
+    spread = [table["median_dice"] - table["low"], table["high"] - table["median_dice"]]
+    axes.errorbar(table["median_dice"], table["variant"], xerr=spread, fmt="o", capsize=3, color="tab:blue")
+    axes.set(xlabel=f"median Dice of {first['test_cases']} test cases, 95 % interval", xlim=(-0.01, 1))
+    axes.invert_yaxis()
     axes.grid(alpha=0.3)
+    axes.set_title("Phantoms, not patients", fontsize="medium")
     figure.savefig(out / "ablation.png", dpi=110)
 
 

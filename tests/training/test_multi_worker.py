@@ -98,11 +98,11 @@ def test_a_job_whose_workers_are_stopped_and_lost_ends_as_if_undisturbed(one, tm
 
     status, outputs = train(one, out, tf_config(worker1="KILL 4"))  # two steps into the second epoch
     assert status == [2, -signal.SIGKILL], outputs
-    assert "Another worker of this job stopped answering" in outputs[0]
+    assert "Another worker of this job stopped, so training cannot go on" in outputs[0]
 
     status, outputs = train(one, out, tf_config(worker0="KILL 5"))  # one step into the third
     assert status == [-signal.SIGKILL, 2], outputs
-    assert "Another worker of this job stopped answering" in outputs[1]
+    assert "Another worker of this job stopped, so training cannot go on" in outputs[1]
 
     status, outputs = train(one, out, tf_config())
     assert status == [0, 0], outputs

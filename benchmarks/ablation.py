@@ -64,7 +64,8 @@ def main() -> None:
     base = merged(packaged("demo.yaml"), {"grid": GRID, "epochs": EPOCHS})
     rows = []
     for name in names:
-        rows.append(row(name, train(name, merged(base, VARIANTS[name]), options), options))
+        folder = train(name, merged(base, VARIANTS[name]), options.data, options.out)
+        rows.append(row(name, folder, options.data))
         pd.DataFrame(rows).to_csv(options.out / "ablation.csv", index=False)
     table = pd.DataFrame(rows)
     table.to_csv(options.out / "ablation.csv", index=False)
@@ -87,9 +88,9 @@ def merged(base: dict, change: dict) -> dict:
     return both
 
 
-def train(name: str, config: dict, options: argparse.Namespace, minutes: float = math.inf) -> Path:
+def train(name: str, config: dict, data: Path, out: Path, minutes: float = math.inf) -> Path:
     """Train in a process of its own, as a user would; SIGTERM ends it after so many minutes, earlier calls included."""
-    folder = options.out / "".join(c if c.isalnum() else "_" for c in name)
+    folder = out / "".join(c if c.isalnum() else "_" for c in name)
     folder.mkdir(exist_ok=True)
     spent = folder / "minutes.json"
     before = read_json(spent) if spent.exists() else {"minutes": 0.0, "finished": False}
@@ -104,7 +105,7 @@ def train(name: str, config: dict, options: argparse.Namespace, minutes: float =
         "--config",
         str(path),
         "--data",
-        str(options.data),
+        str(data),
     ]
     start = time.monotonic()
     finished = True
@@ -122,7 +123,7 @@ def train(name: str, config: dict, options: argparse.Namespace, minutes: float =
     return folder
 
 
-def row(name: str, folder: Path, options: argparse.Namespace) -> dict:
+def row(name: str, folder: Path, cases: Path) -> dict:
     """One line of the table: cost and Dice of the best checkpoint."""
     from tmtv_tf.evaluation.agreement import median_interval
     from tmtv_tf.models.file import load_model
@@ -131,13 +132,13 @@ def row(name: str, folder: Path, options: argparse.Namespace) -> dict:
     path = folder / "dice.csv"
     best = folder / "run" / "best.keras"
     if not path.exists() or path.stat().st_mtime < best.stat().st_mtime:
-        dice_of_cases(folder / "run" / "best.keras", options).to_csv(path, index=False)
+        dice_of_cases(best, cases).to_csv(path, index=False)
     dice = pd.read_csv(path)["dice"].to_numpy()
     low, high = median_interval(dice)
     return {
         "variant": name,
         "folder": str(folder),
-        "parameters": load_model(folder / "run" / "best.keras")[0].count_params(),
+        "parameters": load_model(best)[0].count_params(),
         "epochs": len(log),
         "minutes": read_json(folder / "minutes.json")["minutes"],
         "validation_dice": log["val_dice"].max(),
@@ -149,7 +150,7 @@ def row(name: str, folder: Path, options: argparse.Namespace) -> dict:
     }
 
 
-def dice_of_cases(model: Path, options: argparse.Namespace) -> pd.DataFrame:
+def dice_of_cases(model: Path, cases: Path) -> pd.DataFrame:
     """Hard Dice against TMTVprob > 0.5 on the native grid, case by case."""
     from postprocess.image import read_image
     from tmtv_tf.data.case import load_case
@@ -157,7 +158,6 @@ def dice_of_cases(model: Path, options: argparse.Namespace) -> pd.DataFrame:
     from tmtv_tf.evaluation.overlap import confusion
     from tmtv_tf.inference import load_network, predict_probability
 
-    cases = options.data
     chosen = [row["case_id"] for row in read_cohort(cases) if row["split"] == "test"]
     network, grid = load_network(model)
     rows = []

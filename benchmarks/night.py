@@ -16,7 +16,6 @@ import argparse
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
 
 import pandas as pd
 
@@ -38,21 +37,19 @@ def main() -> None:
     }
     cores = sorted(os.sched_getaffinity(0))
     share = max(1, len(cores) // len(recipes))
-    free: SimpleQueue[list[int]] = SimpleQueue()
-    for i in range(min(len(recipes), len(cores) // share)):
-        free.put(cores[i * share : (i + 1) * share])
+    shares = [cores[i : i + share] for i in range(0, share * len(recipes), share) if cores[i : i + share]]
+    unused = iter(shares)
 
-    def run(recipe: tuple[str, dict]) -> Path:
-        mine = free.get()
-        os.sched_setaffinity(0, mine)  # of this thread, and so of the process it starts
-        try:
-            return train(*recipe, options, options.minutes)
-        finally:
-            free.put(mine)
+    def pin() -> None:
+        os.sched_setaffinity(0, next(unused))  # of this thread, and so of the processes it starts
 
-    with ThreadPoolExecutor(free.qsize()) as pool:
-        folders = list(pool.map(run, recipes.items()))
-    table = pd.DataFrame([row(name, folder, options) for name, folder in zip(recipes, folders, strict=True)])
+    def trained(recipe: tuple[str, dict]) -> Path:
+        return train(*recipe, options.data, options.out, options.minutes)
+
+    with ThreadPoolExecutor(len(shares), initializer=pin) as pool:
+        folders = list(pool.map(trained, recipes.items()))
+    rows = [row(name, folder, options.data) for name, folder in zip(recipes, folders, strict=True)]
+    table = pd.DataFrame(rows)
     table.to_csv(options.out / "night.csv", index=False)
     text = markdown(table)
     (options.out / "night.md").write_text(text)

@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,11 +28,6 @@ REMEMBERED = {"ReduceLROnPlateau": ("best", "wait", "cooldown_counter")}
 
 class TrainingError(TmtvError):
     """Training cannot go on."""
-
-
-def better_when(monitor: str) -> Literal["min", "max"]:
-    """A loss is better when it is lower, a Dice when it is higher."""
-    return "max" if monitor.endswith("dice") else "min"
 
 
 class Keep(keras.callbacks.Callback):
@@ -63,7 +58,8 @@ class Keep(keras.callbacks.Callback):
     ):
         super().__init__()
         self.out, self.save, self.progress, self.others = out, save, progress, others
-        self.monitor, self.sign = monitor, -1.0 if better_when(monitor) == "max" else 1.0
+        # a loss is better when it is lower, a Dice when it is higher
+        self.monitor, self.sign = monitor, -1.0 if monitor.endswith("dice") else 1.0
         self.partial_metrics, self.writes = partial_metrics or [], is_chief(strategy)
         self.strategy = strategy
         self.first_step = progress.step

@@ -79,13 +79,11 @@ def open_run(
     # as it reads back from JSON, so that the comparison below is of equals
     settings = json.loads(json.dumps(config.model_dump(mode="json")))
     starts: list[dict[str, Any]] = []
-    if path.is_file():
-        before = read_json(path)
+    trained = (out / NAME).is_file() or any(out.glob("*.keras"))
+    if trained:  # otherwise there is nothing to go on with, and nothing to lose
+        before = read_json(path) if path.is_file() else {}
         if not {"config", "data", "starts"} <= before.keys():
-            raise ParameterError(f"{path}: not the run.json of a training; choose another --out.")
-    if (
-        path.is_file() and (out / NAME).is_file()
-    ):  # without a state nothing was trained, and nothing can be lost
+            raise ParameterError(f"{out}: holds models but no run.json of theirs; choose another --out.")
         changed = _differences(_with_defaults(before["config"], config), settings)
         if not config.cosine_decay:  # which depends on the number of epochs
             changed = [c for c in changed if not c.startswith("epochs:")]
@@ -99,8 +97,6 @@ def open_run(
                 "choose another --out."
             )
         starts = before["starts"]
-    elif any(out.glob("*.keras")) and not path.is_file():
-        raise ParameterError(f"{out}: holds models but no run.json; choose another --out.")
     starts.append(
         {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -191,15 +191,16 @@ def test_what_was_refused_before_a_step_does_not_block_the_folder(cohort, tmp_pa
     """A network that cannot be built is refused before anything is written; a NaN before an epoch leaves no state."""
     config = write_config(tmp_path / "c.yaml", 1)
     good = config.read_text()
-    for wrong in (
-        good.replace("shape: [16, 16, 16]", "shape: [18, 16, 16]"),
-        good.replace("{mode: online}", "{mode: online, scaling: [1.1, 0.9]}"),
-        good + "packed: true\n" + "#",
+    for wrong, message in (
+        (good.replace("shape: [16, 16, 16]", "shape: [18, 16, 16]"), "divisible by 4"),
+        (good.replace("{mode: online}", "{mode: online, scaling: [1.1, 0.9]}"), "smallest <= largest"),
+        (good.replace("dropout: 0.2}", "dropout: 0.2, normalization: group}") + "packed: true\n", "pack"),
     ):
-        config.write_text(wrong.replace("dropout: 0.2}", "dropout: 0.2, normalization: group}"))
-        with pytest.raises(ParameterError):
+        config.write_text(wrong)
+        with pytest.raises(ParameterError, match=message):
             run(read_config(config, Config), cohort, tmp_path / "run")
         assert not (tmp_path / "run").exists()
+        assert not list(cohort.glob("*/model_grid/18x*"))
     config.write_text(good.replace("learning_rate: 0.01", "learning_rate: 1.0e+30"))
     with pytest.raises(TmtvError, match="in a new --out"):
         run(read_config(config, Config), cohort, tmp_path / "run")
@@ -214,6 +215,37 @@ def test_the_best_epoch_by_dice_is_that_of_the_highest(cohort, tmp_path):
     progress = json.loads(str(np.load(tmp_path / "run" / "state.npz")["progress"]))
     values = [float(row["val_dice"]) for row in rows(tmp_path / "run")]
     assert progress["best"] == max(values) > min(values)
+
+
+def test_another_configuration_never_overwrites_models(cohort, undisturbed, tmp_path):
+    """Also where the state, which is large, was deleted after the training."""
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed, out)
+    (out / "state.npz").unlink()
+    config = write_config(tmp_path / "c.yaml", EPOCHS, "monitor: val_dice\n")
+    with pytest.raises(ParameterError, match="monitor: val_loss there, val_dice here"):
+        run(read_config(config, Config), cohort, out)
+    (out / "run.json").write_text("{}")
+    with pytest.raises(ParameterError, match=r"holds models but no run\.json"):
+        run(read_config(config, Config), cohort, out)
+
+
+def test_the_last_line_and_a_full_memory_are_sentences(tmp_path):
+    import tensorflow as tf
+
+    from training.fit import conclusion, memory_explained
+    from training.state import Progress
+
+    config = read_config(write_config(tmp_path / "c.yaml", 1), Config)
+    assert conclusion(Progress(epoch=2, best=0.25), config, tmp_path).startswith(
+        "Best val_loss 0.2500 after 2"
+    )
+    assert "val_loss was never a number" in conclusion(Progress(epoch=2), config, tmp_path)
+    with (
+        pytest.raises(TmtvError, match="does not suffice for batch 2 in float32.*OOM when allocating"),
+        memory_explained(config),
+    ):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
 
 
 def test_arrays_that_were_cut_short_are_written_again(cohort, tmp_path):

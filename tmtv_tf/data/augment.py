@@ -85,7 +85,8 @@ def draw_affine(augmentation: Augmentation, spacing_mm: tuple[float, float, floa
 def affine_resample(volume: tf.Tensor, matrix: tf.Tensor, offset: tf.Tensor, fill: tf.Tensor) -> tf.Tensor:
     """Linear interpolation of (Z, Y, X, C) at `matrix @ index + offset`; `fill` (C,) outside the voxel centres.
 
-    Between the outermost voxel centres and the outside the value goes over linearly to `fill`.
+    Between the outermost voxel centres and the outside the value goes over linearly to `fill`. Z must be known when
+    a graph is made: it decides how many planes are resampled at a time.
     """
     shape = tf.shape(volume)
     size, channels = shape[:3], shape[3]

@@ -23,8 +23,8 @@ import pandas as pd
 import yaml
 
 import training
-from postprocess.files import read_json, write_json
-from postprocess.parallel import progress
+from petct.files import read_json, write_json
+from petct.parallel import progress
 
 CONFIGS = Path(training.__file__).parent / "configs"
 GRID = {"shape": [96, 48, 48], "spacing_mm": [11, 11, 11]}
@@ -152,11 +152,11 @@ def row(name: str, folder: Path, cases: Path) -> dict:
 
 def dice_of_cases(model: Path, cases: Path) -> pd.DataFrame:
     """Hard Dice against TMTVprob > 0.5 on the native grid, case by case."""
-    from postprocess.image import read_image
-    from tmtv_tf.data.case import load_case
-    from tmtv_tf.data.cohort import read_cohort
+    from petct.image import read_image
+    from tmtv_tf.cases.case import load_case
+    from tmtv_tf.cases.cohort import read_cohort
     from tmtv_tf.evaluation.overlap import confusion
-    from tmtv_tf.inference import load_network, predict_probability
+    from tmtv_tf.inference.segmentation import load_network, predict_probability
 
     chosen = [row["case_id"] for row in read_cohort(cases) if row["split"] == "test"]
     network, grid = load_network(model)

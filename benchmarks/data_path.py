@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.process_memory import resident_peak_bytes
-from tmtv_tf.quiet import quiet_tensorflow
+from tmtv_tf._backend import quiet_tensorflow
 
 # form: type of the image, type of the target, container
 FORMS = {
@@ -44,8 +44,8 @@ def main() -> None:
         print(json.dumps(measure(Path(options.measure[0]), options.measure[1])))
         return
     quiet_tensorflow()
-    from tmtv_tf.data.grid import ModelGrid
-    from tmtv_tf.inference import load_network
+    from tmtv_tf.inference.segmentation import load_network
+    from tmtv_tf.input.grid import ModelGrid
 
     if options.model:
         network, grid = load_network(options.model)
@@ -80,10 +80,10 @@ def main() -> None:
 
 def float_arrays(cases: Path, grid, count: int):
     """Images and targets of the first cases on the grid, float32, before any rounding."""
-    from postprocess.image import read_image
-    from tmtv_tf.data.case import load_case
-    from tmtv_tf.data.cohort import read_cohort
-    from tmtv_tf.data.grid import model_input, place_grid, resample
+    from petct.image import read_image
+    from tmtv_tf.cases.case import load_case
+    from tmtv_tf.cases.cohort import read_cohort
+    from tmtv_tf.input.grid import model_input, place_grid, resample
 
     images, targets = [], []
     for row in read_cohort(cases)[:count]:
@@ -130,7 +130,7 @@ def dataset(folder: Path, name: str):
     """Images and targets as float32 without end, in random order, with the parallel reads of `training_dataset`."""
     import tensorflow as tf
 
-    from tmtv_tf.data.dataset import PARALLEL, PREFETCH
+    from tmtv_tf.input.dataset import PARALLEL, PREFETCH
 
     image_kind, target_kind, container = FORMS[name]
     count, *shape = json.loads((folder / "shape.json").read_text())
@@ -206,7 +206,7 @@ def forget_files(folder: Path) -> None:
 
 def change_of_loss(network, images, targets, name: str) -> float:
     """The largest change of the soft Dice loss of any case."""
-    from tmtv_tf.losses import soft_dice_loss
+    from tmtv_tf.models.losses import soft_dice_loss
 
     def loss(image, target) -> float:
         return float(soft_dice_loss(target[None], network(image[None]))[0])

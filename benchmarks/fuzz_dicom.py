@@ -38,10 +38,10 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, PositronEmissionTomographyImageStorage, generate_uid
 
-from postprocess.errors import PostprocessError
-from tmtv_tf.data.dicom import find_series
-from tmtv_tf.data.selection import select_one_study
-from tmtv_tf.data.suv import read_suv
+from petct.dicom.headers import find_series
+from petct.dicom.selection import select_one_study
+from petct.errors import TmtvError
+from petct.suv import read_suv
 
 HALF_LIFE_S, FRAME_S, N = 6586.2, 150.0, 4
 REFERENCE = datetime(2024, 3, 5, 11, 0, 0)
@@ -490,7 +490,7 @@ def judge(folder: Path, truth: np.ndarray) -> tuple[str, str]:
     """(outcome, what to say of it)."""
     try:
         values, files, told = read(folder)
-    except PostprocessError as refused:
+    except TmtvError as refused:
         text = str(refused)
         named = folder.name in text or "Series" in text
         return ("refused", text) if named and "\n" not in text else ("WRONG", f"unnamed refusal: {text}")

@@ -32,9 +32,9 @@ def keras_step(shape, n, width, precision):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
 
-    from tmtv_tf.data.multitask_dataset import stage_truth
+    from tmtv_tf.input.multitask_dataset import stage_truth
+    from tmtv_tf.models.multitask_losses import multitask_losses
     from tmtv_tf.models.study import build_model
-    from tmtv_tf.multitask_losses import multitask_losses
 
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     model = build_model("multitask_unet", (*shape, 1), width=width)

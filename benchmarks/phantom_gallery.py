@@ -26,7 +26,7 @@ def main() -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    from postprocess.parallel import progress
+    from petct.parallel import progress
     from tmtv_tf.phantom.cohort import describe, make_scan
 
     columns = min(arguments.columns, arguments.cases)

@@ -26,8 +26,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.segmentation import watershed
 
+from petct.image import Geometry, Image, read_image, write_image
 from postprocess import Segmentation, lesion_table, segment
-from postprocess.image import Geometry, Image, read_image, write_image
 
 SMALL = (256, 128, 128), (4.0, 4.0, 4.0)
 NATIVE = (545, 400, 400), (2.0, 2.04, 2.04)

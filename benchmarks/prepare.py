@@ -110,10 +110,10 @@ def prepare_once(dicom: Path, out: Path) -> dict[str, float]:
 
     import SimpleITK  # noqa: F401 - imports are not counted
 
-    from tmtv_tf.data.dicom import find_series
-    from tmtv_tf.data.prepare import Settings
-    from tmtv_tf.data.prepare_cohort import Request, prepare_cohort
-    from tmtv_tf.data.suv import read_suv
+    from petct.dicom.headers import find_series
+    from petct.suv import read_suv
+    from tmtv_tf.cases.prepare import Settings
+    from tmtv_tf.cases.prepare_cohort import Request, prepare_cohort
 
     logging.disable()
     start, cpu = time.perf_counter(), time.process_time()

@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.process_memory import resident_peak_bytes
-from tmtv_tf.quiet import quiet_tensorflow
+from tmtv_tf._backend import quiet_tensorflow
 
 PAPER_VOLUMES = 243_600  # 1218 patients, one extra image each, 100 epochs
 
@@ -129,7 +129,7 @@ def summary(rows: list[dict]) -> str:
 
 def write_cases(folder: Path, shape, cases: int):
     """Model-grid arrays of noise: their contents do not matter for speed. Six on disk, the others links to them."""
-    from tmtv_tf.data.grid import ModelArrays, ModelGrid, write_raw_arrays
+    from tmtv_tf.input.grid import ModelArrays, ModelGrid, write_raw_arrays
 
     grid = ModelGrid(shape)
     rng = np.random.default_rng(0)
@@ -145,8 +145,8 @@ def write_cases(folder: Path, shape, cases: int):
 
 
 def dataset(arrays, batch: int):
-    from tmtv_tf.data.augment import Augmentation
-    from tmtv_tf.data.dataset import training_dataset
+    from tmtv_tf.input.augment import Augmentation
+    from tmtv_tf.input.dataset import training_dataset
 
     return training_dataset(arrays, batch=batch, seed=0, epochs=1, augmentation=Augmentation())
 

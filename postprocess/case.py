@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from petct.errors import TmtvError
+from petct.files import read_json, replace_atomically, sha256, write_json
+from petct.image import Geometry, Image, write_image
+from petct.orientation import orientation_of
+from petct.version import software
 from postprocess.config import Config
 from postprocess.editing import Edits, excluded_voxels, grow_seed
-from postprocess.errors import PostprocessError
-from postprocess.files import read_json, replace_atomically, sha256, write_json
-from postprocess.image import Geometry, Image, write_image
 from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
 from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, summarize
 from postprocess.methods import DEFAULT_METHODS
-from postprocess.orientation import orientation_of
 from postprocess.segmentation import Lesions, Segmentation
-from postprocess.version import software
 
 RESULT_FILE = "tmtv.json"
 PREDICTION_FILE = "prediction.json"
@@ -81,12 +81,12 @@ def run_case(job: Job) -> dict[str, Any]:
 
     Raises
     ------
-    PostprocessError
+    TmtvError
         Inputs that cannot be used, or a folder that cannot be written.
     """
     for path in job.paths.values():
         if not path.is_file():
-            raise PostprocessError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}.")
+            raise TmtvError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}.")
     earlier = _earlier_result(job.folder / RESULT_FILE)
     prediction = _read_prediction(job.map_file)
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
@@ -155,7 +155,7 @@ def _earlier_result(path: Path) -> dict[str, Any] | None:
         return None
     try:
         found = read_json(path)
-    except PostprocessError:
+    except TmtvError:
         return None
     whole = isinstance(found, dict) and all(isinstance(found.get(key), dict) for key in ("methods", "inputs"))
     return found if whole else None
@@ -168,14 +168,14 @@ def _read_prediction(found: MapFile) -> dict[str, Any]:
         return {}
     prediction = read_json(path)
     if not isinstance(prediction, dict) or not isinstance(prediction.get("inputs"), dict):
-        raise PostprocessError(f"{path}: not written by tmtv predict (no 'inputs').")
+        raise TmtvError(f"{path}: not written by tmtv predict (no 'inputs').")
     return prediction
 
 
 def _check_origin(job: Job, suv_sha256: Future[str], prediction: dict[str, Any]) -> None:
     """Refuse a map that was predicted from another PET."""
     if prediction.get("inputs", {}).get("pet") not in (None, suv_sha256.result()):
-        raise PostprocessError(
+        raise TmtvError(
             f"{job.map_file.path}: it was predicted from another PET than {job.suv_path} (SHA-256 in "
             f"{PREDICTION_FILE}); predict again, or remove {PREDICTION_FILE} if the two files are one image."
         )
@@ -208,7 +208,7 @@ def _compute(job: Job) -> _Computed:
     done.lesions = _edited_lesions(job, work, geometry, done)
     for method, found in done.lesions.items():
         if (count := found.label.max(initial=0)) > MAX_LABEL:
-            raise PostprocessError(
+            raise TmtvError(
                 f"{job.map_file.path}: {count} lesions under {method}; a label image holds {MAX_LABEL} at most. "
                 "Is this a segmentation?"
             )
@@ -248,7 +248,7 @@ def _finishing(folder: Path, keep: Set[str]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(PostprocessError):
+        with suppress(TmtvError):
             _clear(folder, keep)
         raise
 
@@ -265,7 +265,7 @@ def _clear(folder: Path, keep: Set[str] = frozenset()) -> None:
             if found and (found[1] or (found[2] and found[2] not in keep)):
                 path.unlink()
     except OSError as error:
-        raise PostprocessError(f"{folder}: cannot be written ({error.strerror or error}).") from error
+        raise TmtvError(f"{folder}: cannot be written ({error.strerror or error}).") from error
 
 
 def _write(job: Job, computed: _Computed) -> dict[str, dict[str, Any]]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from petct.console import listed, print_version
 from postprocess.config import Config
-from postprocess.console import listed, print_version
 from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def postprocess(
     Written to OUT/<case-id>/: lesions_METHOD.nii.gz, lesions_METHOD.csv, tmtv.json; for a cohort also OUT/tmtv.csv.
     Finished cases are skipped. Exit status: 0 all done, 1 some cases failed, 2 nothing done. Not a medical device.
     """
-    from postprocess.errors import ParameterError
-    from postprocess.files import require_writable
+    from petct.errors import ParameterError
+    from petct.files import require_writable
 
     if (probability is None) == (mask is None):
         raise ParameterError("Give one of --probability and --mask.")
@@ -174,8 +174,8 @@ def postprocess(
 
 
 def _run_one(job: Job) -> None:
+    from petct.parallel import progress
     from postprocess.case import run_case
-    from postprocess.parallel import progress
 
     with progress("post-processing", 1) as advance:
         result = run_case(job)
@@ -193,10 +193,10 @@ def _run_one(job: Job) -> None:
 
 
 def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | None) -> int:
+    from petct.console import report_failures
+    from petct.parallel import run_cases
     from postprocess.case import run_case
     from postprocess.cohort import TABLE_FILE, write_table
-    from postprocess.console import report_failures
-    from postprocess.parallel import run_cases
 
     outcomes = run_cases(
         run_case,
@@ -223,7 +223,7 @@ def _show_warnings(results: Sequence[dict[str, Any]]) -> None:
 
 
 def _lesion(text: str, methods: Sequence[str]) -> tuple[str, int]:
-    from postprocess.errors import ParameterError
+    from petct.errors import ParameterError
 
     method, _, label = text.rpartition(":")
     if not method and len(methods) == 1:
@@ -234,7 +234,7 @@ def _lesion(text: str, methods: Sequence[str]) -> tuple[str, int]:
 
 
 def _point(text: str) -> tuple[float, float, float]:
-    from postprocess.errors import ParameterError
+    from petct.errors import ParameterError
 
     try:
         x, y, z = (float(part) for part in text.split(","))
@@ -245,6 +245,6 @@ def _point(text: str) -> tuple[float, float, float]:
 
 def main() -> None:
     """Entry point of `tmtv-postprocess`."""
-    from postprocess.console import run_app
+    from petct.console import run_app
 
     run_app(app)

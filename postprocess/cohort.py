@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from postprocess.errors import PostprocessError
-from postprocess.files import replace_atomically
+from petct.errors import TmtvError
+from petct.files import replace_atomically
 
 MAP_NAMES = ("probability.nii.gz", "probability.nii", "probability.nrrd", "probability.mha")
 MASK_NAMES = ("mask.nii.gz", "mask.nii", "mask.nrrd", "mask.mha")
@@ -26,7 +26,7 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
     """
     names = MASK_NAMES if is_mask else MAP_NAMES
     if not suvs.is_dir():
-        raise PostprocessError(f"{suvs}: --suv must be a folder of case folders, as {maps} is.")
+        raise TmtvError(f"{suvs}: --suv must be a folder of case folders, as {maps} is.")
     found = []
     for folder in sorted(path for path in maps.iterdir() if path.is_dir()):
         if map_path := _first_file(folder, names):
@@ -35,7 +35,7 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
                 (folder.name, map_path, _first_file(suv_folder, SUV_NAMES) or suv_folder / SUV_NAMES[0])
             )
     if not found:
-        raise PostprocessError(f"{maps}: no case found; expected {maps}/<case_id>/{names[0]}.")
+        raise TmtvError(f"{maps}: no case found; expected {maps}/<case_id>/{names[0]}.")
     return found
 
 

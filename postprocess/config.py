@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from postprocess.errors import ParameterError
+from petct.errors import ParameterError
 
 
 @dataclass(frozen=True, kw_only=True)

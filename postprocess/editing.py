@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from petct.errors import ParameterError
+from petct.image import Geometry
 from postprocess.ball import ball
 from postprocess.components import IntVector, foreground, label_voxels
-from postprocess.errors import ParameterError
-from postprocess.image import Geometry
 from postprocess.methods import VOTERS, Method, parse_method
 from postprocess.peak import sphere_means
 from postprocess.segmentation import Segmentation

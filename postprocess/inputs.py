@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from petct.errors import ImageError, ParameterError
+from petct.image import Geometry, Image, read_image, resample
+from petct.orientation import to_canonical
 from postprocess.components import foreground, require_probability
-from postprocess.errors import ImageError, ParameterError
-from postprocess.image import Geometry, Image, read_image, resample
-from postprocess.orientation import to_canonical
 
 # A map and a PET of one patient lie in one another: along every axis of the world, the shorter one has at least this
 # share of its length inside the longer one, or they do not belong together.

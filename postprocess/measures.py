@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from petct.image import Geometry
 from postprocess.components import Labels, voxels_above
 from postprocess.distance import farthest_distance, outermost
-from postprocess.image import Geometry
 from postprocess.peak import maximum_per_label, sphere_means
 from postprocess.segmentation import Lesions
 

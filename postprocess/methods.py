@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from petct.errors import ParameterError
 from postprocess.config import Config
-from postprocess.errors import ParameterError
 
 METHODS = {
     "raw": "the mask itself (probability > 0.5)",

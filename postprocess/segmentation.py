@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from petct.errors import ImageError
 from postprocess.components import IntVector, Labels, foreground, label_voxels, order_by_volume, paint
 from postprocess.config import Config
-from postprocess.errors import ImageError
 from postprocess.methods import Method, parse_method
 from postprocess.peak import maximum_per_label, sphere_means
 from postprocess.thresholds import above_fraction_of, above_otsu, above_suvmax_fraction

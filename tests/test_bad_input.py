@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from postprocess.image import Geometry, Image, read_image, write_image
+from petct.image import Geometry, Image, read_image, write_image
 
 BIN = Path(sys.executable).parent
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from postprocess.image import read_image
+from petct.image import read_image
 
 BIN = Path(sys.executable).parent
 CASES = 6

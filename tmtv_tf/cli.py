@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from postprocess.console import print_version
+from petct.console import print_version
 
 app = typer.Typer(
     name="tmtv",
@@ -54,8 +54,8 @@ def evaluate(
     Writes report/index.html (one file, nothing fetched from anywhere), evaluation.json and CSV tables. Tables are
     about the test split of cohort.csv, where one of its cases has a result; else about all cases.
     """
-    from postprocess.console import report_failures
-    from postprocess.files import require_writable
+    from petct.console import report_failures
+    from petct.files import require_writable
     from tmtv_tf.evaluation.cohort import evaluate_cohort
     from tmtv_tf.evaluation.report import print_summary, write_report
 
@@ -89,19 +89,19 @@ def predict(
 
     A network of training.train_multitask also predicts an event within two years, in prediction.json.
     """
-    from postprocess.console import report_failures
-    from postprocess.files import require_writable
-    from postprocess.parallel import run_cases
-    from tmtv_tf.inference import cases_to_predict, predict_case
+    from petct.console import report_failures
+    from petct.files import require_writable
+    from petct.parallel import run_cases
+    from tmtv_tf._backend import quiet_tensorflow
+    from tmtv_tf.inference.segmentation import cases_to_predict, predict_case
     from tmtv_tf.models.file import read_description
-    from tmtv_tf.quiet import quiet_tensorflow
 
     # A wrong call is refused once, at once, not for every case.
     folders = cases_to_predict(cases, split)
     description = read_description(model)
     require_writable(out)
     quiet_tensorflow()
-    from tmtv_tf.multitask_inference import is_multitask, predict_multitask_case
+    from tmtv_tf.inference.multitask import is_multitask, predict_multitask_case
 
     outcomes = run_cases(
         predict_multitask_case if is_multitask(description) else predict_case,
@@ -132,7 +132,7 @@ def phantom(
 
     Example: tmtv phantom runs/phantom --cases 20 --seed 1
     """
-    from postprocess.console import report_failures
+    from petct.console import report_failures
     from tmtv_tf.phantom.cohort import make_cohort
 
     outcomes = make_cohort(out, cases, seed, voxel_mm=voxel_mm, workers=workers)
@@ -216,11 +216,11 @@ def prepare(
     One case per study with an attenuation-corrected PET. Finished cases are skipped; a bad case is listed with its
     reason and does not stop the rest. What was left out is in left_out.csv.
     """
-    from postprocess.console import report_failures
-    from tmtv_tf.data.grid import ModelGrid
-    from tmtv_tf.data.prepare import Settings
-    from tmtv_tf.data.prepare_cohort import Request, prepare_cohort, print_report
-    from tmtv_tf.data.sources import make_overrides
+    from petct.console import report_failures
+    from tmtv_tf.cases.prepare import Settings
+    from tmtv_tf.cases.prepare_cohort import Request, prepare_cohort, print_report
+    from tmtv_tf.cases.sources import make_overrides
+    from tmtv_tf.input.grid import ModelGrid
 
     grid = ModelGrid(grid_shape, (grid_mm, grid_mm, grid_mm)) if model_grid else None
     request = Request(
@@ -273,9 +273,9 @@ def inspect(
     """
     import json
 
-    from tmtv_tf.data.inspect import inspect_tree, print_report
-    from tmtv_tf.data.sources import make_overrides
-    from tmtv_tf.errors import DicomError
+    from petct.errors import DicomError
+    from tmtv_tf.cases.inspect import inspect_tree, print_report
+    from tmtv_tf.cases.sources import make_overrides
 
     overrides = make_overrides(weight_kg, dose_mbq, injection_time)
     report = inspect_tree(
@@ -293,7 +293,7 @@ def inspect(
 
 
 def main() -> None:
-    from postprocess.console import run_app
+    from petct.console import run_app
 
     run_app(app)
 

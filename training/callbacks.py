@@ -15,8 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from postprocess.files import write_text
-from tmtv_tf.errors import TmtvError
+from petct.errors import TmtvError
+from petct.files import write_text
 from training.multi_worker import any_worker, wait_for_all
 from training.state import NAME, Progress, save_state
 from training.stopping import TrainingStopped

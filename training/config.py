@@ -12,8 +12,8 @@ from typing import Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tmtv_tf.data.grid import ModelGrid
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
+from tmtv_tf.input.grid import ModelGrid
 
 PACKAGED = Path(__file__).parent / "configs"
 
@@ -27,7 +27,7 @@ class Strict(BaseModel):
 
 
 class GridConfig(Strict):
-    """The model grid (`tmtv_tf.data.grid.ModelGrid`)."""
+    """The model grid (`tmtv_tf.input.grid.ModelGrid`)."""
 
     shape: tuple[int, int, int] = (256, 128, 128)
     spacing_mm: tuple[float, float, float] = (4.0, 4.0, 4.0)

@@ -41,7 +41,7 @@ def cross_validate(
     gone on with, a finished one is skipped. Folds are independent jobs: run them anywhere with --fold and the same
     --out (or copy their folders together), then once without --fold for the report.
     """
-    from tmtv_tf.quiet import quiet_tensorflow
+    from tmtv_tf._backend import quiet_tensorflow
 
     quiet_tensorflow()
     from training.config import read_config
@@ -52,6 +52,6 @@ def cross_validate(
 
 
 if __name__ == "__main__":
-    from postprocess.console import run_app
+    from petct.console import run_app
 
     run_app(app)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tmtv_tf.data.cohort import Row, patient_of, read_cohort, read_table, write_table
-from tmtv_tf.errors import CaseError
+from petct.errors import CaseError
+from tmtv_tf.cases.cohort import Row, patient_of, read_cohort, read_table, write_table
 
 FOLD_COLUMNS = ("case_id", "patient_key", "efs2y_event", "fold")
 

@@ -26,7 +26,7 @@ from tensorflow.python.distribute.cluster_resolver.slurm_cluster_resolver import
     expand_tasks_per_node,
 )
 
-from tmtv_tf.errors import TmtvError
+from petct.errors import TmtvError
 
 # What TensorFlow raises in the surviving workers when one is lost.
 WORKER_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)

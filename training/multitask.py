@@ -15,18 +15,18 @@ import numpy as np
 import tensorflow as tf
 from pydantic import Field
 
-from postprocess.image import Geometry, Image, write_image
-from postprocess.parallel import progress
-from tmtv_tf.data.augment import Augmentation
-from tmtv_tf.data.case import load_case
-from tmtv_tf.data.cohort import Row
-from tmtv_tf.data.multitask_dataset import Example, image_batches
-from tmtv_tf.data.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
+from petct.image import Geometry, Image, write_image
+from petct.parallel import progress
+from tmtv_tf.cases.case import load_case
+from tmtv_tf.cases.cohort import Row
+from tmtv_tf.inference.multitask import save_multitask_model
+from tmtv_tf.input.augment import Augmentation
+from tmtv_tf.input.multitask_dataset import Example, image_batches
+from tmtv_tf.input.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
+from tmtv_tf.models.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
+from tmtv_tf.models.multitask_metrics import EventAUC, LesionDice
 from tmtv_tf.models.study import STUDY_MODELS, build_model
-from tmtv_tf.multitask_inference import save_multitask_model
-from tmtv_tf.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
-from tmtv_tf.multitask_metrics import EventAUC, LesionDice
 from training.config import FitConfig, LearningRateDrop, OptimizerConfig, Strict
 from training.fit import compile_model, dtype_policy
 
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class MultitaskGridConfig(Strict):
-    """Sizes (Z, Y, X) of `tmtv_tf.data.multitask_input.MultitaskGrid`."""
+    """Sizes (Z, Y, X) of `tmtv_tf.input.multitask_input.MultitaskGrid`."""
 
     shape: tuple[int, int, int] = (257, 128, 128)
     spacing_mm: tuple[float, float, float] = (3.3, 5.5, 5.5)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from tmtv_tf.data.augment import Augmentation, augment_batch
-from tmtv_tf.data.grid import ModelGrid
+from tmtv_tf.input.augment import Augmentation, augment_batch
+from tmtv_tf.input.grid import ModelGrid
 
 
 class AugmentingModel(keras.Model):

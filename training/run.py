@@ -15,13 +15,12 @@ import numpy as np
 import tensorflow as tf
 from pydantic import ValidationError
 
-from postprocess.errors import PostprocessError
-from postprocess.files import read_json, write_json
-from postprocess.parallel import progress
+from petct.errors import CaseError, ParameterError, TmtvError
+from petct.files import read_json, write_json
+from petct.parallel import progress
 from tmtv_tf import __version__
-from tmtv_tf.data.cohort import Row, read_cohort
-from tmtv_tf.data.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
-from tmtv_tf.errors import CaseError, ParameterError
+from tmtv_tf.cases.cohort import Row, read_cohort
+from tmtv_tf.input.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
 from training.config import FitConfig
 from training.state import NAME
 
@@ -130,7 +129,7 @@ def software() -> dict[str, str]:
 def _sizes(arrays: ModelArrays) -> dict[str, Any]:
     try:
         return read_json(arrays.description)["sources"]
-    except PostprocessError as error:
+    except TmtvError as error:
         raise CaseError(f"{arrays.folder}: model-grid arrays are incomplete.") from error
 
 

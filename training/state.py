@@ -17,8 +17,8 @@ from zipfile import BadZipFile
 import keras
 import numpy as np
 
-from postprocess.files import replace_atomically
-from tmtv_tf.errors import ModelError
+from petct.errors import ModelError
+from petct.files import replace_atomically
 
 NAME = "state.npz"
 

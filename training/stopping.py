@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from tmtv_tf.errors import TmtvError
+from petct.errors import TmtvError
 
 
 class TrainingStopped(TmtvError):

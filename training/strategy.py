@@ -7,7 +7,7 @@ import os
 
 import tensorflow as tf
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 from training.multi_worker import multi_worker_strategy, several_workers
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ import keras
 import pandas as pd
 import tensorflow as tf
 
-from tmtv_tf.data.case import load_case
-from tmtv_tf.data.cohort import Row
-from tmtv_tf.data.dataset import steps_per_epoch
-from tmtv_tf.data.multitask_dataset import training_batches
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
+from tmtv_tf.cases.case import load_case
+from tmtv_tf.cases.cohort import Row
+from tmtv_tf.input.dataset import steps_per_epoch
+from tmtv_tf.input.multitask_dataset import training_batches
 from tmtv_tf.phantom.outcome import best_auc
 from training.fit import Experiment, run_fit
 from training.folds import make_folds, read_folds, read_outcomes, write_folds

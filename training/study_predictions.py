@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from postprocess.files import read_json, write_text
-from postprocess.image import read_image
-from postprocess.parallel import progress
-from tmtv_tf.data.case import Case, load_case
-from tmtv_tf.data.cohort import Row
-from tmtv_tf.data.multitask_input import MultitaskArrays, probability_on_pet
-from tmtv_tf.errors import CaseError
-from tmtv_tf.evaluation.classification import youden_threshold
+from petct.errors import CaseError
+from petct.files import read_json, write_text
+from petct.image import read_image
+from petct.parallel import progress
+from tmtv_tf.cases.case import Case, load_case
+from tmtv_tf.cases.cohort import Row
 from tmtv_tf.evaluation.overlap import confusion
-from tmtv_tf.evaluation.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
-from tmtv_tf.evaluation.study_tables import ORACLE
+from tmtv_tf.evaluation.prognosis.classification import youden_threshold
+from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
+from tmtv_tf.evaluation.prognosis.study_tables import ORACLE
+from tmtv_tf.input.multitask_input import MultitaskArrays, probability_on_pet
 from tmtv_tf.models.study import STUDY_MODELS
 from tmtv_tf.phantom.outcome import event_probability
 from training.multitask import MultitaskFitConfig

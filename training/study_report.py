@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pandas as pd
 
-from postprocess.files import read_json
-from postprocess.image import read_image
-from tmtv_tf.data.grid import BODY_SUV
-from tmtv_tf.data.multitask_input import resized_geometry
-from tmtv_tf.evaluation import liu2022
-from tmtv_tf.evaluation.study_report import write_study_report as write_report
-from tmtv_tf.evaluation.study_tables import name_of
-from tmtv_tf.evaluation.study_views import FeatureView, feature_figure, rendering_figure
+from petct.files import read_json
+from petct.image import read_image
+from tmtv_tf.evaluation.prognosis import liu2022
+from tmtv_tf.evaluation.prognosis.study_report import write_study_report as write_report
+from tmtv_tf.evaluation.prognosis.study_tables import name_of
+from tmtv_tf.evaluation.prognosis.study_views import FeatureView, feature_figure, rendering_figure
+from tmtv_tf.input.grid import BODY_SUV
+from tmtv_tf.input.multitask_input import resized_geometry
 from training.run import software
 from training.study_predictions import Study, cohort_frame
 

@@ -28,7 +28,7 @@ def train(
     moment, the same command goes on. Exit status: 0 trained to the end, 75 stopped (SIGTERM, Ctrl-C) and saved,
     2 an error.
     """
-    from tmtv_tf.quiet import quiet_tensorflow
+    from tmtv_tf._backend import quiet_tensorflow
     from training.stopping import stop_at_once_when_asked
 
     stop_at_once_when_asked()
@@ -42,9 +42,9 @@ def train(
 
 def run(config, name: str, data: Path, out: Path) -> None:
     """Train as configured (`training.multitask.MultitaskFitConfig`)."""
-    from tmtv_tf.data.dataset import steps_per_epoch
-    from tmtv_tf.data.multitask_dataset import training_batches, validation_batches
-    from tmtv_tf.errors import CaseError
+    from petct.errors import CaseError
+    from tmtv_tf.input.dataset import steps_per_epoch
+    from tmtv_tf.input.multitask_dataset import training_batches, validation_batches
     from training.fit import Experiment, conclusion, run_fit
     from training.folds import read_outcomes
     from training.multi_worker import chief_first, worker_of
@@ -99,6 +99,6 @@ def run(config, name: str, data: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    from postprocess.console import run_app
+    from petct.console import run_app
 
     run_app(app)

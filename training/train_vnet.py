@@ -27,7 +27,7 @@ class VNetConfig(Strict):
 
 
 class LossConfig(Strict):
-    """One of `tmtv_tf.losses`."""
+    """One of `tmtv_tf.models.losses`."""
 
     kind: Literal["soft_dice", "tversky", "dice_cross_entropy"] = "soft_dice"
     options: dict[str, float] = {}
@@ -35,7 +35,7 @@ class LossConfig(Strict):
 
 
 class AugmentationConfig(Strict):
-    """`tmtv_tf.data.augment.Augmentation`, and when it is drawn.
+    """`tmtv_tf.input.augment.Augmentation`, and when it is drawn.
 
     mode : "none"; "paper": one extra image per patient, drawn once and stored; "online": a new draw for every
         image in every epoch.
@@ -101,12 +101,12 @@ def train(
 
 def run(config: Config, data: Path, out: Path) -> None:
     """Train as configured."""
-    from tmtv_tf.quiet import quiet_tensorflow
+    from tmtv_tf._backend import quiet_tensorflow
 
     quiet_tensorflow()
-    from tmtv_tf.data.dataset import steps_per_epoch, training_dataset, validation_dataset
-    from tmtv_tf.errors import CaseError
-    from tmtv_tf.losses import SegmentationLoss
+    from petct.errors import CaseError
+    from tmtv_tf.input.dataset import steps_per_epoch, training_dataset, validation_dataset
+    from tmtv_tf.models.losses import SegmentationLoss
     from training.fit import Experiment, conclusion, run_fit
     from training.multi_worker import chief_first, worker_of
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
@@ -197,8 +197,8 @@ def packing_is_faster() -> bool:
 
 
 def compile_options(config: Config) -> dict[str, Any]:
-    from tmtv_tf.losses import SegmentationLoss
-    from tmtv_tf.metrics import HardDice
+    from tmtv_tf.models.losses import SegmentationLoss
+    from tmtv_tf.models.metrics import HardDice
 
     return {"loss": SegmentationLoss(**config.loss.model_dump()), "metrics": [HardDice()]}
 
@@ -218,7 +218,7 @@ def pictures(arrays, out: Path) -> list:
     """The callback that draws the first validation case, where TensorBoard is installed."""
     from importlib.util import find_spec
 
-    from tmtv_tf.data.grid import read_model_arrays
+    from tmtv_tf.input.grid import read_model_arrays
     from training.pictures import MipPictures
 
     if find_spec("tensorboard") is None:
@@ -230,7 +230,7 @@ def augmentation_of(config: Config):
     """How far images are moved, whenever they are."""
     import math
 
-    from tmtv_tf.data.augment import Augmentation
+    from tmtv_tf.input.augment import Augmentation
 
     settings = config.augmentation.model_dump(exclude={"mode", "on_accelerator", "rotation_degrees"})
     angles = tuple(math.radians(a) for a in config.augmentation.rotation_degrees)
@@ -243,13 +243,13 @@ def training_examples(arrays, config: Config):
     if config.augmentation.mode == "online":
         return arrays, augmentation
     if config.augmentation.mode == "paper":
-        from tmtv_tf.data.augment import augmented_arrays
+        from tmtv_tf.input.augment import augmented_arrays
 
         return [*arrays, *augmented_arrays(arrays, augmentation, config.seed)], None
     return arrays, None
 
 
 if __name__ == "__main__":
-    from postprocess.console import run_app
+    from petct.console import run_app
 
     run_app(app)

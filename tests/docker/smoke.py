@@ -52,7 +52,7 @@ check(Path("/data/.config/tmtv/key").is_file(), "the key of the case ids does no
 for case in sorted(cases.glob("phantom_*")):
     files = f"--mask {case}/reference_4.0.nii.gz --suv {case}/pet.nii.gz --out {folder}/truth"
     run(f"tmtv-postprocess {files} --case-id {case.name} -m 4.0")
-from postprocess.image import read_image  # noqa: E402
+from petct.image import read_image  # noqa: E402
 
 volumes_ml = tmtv_ml("truth", "4.0")
 check(len(volumes_ml) == 6, "not every phantom has a result")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import postprocess.case as case_module
+from petct.errors import ParameterError, TmtvError
+from petct.files import sha256, write_json
+from petct.image import Geometry, Image, read_image, write_image
 from postprocess.case import Job, run_case
 from postprocess.config import Config
 from postprocess.editing import Edits
-from postprocess.errors import ParameterError, PostprocessError
-from postprocess.files import sha256, write_json
-from postprocess.image import Geometry, Image, read_image, write_image
 from postprocess.inputs import MapFile
 
 GRID = Geometry((20, 24, 60), (4.0, 3.0, 2.0), (-50.0, -36.0, 100.0))
@@ -96,7 +96,7 @@ def test_a_result_does_not_outlive_its_inputs(job: Job) -> None:
         image = read_image(path)
         image.array[3, 3, 3] = np.nan
         write_image(path, image)
-        with pytest.raises(PostprocessError, match="NaN"):
+        with pytest.raises(TmtvError, match="NaN"):
             run_case(job)
         assert not list(job.folder.iterdir())
         path.write_bytes(good)
@@ -107,7 +107,7 @@ def test_a_refused_request_leaves_the_result_of_the_same_inputs(job: Job, tmp_pa
     before = files(job)
     (tmp_path / "bad.nii.gz").write_bytes(b"no image")
     for change in ({"edits": Edits(exclude=(("41", 99),))}, {"exclude_mask": tmp_path / "bad.nii.gz"}):
-        with pytest.raises(PostprocessError):
+        with pytest.raises(TmtvError):
             run_case(replace(job, **change))
         assert files(job) == before
 
@@ -119,12 +119,12 @@ def test_a_method_that_cannot_be_added_leaves_the_result_whole(
     """The disk is full when the label image, the table or `tmtv.json` is to be written."""
 
     def full(path: Path, *arguments: object) -> None:
-        raise PostprocessError(f"{path}: cannot be written (No space left on device).")
+        raise TmtvError(f"{path}: cannot be written (No space left on device).")
 
     run_case(job)
     before = {path.name: path.read_bytes() for path in job.folder.iterdir()}
     monkeypatch.setattr(case_module, what, full)
-    with pytest.raises(PostprocessError, match="No space left"):
+    with pytest.raises(TmtvError, match="No space left"):
         run_case(replace(job, methods=("raw", "41", "otsu")))
     assert {path.name: path.read_bytes() for path in job.folder.iterdir()} == before
     monkeypatch.undo()
@@ -156,7 +156,7 @@ def test_killed_half_way_leaves_nothing_that_looks_finished(
 
 def test_a_folder_that_cannot_be_written(job: Job, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(PostprocessError, match="cannot be written"):
+    with pytest.raises(TmtvError, match="cannot be written"):
         run_case(replace(job, folder=tmp_path / "file" / "in"))
 
 
@@ -248,7 +248,7 @@ def test_a_map_predicted_from_another_pet_is_refused(job: Job) -> None:
     write_json(beside, {"inputs": {"pet": sha256(job.suv_path)}})
     assert run_case(job)["methods"]
     write_json(beside, {"inputs": {"pet": "0" * 64}})
-    with pytest.raises(PostprocessError, match="predicted from another PET"):
+    with pytest.raises(TmtvError, match="predicted from another PET"):
         run_case(replace(job, methods=("2.5",)))
     beside.unlink()
     assert run_case(replace(job, methods=("2.5",)))["methods"]
@@ -262,7 +262,7 @@ def test_the_model_of_a_map_is_an_input_of_its_result(job: Job) -> None:
         assert run_case(job)["inputs"]["model"] == {"file": "best.keras", "sha256": digest}
         assert run_case(job)["skipped"]
     beside.write_text("[]")
-    with pytest.raises(PostprocessError, match=r"prediction\.json: not written by tmtv predict"):
+    with pytest.raises(TmtvError, match=r"prediction\.json: not written by tmtv predict"):
         run_case(job)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from petct.errors import ImageError, ParameterError
 from postprocess.components import foreground, label_components, order_by_volume, threshold_probability
-from postprocess.errors import ImageError, ParameterError
 
 SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=6)
 

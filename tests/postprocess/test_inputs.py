@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from petct.errors import ImageError, ParameterError, TmtvError
+from petct.image import Geometry, Image, read_image, resample, write_image
+from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from postprocess.case import Job, run_case
-from postprocess.errors import ImageError, ParameterError, PostprocessError
-from postprocess.image import Geometry, Image, read_image, resample, write_image
 from postprocess.inputs import MapFile, read_case
-from postprocess.orientation import canonical_geometry, orientation_of, to_canonical
 
 GRID = Geometry((14, 20, 24), (5.0, 3.0, 2.0), (-30.0, 15.0, 200.0))
 
@@ -336,6 +336,6 @@ def test_more_lesions_than_a_label_image_holds(tmp_path: Path) -> None:
     grid = Geometry((83, 83, 83), (2.0, 2.0, 2.0))
     mask = np.zeros(grid.shape, bool)
     mask[::2, ::2, ::2] = True
-    with pytest.raises(PostprocessError, match="74088 lesions under raw"):
+    with pytest.raises(TmtvError, match="74088 lesions under raw"):
         run(tmp_path, Image(mask, grid), Image(np.ones(grid.shape, np.float32), grid), is_mask=True)
     assert not (tmp_path / "out").exists()

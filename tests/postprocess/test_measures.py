@@ -10,10 +10,10 @@ import slow_reference as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from petct.image import Geometry
 from postprocess import lesion_table, patient_measures, segment
 from postprocess.ball import ball
 from postprocess.distance import farthest_distance
-from postprocess.image import Geometry
 from postprocess.measures import body_surface_m2
 
 # The digital phantom (IBSI reference manual, section 5.1): 2 mm voxels, (Z, Y, X); 0 marks voxels outside the region.

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from petct.console import run_app
+from petct.image import Geometry, Image, read_image, write_image
 from postprocess.cli import app
-from postprocess.console import run_app
-from postprocess.image import Geometry, Image, read_image, write_image
 
 SPACING_MM = (3.0, 2.0, 2.0)
 

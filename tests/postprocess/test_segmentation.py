@@ -10,8 +10,8 @@ import slow_reference as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from petct.errors import ImageError, ParameterError
 from postprocess import Config, Segmentation, segment, threshold_suvmax_fraction
-from postprocess.errors import ImageError, ParameterError
 
 SPACINGS = st.tuples(*[st.sampled_from([2.0, 3.5, 5.0])] * 3)
 

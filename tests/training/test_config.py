@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import training
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 from training.config import read_config
 from training.train_vnet import Config
 

@@ -8,11 +8,10 @@ import pytest
 from multitask_cohort import write_cohort_of_boxes
 from typer.testing import CliRunner
 
-from postprocess.errors import PostprocessError
-from postprocess.files import write_json
-from tmtv_tf.data.cohort import read_cohort
-from tmtv_tf.errors import ParameterError
-from tmtv_tf.evaluation.classification import auc
+from petct.errors import ParameterError, TmtvError
+from petct.files import write_json
+from tmtv_tf.cases.cohort import read_cohort
+from tmtv_tf.evaluation.prognosis.classification import auc
 from training.config import OptimizerConfig, read_config
 from training.cross_validate import app
 from training.multitask import MultitaskAugmentationConfig, MultitaskGridConfig
@@ -87,7 +86,7 @@ def test_refusals(study, cases, tmp_path):
         run_study(CONFIG, cases, tmp_path, fold=3)
     with pytest.raises(ParameterError, match="Unknown model 'unet'"):
         run_study(CONFIG, cases, tmp_path, models=["unet"])
-    with pytest.raises(PostprocessError, match="phantom.json: no such file"):
+    with pytest.raises(TmtvError, match="phantom.json: no such file"):
         run_study(CONFIG, cases, study, phantom=tmp_path)
 
 

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from tmtv_tf.errors import CaseError
+from petct.errors import CaseError
 from training.folds import make_folds, read_folds, read_outcomes, write_folds
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from little_cohort import write_little_cohort
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 from tmtv_tf.models.file import load_model
 from training.config import read_config
 from training.train_vnet import Config, run

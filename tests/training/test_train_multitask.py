@@ -14,8 +14,8 @@ import yaml
 from multitask_cohort import write_cohort_of_boxes
 from typer.testing import CliRunner
 
-from tmtv_tf.data.cohort import read_cohort
-from tmtv_tf.data.multitask_dataset import stage_truth, training_batches, validation_batches
+from tmtv_tf.cases.cohort import read_cohort
+from tmtv_tf.input.multitask_dataset import stage_truth, training_batches, validation_batches
 from training.callbacks import DropLearningRate
 from training.config import LearningRateDrop, OptimizerConfig, read_config
 from training.multitask import (

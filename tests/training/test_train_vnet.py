@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from little_cohort import write_config, write_little_cohort
 
-from postprocess.files import read_json, write_json
-from tmtv_tf.errors import CaseError, ParameterError, TmtvError
+from petct.errors import CaseError, ParameterError, TmtvError
+from petct.files import read_json, write_json
 from tmtv_tf.models.file import load_model
 from training.config import read_config
 from training.train_vnet import Config, run
@@ -166,7 +166,7 @@ def test_terminated_while_validating_it_stops_after_that(cohort, undisturbed, tm
 def test_terminated_before_a_step_it_says_so():
     """In a process of its own: the handlers are the process's."""
     code = (
-        "import signal; from postprocess.console import run_app; from training import stopping\n"
+        "import signal; from petct.console import run_app; from training import stopping\n"
         "stopping.stop_at_once_when_asked(); run_app(lambda *_, **__: signal.raise_signal(signal.SIGTERM))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -249,7 +249,7 @@ def test_the_last_line_and_a_full_memory_are_sentences(tmp_path):
 
 
 def test_arrays_that_were_cut_short_are_written_again(cohort, tmp_path):
-    from tmtv_tf.data.grid import model_arrays, write_model_arrays
+    from tmtv_tf.input.grid import model_arrays, write_model_arrays
 
     grid = read_config(write_config(tmp_path / "c.yaml", 1), Config).grid.grid()
     arrays = model_arrays(cohort / "case0", grid)
@@ -261,7 +261,7 @@ def test_arrays_that_were_cut_short_are_written_again(cohort, tmp_path):
 
 
 def test_a_damaged_state_is_refused(cohort, tmp_path):
-    from tmtv_tf.errors import ModelError
+    from petct.errors import ModelError
 
     config = write_config(tmp_path / "c.yaml", 1)
     run(read_config(config, Config), cohort, tmp_path / "run")
@@ -305,7 +305,7 @@ def test_another_configuration_in_the_same_folder_is_refused(cohort, undisturbed
 
 
 def test_a_case_without_a_split_is_refused(tmp_path):
-    from tmtv_tf.data.cohort import read_cohort, write_cohort
+    from tmtv_tf.cases.cohort import read_cohort, write_cohort
 
     write_little_cohort(tmp_path / "cases", 4)
     cohort_rows = read_cohort(tmp_path / "cases")

@@ -55,6 +55,6 @@ def train() -> None:
 
 
 if __name__ == "__main__":
-    from postprocess.console import run_app
+    from petct.console import run_app
 
     run_app(lambda *arguments, **options: train())

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 
 NAN = float("nan")
 CONFIDENCE = 0.95

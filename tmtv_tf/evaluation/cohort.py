@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from postprocess.files import read_json
-from postprocess.parallel import Outcome, run_cases
-from tmtv_tf.data.cohort import COHORT_NAME, Row, read_cohort
-from tmtv_tf.errors import CaseError
+from petct.errors import CaseError
+from petct.files import read_json
+from petct.parallel import Outcome, run_cases
+from tmtv_tf.cases.cohort import COHORT_NAME, Row, read_cohort
 from tmtv_tf.evaluation import tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
 from tmtv_tf.evaluation.reading import CaseFiles, model_of

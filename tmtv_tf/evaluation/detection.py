@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from postprocess.image import Geometry
+from petct.image import Geometry
 from tmtv_tf.evaluation.overlap import bounding_box
 
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.image import Geometry, Image
+from petct.image import Geometry, Image
 
 SUV_WINDOW = (0.0, 10.0)  # inverse grey: 0 is white, 10 and more is black
 BODY_SUV = 0.2  # the picture is cut to where the projection exceeds this

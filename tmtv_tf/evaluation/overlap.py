@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 
 NAN = float("nan")
 

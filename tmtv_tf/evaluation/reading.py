@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.errors import PostprocessError
-from postprocess.files import read_json, sha256
-from postprocess.image import Image, read_image, resample
-from tmtv_tf.errors import CaseError
+from petct.errors import CaseError, TmtvError
+from petct.files import read_json, sha256
+from petct.image import Image, read_image, resample
 
 RAW = "raw"
 # The four masks of a reader's ROIs. A method that has none of these (votes, 50p ...) is not compared.
@@ -122,7 +121,7 @@ def model_of(result: Path) -> dict[str, Any]:
     """The model that a result's map was predicted with, `file` and `sha256`, as its tmtv.json says; else empty."""
     try:
         tmtv = read_json(result / "tmtv.json")
-    except PostprocessError:  # refused with its reason when the case is read
+    except TmtvError:  # refused with its reason when the case is read
         return {}
     return _input(tmtv, "model") if isinstance(tmtv, dict) else {}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from postprocess.console import listed
-from postprocess.files import replace_atomically, write_json, write_text
+from petct.console import listed
+from petct.files import replace_atomically, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW

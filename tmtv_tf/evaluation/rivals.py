@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from postprocess.image import Geometry, Image, read_image, resample
-from postprocess.parallel import run_cases
-from tmtv_tf.data.grid import ModelGrid, place_grid
+from petct.image import Geometry, Image, read_image, resample
+from petct.parallel import run_cases
 from tmtv_tf.evaluation.overlap import confusion
+from tmtv_tf.input.grid import ModelGrid, place_grid
 
 # Coarse is enough to choose two thresholds; the test itself runs on the native PET grid.
 GRID = ModelGrid(shape=(128, 64, 64), spacing_mm=(8.0, 8.0, 8.0))

@@ -13,11 +13,10 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from postprocess.errors import PostprocessError
-from postprocess.files import replace_atomically
+from petct.errors import ModelError, TmtvError
+from petct.files import replace_atomically
 from tmtv_tf import __version__
-from tmtv_tf.data.grid import ModelGrid
-from tmtv_tf.errors import ModelError
+from tmtv_tf.input.grid import ModelGrid
 
 if TYPE_CHECKING:
     import keras
@@ -88,7 +87,7 @@ def load_model(path: str | Path) -> tuple[keras.Model, ModelGrid]:
     try:
         grid = ModelGrid.from_json(description["grid"])
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (PostprocessError, KeyError) as error:
+    except (TmtvError, KeyError) as error:
         raise ModelError(f"{path}: its {MEMBER} does not describe a grid ({error}).") from error
     except (ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: the network cannot be loaded ({str(error).splitlines()[0]}).") from error

@@ -14,7 +14,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 from tmtv_tf.models.multitask_blocks import (
     double_conv,
     fully_connected_head,

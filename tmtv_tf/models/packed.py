@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 
 # Layers that act on each voxel alone, or join channels; they need no change.
 _POINTWISE = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import keras
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 from tmtv_tf.models.densenet import densenet121
 from tmtv_tf.models.multitask_unet import (
     FILTERS,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from tmtv_tf.errors import ParameterError
+from petct.errors import ParameterError
 
 ACTIVATIONS = ("relu", "prelu")
 NORMALIZATIONS = (None, "batch", "group")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from postprocess.image import Geometry, Image, resample
+from petct.image import Geometry, Image, resample
 
 Array = npt.NDArray[np.float32]
 Box = tuple[slice, slice, slice]

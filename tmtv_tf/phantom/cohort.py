@@ -19,11 +19,11 @@ import numpy.typing as npt
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
-from postprocess.errors import ParameterError
-from postprocess.files import write_json
-from postprocess.image import Geometry, Image, resample, write_image
-from postprocess.parallel import Outcome, run_cases
-from tmtv_tf.data.cohort import write_table
+from petct.errors import ParameterError
+from petct.files import write_json
+from petct.image import Geometry, Image, resample, write_image
+from petct.parallel import Outcome, run_cases
+from tmtv_tf.cases.cohort import write_table
 from tmtv_tf.phantom import outcome
 from tmtv_tf.phantom.anatomy import draw_uptake, paint_body
 from tmtv_tf.phantom.canvas import Canvas

@@ -23,8 +23,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from postprocess.errors import PostprocessError
-from postprocess.image import Geometry
+from petct.errors import TmtvError
+from petct.image import Geometry
 from tmtv_tf.phantom.canvas import Array
 from tmtv_tf.phantom.patient import Patient
 from tmtv_tf.phantom.scanners import Scanner
@@ -146,7 +146,7 @@ def save(dataset: FileDataset, path: Path) -> None:
     try:
         dataset.save_as(path, enforce_file_format=True)
     except OSError as error:
-        raise PostprocessError(f"{path}: cannot be written ({error.strerror or error}).") from error
+        raise TmtvError(f"{path}: cannot be written ({error.strerror or error}).") from error
 
 
 def _image_dataset(study: Study, modality: str, sop_class: UID, geometry: Geometry) -> FileDataset:

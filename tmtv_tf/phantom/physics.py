@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from postprocess.image import Geometry, Image, resample
+from petct.image import Geometry, Image, resample
 from tmtv_tf.phantom.canvas import Array, Canvas
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))

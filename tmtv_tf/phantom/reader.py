@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from skimage import measure
 
-from postprocess.image import Geometry
+from petct.image import Geometry
 from tmtv_tf.phantom.canvas import Array
 
 # Normal tissue hotter than this after blurring is cut out of an outline, as a reader would.

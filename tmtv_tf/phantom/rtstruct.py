@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, PositronEmissionTomographyImageStorage, RTStructureSetStorage
 
-from postprocess.image import Geometry
+from petct.image import Geometry
 from tmtv_tf.phantom.dicom import Study, patient_and_study, save
 from tmtv_tf.phantom.reader import Outline
 

@@ -1,0 +1,79 @@
+"""One ROI file of any kind: which reader it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+
+from petct.dicom.headers import PYDICOM_ERRORS
+from petct.errors import RoiError, TmtvError
+from petct.image import Image
+from petct.rois.nifti import read_label_image
+from petct.rois.roi import Roi
+from petct.rois.rtstruct import read_rtstruct
+from petct.rois.seg import read_seg
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+TABLE_SUFFIX = ".csv"
+DICOM_MODALITIES = ("RTSTRUCT", "SEG")
+
+
+@dataclass(frozen=True)
+class RoiTarget:
+    """The PET on which ROIs are wanted: its SUV image, and the UIDs by which DICOM ROIs refer to it."""
+
+    pet: Image
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+
+
+def roi_suffix(path: Path) -> str:
+    """The suffix that makes a file a ROI image or table, lower case; "" for any other (DICOM, if anything)."""
+    name = path.name.lower()
+    return next((suffix for suffix in (*IMAGE_SUFFIXES, TABLE_SUFFIX) if name.endswith(suffix)), "")
+
+
+def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]]:
+    """The ROIs of one file (RTSTRUCT, SEG, NIfTI or other image, Fiji CSV) on the PET grid, and warnings.
+
+    Raises
+    ------
+    RoiError
+        The file is none of these, or cannot be trusted on this PET.
+    """
+    path = Path(path)
+    suffix = roi_suffix(path)
+    if suffix == TABLE_SUFFIX:
+        from petct.rois.fiji import read_fiji
+
+        return read_fiji(path, target.pet), []
+    if suffix:
+        return read_label_image(path, target.pet.geometry)
+    modality = _modality(path)
+    if modality not in DICOM_MODALITIES:
+        raise RoiError(
+            f"{path}: not a file of ROIs (Modality (0008,0060) is {modality!r}; expected RTSTRUCT, SEG, an image "
+            f"({', '.join(IMAGE_SUFFIXES)}) or a Fiji table ({TABLE_SUFFIX}))."
+        )
+    read = read_rtstruct if modality == "RTSTRUCT" else read_seg
+    try:
+        return read(
+            path,
+            target.pet.geometry,
+            frame_of_reference_uid=target.frame_of_reference_uid,
+            series_uid=target.series_uid,
+        )
+    except TmtvError:
+        raise
+    except PYDICOM_ERRORS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RoiError(f"{path}: a value in it is missing or not as DICOM has it ({reason}).") from error
+
+
+def _modality(path: Path) -> str:
+    try:
+        return str(dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality", ""))
+    except PYDICOM_ERRORS as error:
+        raise RoiError(f"{path}: not readable as DICOM ({error}).") from error

@@ -1,0 +1,143 @@
+"""Which ROI files belong to which PET: by their own DICOM references, or by their names."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from petct.dicom.headers import NOT_DICOM, PYDICOM_ERRORS, Series, Skipped
+from petct.errors import RoiError
+from petct.rois.files import DICOM_MODALITIES, roi_suffix
+from petct.rois.rtstruct import referenced_series
+
+log = logging.getLogger(__name__)
+
+# Manufacturer or ManufacturerModelName of the SEG and RTSTRUCT files that this software writes.
+OWN_NAME = "tmtv-tf"
+# Why a file of ROIs beside the images is not used (see `drawn_on`).
+DRAWN_ELSEWHERE = "drawn on another series though the PET has its own, or a result"
+
+
+@dataclass(frozen=True)
+class RoiFile:
+    """A file that may hold ROIs, and what it says it belongs to (empty for images and tables).
+
+    Attributes
+    ----------
+    own : written by this software: a result, not a reader's
+    series : SeriesInstanceUIDs it was drawn on
+    frames : FrameOfReferenceUIDs it uses
+    names : its file name without suffix and its folders' names, for files that are matched by name
+    """
+
+    path: Path
+    study_uid: str = ""
+    own: bool = False
+    series: frozenset[str] = frozenset()
+    frames: frozenset[str] = frozenset()
+    names: tuple[str, ...] = ()
+
+
+def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
+    """What an RTSTRUCT or SEG file refers to; None for any other DICOM file.
+
+    Raises
+    ------
+    RoiError
+        Not readable as DICOM.
+    """
+    try:
+        header = dcmread(path, stop_before_pixels=True, defer_size=1024)
+        if header.get("Modality") not in DICOM_MODALITIES:
+            return None
+        return _describe(header, path, names)
+    except PYDICOM_ERRORS as error:
+        raise RoiError(f"{path}: not readable as DICOM ({' '.join(str(error).split())[:200]}).") from error
+
+
+def describe_series(series: Series) -> list[RoiFile]:
+    """What the RTSTRUCT or SEG files of one series refer to.
+
+    Raises
+    ------
+    RoiError
+        Not readable as DICOM.
+    """
+    described = map(describe_dicom, series.files)
+    return [file for file in described if file is not None]
+
+
+def why_left_out(item: Skipped) -> str:
+    """Why a file beside the images is not used; an image or a table of ROIs has to be pointed at."""
+    if roi_suffix(item.path) and item.reason == NOT_DICOM:
+        return f"{NOT_DICOM}; if it holds ROIs, give its folder by --rois"
+    return item.reason
+
+
+def _describe(header: Dataset, path: Path, names: tuple[str, ...]) -> RoiFile:
+    maker = f"{header.get('Manufacturer')} {header.get('ManufacturerModelName')}"
+    return RoiFile(
+        path,
+        study_uid=str(header.get("StudyInstanceUID") or ""),
+        own=OWN_NAME in maker,
+        series=frozenset(referenced_series(header)),
+        frames=frozenset(_frames(header)),
+        names=names,
+    )
+
+
+def find_roi_files(folder: str | os.PathLike[str]) -> list[RoiFile]:
+    """Every file below a folder that may hold ROIs: RTSTRUCT, SEG, images, tables. Others are passed over."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise RoiError(f"{root}: no such folder of ROIs.")
+    found = []
+    for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")):
+        suffix = roi_suffix(path)
+        names = (path.name[: len(path.name) - len(suffix)], *path.relative_to(root).parts[:-1])
+        try:
+            file = RoiFile(path, names=names) if suffix else describe_dicom(path, names)
+        except RoiError as error:
+            log.info("%s", error)
+            continue
+        if file is not None:
+            found.append(file)
+    return found
+
+
+def drawn_on(
+    files: Iterable[RoiFile], series_uid: str, frame_of_reference_uid: str
+) -> tuple[list[Path], list[Path]]:
+    """Of a study's RTSTRUCT and SEG files, those to use for a PET, and those passed over.
+
+    Files that refer to the PET series come first; only if there is none, those in its frame of reference
+    (drawn on the CT). Only if there is none of those either, all of them, for their readers to refuse by name.
+    Results of this software are never truth.
+    """
+    every = list(files)
+    files = [file for file in every if not file.own]
+    on_pet = [file for file in files if series_uid in file.series]
+    in_frame = [file for file in files if frame_of_reference_uid and frame_of_reference_uid in file.frames]
+    used = on_pet or in_frame or files
+    return [file.path for file in used], [file.path for file in every if file not in used]
+
+
+def named_for(files: Sequence[RoiFile], names: Iterable[str]) -> list[RoiFile]:
+    """Files whose own name, or that of a folder above them, is one of the names (case is not told apart)."""
+    wanted = {name.lower() for name in names if name}
+    return [file for file in files if any(name.lower() in wanted for name in file.names)]
+
+
+def _frames(header: Dataset) -> set[str]:
+    frames = {str(header.get("FrameOfReferenceUID") or "")}
+    for item in header.get("StructureSetROISequence") or []:
+        frames.add(str(item.get("ReferencedFrameOfReferenceUID") or ""))
+    for item in header.get("ReferencedFrameOfReferenceSequence") or []:
+        frames.add(str(item.get("FrameOfReferenceUID") or ""))
+    return frames - {""}

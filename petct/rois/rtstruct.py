@@ -1,0 +1,202 @@
+"""RTSTRUCT in: closed contours in patient coordinates to masks on the PET grid (DICOM PS3.3 C.8.8.5, C.8.8.6)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom import Dataset
+
+from petct.errors import RoiError
+from petct.image import Geometry
+from petct.rois.dicom_file import read_whole
+from petct.rois.polygon import fill_loops
+from petct.rois.roi import Roi
+
+CLOSED = {"CLOSED_PLANAR", "CLOSEDPLANAR_XOR", "INTERPOLATED_PLANAR"}
+# A contour leaves its plane by no more than this share of the slice spacing.
+PLANAR_TOLERANCE = 0.25
+# Contours closer than this (mm) along the slice normal lie in one plane.
+SAME_PLANE_MM = 0.05
+# Distances in slices that differ by less than this are the same.
+SAME_PLACE = 1e-6
+
+
+def read_rtstruct(
+    path: str | Path, geometry: Geometry, *, frame_of_reference_uid: str, series_uid: str = ""
+) -> tuple[list[Roi], list[str]]:
+    """Every ROI of a structure set on the PET grid, and warnings.
+
+    A voxel belongs to a ROI if its centre lies inside an odd number of the contours of its plane (`fill_loops`).
+    Each slice takes the contours of the plane nearest to it, provided that it lies within half a spacing: the larger
+    of the slices' and of the ROI's own planes. A slice exactly half-way takes the plane of higher index, so that n
+    planes half-way between slices fill n slices. Contours drawn on CT slices thus fill the PET slices between them,
+    and of several planes within one PET slice the nearest counts.
+
+    Parameters
+    ----------
+    geometry : of the PET
+    frame_of_reference_uid : of the PET; every ROI must refer to it
+    series_uid : of the PET; a structure set that names no frame of reference must refer to this series
+
+    Returns
+    -------
+    rois : in the order of the file; a ROI wholly outside the PET has no voxel
+    warnings : sentences about contours outside the PET, and ROIs without a closed contour (left out)
+
+    Raises
+    ------
+    RoiError
+        Not an RTSTRUCT, a file cut short, no ROI with a closed contour, another frame of reference, contours that
+        are open or not parallel to the PET slices, coordinates that are not triples of numbers.
+    """
+    path = Path(path)
+    header = read_whole(path, "RTSTRUCT", ("StructureSetROISequence", "ROIContourSequence"))
+    _check_frame(path, header, frame_of_reference_uid, series_uid)
+    contours = {item.get("ReferencedROINumber"): item for item in header.ROIContourSequence}
+    stray = set(contours) - {item.get("ROINumber") for item in header.StructureSetROISequence}
+    if stray or None in contours:
+        raise RoiError(
+            f"{path}: contours refer to ROI {next(iter(stray), None)} (ReferencedROINumber (3006,0084)), which "
+            "StructureSetROISequence (3006,0020) does not have."
+        )
+    rois, warnings = [], []
+    for number, structure in enumerate(header.StructureSetROISequence, start=1):
+        name = str(structure.get("ROIName", "") or f"ROI {number}")
+        loops = _loops(path, number, contours.get(structure.get("ROINumber")))
+        if not loops:
+            warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
+            continue
+        roi, outside = _rasterise(
+            path, number, name, [geometry.to_index(points) for points in loops], geometry
+        )
+        if roi.voxels == 0:
+            warnings.append(f"{path.name}: ROI {number} holds no voxel of the PET.")
+        elif outside:
+            warnings.append(f"{path.name}: ROI {number} reaches beyond the PET and is cut off there.")
+        rois.append(roi)
+    if not rois:
+        raise RoiError(
+            f"{path}: none of its {len(header.StructureSetROISequence)} ROIs has a closed contour."
+        )
+    return rois, warnings
+
+
+def _check_frame(path: Path, header: Dataset, frame_of_reference_uid: str, series_uid: str) -> None:
+    frames = {
+        str(item.ReferencedFrameOfReferenceUID)
+        for item in header.StructureSetROISequence
+        if item.get("ReferencedFrameOfReferenceUID")
+    } or {
+        str(item.FrameOfReferenceUID)
+        for item in header.get("ReferencedFrameOfReferenceSequence", [])
+        if item.get("FrameOfReferenceUID")
+    }
+    if not frames and series_uid and series_uid in referenced_series(header):
+        return
+    other = sorted(frames - {frame_of_reference_uid})
+    if other or not frames:
+        raise RoiError(
+            f"{path}: ReferencedFrameOfReferenceUID (3006,0024) is {', '.join(other) or 'missing'}; "
+            f"the PET's FrameOfReferenceUID (0020,0052) is {frame_of_reference_uid or 'missing'}. "
+            "Contours in another frame of reference need a registration."
+        )
+
+
+def referenced_series(header: Dataset) -> set[str]:
+    """SeriesInstanceUIDs that a structure set or segmentation says it was drawn on."""
+    series = {
+        str(item.SeriesInstanceUID)
+        for frame in header.get("ReferencedFrameOfReferenceSequence", [])
+        for study in frame.get("RTReferencedStudySequence", [])
+        for item in study.get("RTReferencedSeriesSequence", [])
+        if item.get("SeriesInstanceUID")
+    }
+    return series | {
+        str(item.SeriesInstanceUID)
+        for item in header.get("ReferencedSeriesSequence", [])
+        if item.get("SeriesInstanceUID")
+    }
+
+
+def _loops(path: Path, number: int, contour: Dataset | None) -> list[npt.NDArray[np.float64]]:
+    """The closed contours (N, 3) of one ROI in LPS mm; points (POINT) enclose nothing and are passed over."""
+    loops = []
+    for item in (contour.get("ContourSequence", None) or []) if contour is not None else []:
+        kind = item.get("ContourGeometricType", "")
+        if kind == "POINT":
+            continue
+        if kind not in CLOSED:
+            raise RoiError(
+                f"{path}: ContourGeometricType (3006,0042) of ROI {number} is {kind!r}; "
+                f"a volume needs {', '.join(sorted(CLOSED))}."
+            )
+        try:
+            points = np.asarray(item.get("ContourData", []), float).reshape(-1, 3)
+        except (ValueError, TypeError) as error:
+            raise RoiError(
+                f"{path}: ContourData (3006,0050) of ROI {number} is not a list of x\\y\\z triples."
+            ) from error
+        if not np.all(np.isfinite(points)):
+            raise RoiError(f"{path}: ContourData (3006,0050) of ROI {number} is not finite.")
+        if int(item.get("NumberOfContourPoints") or len(points)) != len(points):
+            raise RoiError(
+                f"{path}: NumberOfContourPoints (3006,0046) of ROI {number} is {item.NumberOfContourPoints}, "
+                f"ContourData (3006,0050) has {len(points)}."
+            )
+        if len(points) >= 3:
+            loops.append(points)
+    return loops
+
+
+def _rasterise(
+    path: Path, number: int, name: str, loops: list[npt.NDArray[np.float64]], geometry: Geometry
+) -> tuple[Roi, bool]:
+    """One ROI from its loops (N, 3) in index coordinates (z, y, x), and whether it reaches beyond the grid."""
+    planes: dict[float, list[npt.NDArray]] = defaultdict(list)
+    for points in loops:
+        if np.ptp(points[:, 0]) > PLANAR_TOLERANCE:
+            raise RoiError(
+                f"{path}: a contour of ROI {number} is not parallel to the PET slices: it spans "
+                f"{np.ptp(points[:, 0]) * geometry.spacing_mm[0]:.2f} mm across them."
+            )
+        planes[float(points[:, 0].mean())].append(points[:, 1:])
+    heights, groups = _merge_planes(planes, SAME_PLANE_MM / geometry.spacing_mm[0])
+    every = np.concatenate(loops)
+    low, high = np.floor(every.min(axis=0)).astype(int), np.ceil(every.max(axis=0)).astype(int)
+    outside = bool(
+        np.any(every.min(axis=0) < -0.5) or np.any(every.max(axis=0) > np.array(geometry.shape) - 0.5)
+    )
+    reach = max(1.0, float(np.diff(heights).min()) if len(heights) > 1 else 1.0) / 2
+    low[0], high[0] = np.floor(heights[0] - reach), np.ceil(heights[-1] + reach)
+    low, high = np.maximum(low, 0), np.minimum(high, np.array(geometry.shape) - 1)
+    mask = np.zeros(tuple(np.maximum(high - low + 1, 0)), bool)
+    if mask.size == 0:
+        return Roi.from_mask(name, mask), outside
+    filled: dict[int, npt.NDArray[np.bool_]] = {}
+    for z in range(low[0], high[0] + 1):
+        distance = np.abs(heights - z)
+        nearest = int(np.flatnonzero(distance <= distance.min() + SAME_PLACE)[-1])
+        if not -reach - SAME_PLACE <= z - heights[nearest] < reach - SAME_PLACE:
+            continue
+        if nearest not in filled:
+            filled[nearest] = fill_loops([loop - low[1:] for loop in groups[nearest]], mask.shape[1:])
+        mask[z - low[0]] = filled[nearest]
+    return Roi.from_mask(name, mask, (int(low[0]), int(low[1]), int(low[2]))), outside
+
+
+def _merge_planes(
+    planes: dict[float, list[npt.NDArray]], tolerance: float
+) -> tuple[npt.NDArray[np.float64], list[list[npt.NDArray]]]:
+    """Slice coordinates, ascending, of the distinct planes, and the loops in each."""
+    heights: list[float] = []
+    groups: list[list[npt.NDArray]] = []
+    for height in sorted(planes):
+        if heights and height - heights[-1] <= tolerance:
+            groups[-1] += planes[height]
+        else:
+            heights.append(height)
+            groups.append(list(planes[height]))
+    return np.array(heights), groups

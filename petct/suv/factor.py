@@ -1,0 +1,239 @@
+"""The rules: Units and DecayCorrection choose the formula (DICOM PS3.3 C.8.9.1), each refuses what it cannot know.
+
+SUVbw = activity [Bq/mL] * weight [g] / dose [Bq] at the image's decay reference time
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from petct.errors import SuvError
+from petct.suv.header import ATTRIBUTES, Overrides, PetHeader, need, optional, positive, refusal
+from petct.suv.parse import parse_pet_header
+from petct.suv.patient import (
+    LEAN_BODY_MASSES,
+    check_tracer,
+    injected_dose_bq,
+    lean_body_mass_kg,
+    patient_height_m,
+    patient_sex,
+    patient_weight_kg,
+    refuse_other_nuclides,
+)
+from petct.suv.times import (
+    decay_factor,
+    known_injection,
+    reference_time,
+    times_on_one_clock,
+    undecayed_slices,
+    warn_of_uptake,
+)
+
+if TYPE_CHECKING:
+    from petct.dicom.headers import Series
+    from petct.image import Image
+
+# The highest SUV of an image: a hot bladder reaches some hundreds, half of the dose left in 2 mL of an arm 17 500.
+HIGHEST_SUV_EXPECTED = (1.0, 2000.0)
+HIGHEST_SUV_POSSIBLE = 1e5
+
+
+@dataclass(frozen=True)
+class SuvFactor:
+    """SUVbw = rescaled value * factor.
+
+    Attributes
+    ----------
+    factor : g/Bq for images in Bq/mL; one number, or one per slice (DecayCorrection NONE) in the order of
+        `PetHeader.slices`.
+    rule : one line: units, decay correction, where the reference time and the injection time come from.
+    injection_time, reference_time : as used; where the formula needs none, what is known of them.
+    values : the header values that entered the factor, after unit repairs, JSON-ready.
+    overrides : what the user gave in place of the header's values, JSON-ready.
+    """
+
+    factor: float | tuple[float, ...]
+    rule: str
+    injection_time: datetime | None = None
+    reference_time: datetime | None = None
+    warnings: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def single_factor(self) -> float | None:
+        """The factor when it is one number."""
+        return None if isinstance(self.factor, tuple) else self.factor
+
+
+def read_suv(series: Series, overrides: Overrides | None = None) -> tuple[Image, SuvFactor]:
+    """Read a PET series as SUVbw, float32 (Z, Y, X). The warnings of the volume stand before the factor's.
+
+    Raises
+    ------
+    SuvError
+        SUV cannot be known from this header.
+    DicomError
+        The series does not make one volume (see `volume.read_volume`).
+    """
+    from petct.dicom.volume import read_volume_and_headers
+
+    image, headers, warnings = read_volume_and_headers(series)
+    suv = suv_bw_factor(parse_pet_header(headers, str(series.folder)), overrides)
+    values = image.array
+    values *= np.asarray(suv.factor, np.float32).reshape(-1, 1, 1)  # in place: a whole-body PET is 350 MB
+    lowest, highest = float(values.min()), float(values.max())
+    if not (math.isfinite(lowest) and highest <= HIGHEST_SUV_POSSIBLE):  # false for NaN too
+        raise SuvError(
+            f"{series.folder}: the SUV image runs from {lowest:.3g} to {highest:.3g}, which no patient has "
+            f"(RescaleSlope (0028,1053), RescaleIntercept (0028,1052), Units (0054,1001): {suv.rule})."
+        )
+    if not HIGHEST_SUV_EXPECTED[0] <= highest <= HIGHEST_SUV_EXPECTED[1]:
+        warnings.append(
+            f"The highest SUV of the image is {highest:.3g}: is it a patient, and are weight and dose right?"
+        )
+    return image, replace(suv, warnings=(*warnings, *suv.warnings))
+
+
+def suv_bw_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvFactor:
+    """The factor that turns rescaled values of a PET series into SUVbw.
+
+    Parameters
+    ----------
+    header : what the files say.
+    overrides : a user's values; they replace the header's and are recorded.
+
+    Raises
+    ------
+    SuvError
+        A value that the rule in use needs is missing, contradictory or impossible: named with tag and value.
+    """
+    overrides = overrides or Overrides()
+    warnings: list[str] = []
+    refuse_other_nuclides(header)
+    units = need(header, "units", "it must be BQML, GML, CM2ML or CNTS")
+    if units in ("GML", "CM2ML"):
+        suv = _from_suv_units(header, overrides, units, warnings)
+    elif units == "BQML":
+        suv = _from_activity(header, overrides, units, 1.0, warnings)
+    elif units == "CNTS":
+        suv = _from_philips_counts(header, overrides, warnings)
+    else:
+        raise refusal(
+            header, f"{ATTRIBUTES['units']} is {units}; SUV is defined for BQML, GML, CM2ML, Philips CNTS"
+        )
+    if suv.injection_time is None:
+        injection = known_injection(header, overrides, warnings)
+        decayed_to = injection if header.decay_correction == "ADMIN" and units == "BQML" else None
+        suv = replace(suv, injection_time=injection, reference_time=decayed_to)
+    return replace(suv, warnings=tuple(warnings), overrides=overrides.as_dict())
+
+
+def sul_per_suv(header: PetHeader, formula: str = "LBMJANMA", overrides: Overrides | None = None) -> float:
+    """SUL = SUVbw * this: lean body mass over body weight, by default that of Janmahasatian.
+
+    Raises
+    ------
+    SuvError
+        Weight, height or sex is missing or impossible.
+    """
+    weight_kg = patient_weight_kg(header, overrides or Overrides(), [])
+    return (
+        lean_body_mass_kg(formula, weight_kg, patient_height_m(header, []), patient_sex(header)) / weight_kg
+    )
+
+
+def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warnings: list[str]) -> SuvFactor:
+    """GML and CM2ML are SUV already; brought to body weight by weight over the quantity that SUVType names."""
+    suv_type = optional(header, "suv_type") or ("BW" if units == "GML" else "BSA")
+    known = ("BW", *LEAN_BODY_MASSES) if units == "GML" else ("BSA",)
+    if suv_type not in known:
+        raise refusal(
+            header, f"{ATTRIBUTES['suv_type']} is {suv_type}; Units {units} go with {', '.join(known)}"
+        )
+    values: dict[str, Any] = {"units": units, "suv_type": suv_type}
+    if suv_type == "BW":
+        return SuvFactor(1.0, "GML: already SUV by body weight", values=values)
+    weight_kg = patient_weight_kg(header, overrides, warnings)
+    height_m = patient_height_m(header, warnings)
+    values |= {"weight_kg": weight_kg, "height_m": height_m}
+    if suv_type == "BSA":  # Du Bois and Du Bois 1916
+        surface_m2 = 0.007184 * weight_kg**0.425 * (height_m * 100) ** 0.725
+        factor = weight_kg * 1000 / (surface_m2 * 1e4)
+    else:
+        values["sex"] = patient_sex(header)
+        try:
+            factor = weight_kg / lean_body_mass_kg(suv_type, weight_kg, height_m, values["sex"])
+        except SuvError as error:
+            raise refusal(header, str(error).rstrip(".")) from error
+    return SuvFactor(factor, f"{units}: already SUV by {suv_type}, brought to body weight", values=values)
+
+
+def _from_philips_counts(header: PetHeader, overrides: Overrides, warnings: list[str]) -> SuvFactor:
+    """Philips CNTS: (7053,1000) gives SUVbw, decay and weight included; else (7053,1009) gives Bq/mL; 0 is none."""
+    scale = _philips_scale(header, "philips_suv_factor")
+    if scale is not None:
+        values = {"units": "CNTS", "philips_suv_factor": scale}
+        return SuvFactor(scale, "CNTS: Philips SUV scale factor (7053,1000)", values=values)
+    bqml_per_count = _philips_scale(header, "philips_activity_factor")
+    if bqml_per_count is None:
+        raise refusal(
+            header,
+            f"{ATTRIBUTES['units']} is CNTS, and neither the {ATTRIBUTES['philips_suv_factor']} nor the "
+            f"{ATTRIBUTES['philips_activity_factor']} is there and above 0; one of them is needed",
+        )
+    return _from_activity(header, overrides, "CNTS by Philips (7053,1009)", bqml_per_count, warnings)
+
+
+def _from_activity(
+    header: PetHeader, overrides: Overrides, units: str, bqml_per_value: float, warnings: list[str]
+) -> SuvFactor:
+    """Bq/mL to SUVbw, for each DecayCorrection (PS3.3 C.8.9.1.1.5)."""
+    decay = need(header, "decay_correction", "it must be START, ADMIN or NONE")
+    if decay not in ("START", "ADMIN", "NONE"):
+        raise refusal(header, f"{ATTRIBUTES['decay_correction']} is {decay}; it must be START, ADMIN or NONE")
+    has_decy = "DECY" in header.corrected_image
+    if has_decy and decay == "NONE":
+        warnings.append(
+            "CorrectedImage (0028,0051) holds DECY although DecayCorrection is NONE: DecayCorrection counts, and SUV "
+            "is too high if the image was decay-corrected after all."
+        )
+    if not has_decy and decay != "NONE":
+        warnings.append(f"CorrectedImage (0028,0051) has no DECY although DecayCorrection is {decay}.")
+    weight_kg = patient_weight_kg(header, overrides, warnings)
+    dose_bq = injected_dose_bq(header, overrides, weight_kg, warnings)
+    check_tracer(header, warnings)
+    values = {"units": header.units, "decay_correction": decay, "weight_kg": weight_kg, "dose_bq": dose_bq}
+    if header.units == "CNTS":
+        values["philips_activity_factor"] = bqml_per_value
+    per_dose = bqml_per_value * weight_kg * 1000 / dose_bq
+    if decay == "ADMIN":
+        return SuvFactor(per_dose, f"{units}, ADMIN: no decay", values=values)
+    half_life_s = values["half_life_s"] = positive(header, "half_life_s", "seconds")
+    if decay == "NONE":
+        injection, source, factors = undecayed_slices(header, overrides, half_life_s, warnings)
+        rule = f"{units}, NONE: each slice by its own frame; injection by {source}"
+        each = tuple(per_dose * factor for factor in factors)
+        return SuvFactor(each[0] if min(each) == max(each) else each, rule, injection, values=values)
+    reference, source = reference_time(header, half_life_s, warnings)
+    injection, reference, source = times_on_one_clock(header, overrides, reference, source, warnings)
+    uptake_s = values["uptake_s"] = (reference - injection).total_seconds()
+    warn_of_uptake(uptake_s, warnings)
+    factor = per_dose / decay_factor(uptake_s, half_life_s)
+    return SuvFactor(factor, f"{units}, START: {source}", injection, reference, values=values)
+
+
+def _philips_scale(header: PetHeader, name: str) -> float | None:
+    """A Philips factor; absent or 0 means that the scanner gave none."""
+    value = optional(header, name)
+    if not value:
+        return None
+    if value < 0:
+        raise refusal(header, f"{ATTRIBUTES[name]} is {value:g}; it must be above 0")
+    return value

@@ -1,0 +1,57 @@
+"""Reading and writing of images where SimpleITK alone would not do."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from petct.image import Geometry, Image, read_image, write_image
+
+GRID = Geometry((20, 64, 64), (3.0, 2.0, 1.0), (5.0, -6.0, 7.0))
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path, suffix: str) -> None:
+    """A limit on the size of files stands in for the full disk; SimpleITK would leave half a NIfTI file in silence."""
+    code = (
+        "import resource, sys, numpy as np\n"
+        "from petct.image import Geometry, Image, write_image\n"
+        "noise = np.random.default_rng(0).integers(0, 60000, (20, 64, 64)).astype(np.uint16)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, resource.RLIM_INFINITY))\n"
+        "try: write_image(sys.argv[1], Image(noise, Geometry(noise.shape, (1.0, 1.0, 1.0))))\n"
+        "except ValueError as error: print(error)\n"
+    )
+    path = tmp_path / f"x{suffix}"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert "cannot be written" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+def test_what_is_written_is_read(tmp_path: Path, suffix: str, dtype: type) -> None:
+    array = (np.random.default_rng(0).random(GRID.shape) * 200).astype(dtype)
+    path = tmp_path / f"x{suffix}"
+    write_image(path, Image(array, GRID))
+    found = read_image(path)
+    np.testing.assert_array_equal(found.array, array)
+    assert found.geometry.same_grid(GRID)
+    first = path.read_bytes()
+    write_image(path, Image(array, GRID))
+    assert path.read_bytes() == first
+
+
+def test_arrays_outlive_the_reader_and_do_not_share(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).random(GRID.shape).astype(np.float32)
+    write_image(tmp_path / "x.nii.gz", Image(array, GRID))
+    found = [read_image(tmp_path / "x.nii.gz").array for _ in range(8)]
+    gc.collect()
+    noise = [np.ones(GRID.shape, np.float32) for _ in range(8)]
+    found[0][:] = noise[0]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, array)

@@ -1,0 +1,68 @@
+"""The simple rivals: measures of a known case, regressions against data that they fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from petct.files import write_json
+from petct.image import Geometry, Image, write_image
+from tmtv_tf.cases.case import load_case
+from tmtv_tf.evaluation.prognosis.classification import auc
+from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
+
+
+def test_measures_of_two_cubes(tmp_path):
+    """Two cubes of 8 voxels of 5 x 4 x 3 mm, SUV 10 and 6, 20 slices apart."""
+    geometry = Geometry((40, 16, 16), (5.0, 4.0, 3.0))
+    pet = np.ones(geometry.shape, np.float32)
+    pet[4:6, 4:6, 4:6], pet[24:26, 4:6, 4:6] = 10, 6
+    truth = (pet > 2).astype(np.float32)
+    write_image(tmp_path / "pet.nii.gz", Image(pet, geometry))
+    write_json(tmp_path / "case.json", {"case_id": "a"})
+    assert all(np.isnan(v) for v in measure(load_case(tmp_path)).values())
+    write_image(tmp_path / "tmtvprob.nii.gz", Image(truth, geometry))
+    for method in ("41", "2.5", "4.0", "otsu"):
+        write_image(tmp_path / f"reference_{method}.nii.gz", Image(truth > 0.5, geometry))
+    found = measure(load_case(tmp_path))
+    assert found == pytest.approx({"tmtv_ml": 16 * 0.06, "dmax_mm": 100.0, "suv_max": 10.0})
+
+
+def cohort(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({name: np.exp(rng.normal(3, 1, n)) for name in MEASURES})
+    hazard = 0.01 * np.exp(1.2 * (np.log(table["tmtv_ml"]) - 3))
+    months = rng.exponential(1 / hazard)
+    table["pfs_event"] = (months < 60).astype(float)
+    table["pfs_months"] = np.minimum(months, 60)
+    table["efs2y_event"] = (months < 24).astype(float)
+    return table
+
+
+@pytest.mark.parametrize("scores", [logistic_scores, cox_scores])
+def test_regressions_find_the_measure_that_matters(scores):
+    table = cohort()
+    train, test = table[:200].copy(), table[200:].copy()
+    train.loc[train.index[:5], "efs2y_event"] = np.nan
+    test.loc[test.index[0], "tmtv_ml"] = np.nan
+    found = scores(train, test)
+    assert np.isnan(found[0])
+    assert found[1:].min() >= 0
+    assert found[1:].max() <= 1
+    labels = test["efs2y_event"].to_numpy()[1:]
+    assert auc(labels, found[1:]) == pytest.approx(auc(labels, test["tmtv_ml"].to_numpy()[1:]), abs=0.03)
+    assert auc(labels, found[1:]) > 0.75
+
+
+def test_shuffled_outcomes_teach_nothing():
+    table = cohort(600)
+    outcomes = ["efs2y_event", "pfs_months", "pfs_event"]
+    shuffled = table.sample(frac=1, random_state=1).reset_index(drop=True)
+    table[outcomes] = shuffled[outcomes]
+    for scores in (logistic_scores, cox_scores):
+        found = scores(table[:300].copy(), table[300:].copy())
+        assert auc(table["efs2y_event"].to_numpy()[300:], found) == pytest.approx(0.5, abs=0.1)
+
+
+def test_cox_needs_events():
+    table = cohort(40).assign(pfs_event=0.0)
+    assert np.isnan(cox_scores(table, table)).all()

@@ -1,0 +1,185 @@
+"""Tables and figures of a study from hand-made predictions: two folds, a perfect model, a useless one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tmtv_tf.evaluation.prognosis import liu2022
+from tmtv_tf.evaluation.prognosis.study_figures import calibration_figure, kaplan_meier_figure, roc_figure
+from tmtv_tf.evaluation.prognosis.study_report import write_study_report
+from tmtv_tf.evaluation.prognosis.study_tables import (
+    ORACLE,
+    beside_paper,
+    comparisons,
+    fold_table,
+    literature,
+    performance,
+    share_of_best,
+    survival_table,
+)
+from tmtv_tf.evaluation.prognosis.study_views import FeatureView, feature_figure, rendering_figure
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    rng = np.random.default_rng(0)
+    label = np.tile([1, 0, 0, 1], 10).astype(float)
+    label[3] = np.nan  # outcome unknown
+    base = {"fold": np.repeat([1, 2], 20), "case_id": [f"c{i:02d}" for i in range(40)], "efs2y_event": label}
+    nothing = dict.fromkeys(("precision", "recall", "dice_network_grid"), np.nan)
+    known = np.nan_to_num(label, nan=1)
+    models = {
+        "multitask_unet": (0.2 + 0.6 * known, 0.3, np.linspace(0.6, 0.9, 40)),
+        "resnet34": (rng.random(40), 0.6, np.full(40, np.nan)),
+        "segmentation_unet": (np.full(40, np.nan), np.nan, np.linspace(0.5, 0.8, 40)),
+        ORACLE: (0.1 + 0.8 * known, 0.5, np.full(40, np.nan)),
+    }
+    tables = [
+        pd.DataFrame({**base, **nothing, "model": m, "probability": p, "threshold": t, "dice": d})
+        for m, (p, t, d) in models.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def cohort(predictions):
+    cases = predictions.drop_duplicates("case_id")
+    months = np.where(cases["efs2y_event"] == 0, 40.0, 10.0) + np.arange(40) / 10
+    event = (cases["efs2y_event"] != 0).astype(float).to_numpy()
+    event[2], months[2] = 1, 11.55  # one event among the others, so that the hazard ratio is finite
+    return pd.DataFrame(
+        {
+            "case_id": cases["case_id"],
+            "pfs_months": months,
+            "pfs_event": event,
+            "os_months": months + 5,
+            "os_event": event,
+        }
+    )
+
+
+def test_folds_beside_the_papers(predictions):
+    table = fold_table(predictions)
+    assert table[["event", "no_event", "unknown"]].values.tolist() == [[9, 10, 1], [10, 10, 0]]
+    assert table["paper_event"].tolist() == [18, 18]
+
+
+def test_performance_is_the_mean_of_the_folds(predictions):
+    table = performance(predictions, "half", draws=50).set_index("model")
+    perfect = table.loc["multitask_unet"]
+    assert [perfect[m] for m in ("auc", "accuracy", "sensitivity", "specificity", "youden")] == [1] * 5
+    assert perfect["dice"] == pytest.approx(0.75)
+    assert perfect["dice_low"] < 0.75 < perfect["dice_high"]
+    assert (perfect["n_prognosis"], perfect["n_segmentation"]) == (39, 40)
+    rows = predictions[predictions["model"] == "resnet34"].dropna(subset=["efs2y_event"])
+    folds = [roc_auc_score(f["efs2y_event"], f["probability"]) for _, f in rows.groupby("fold")]
+    assert table.loc["resnet34", "auc"] == pytest.approx(np.mean(folds))
+    assert table.loc["resnet34", "auc_sd"] == pytest.approx(np.std(folds, ddof=1))
+    assert table.loc["resnet34", "auc_pooled"] == pytest.approx(
+        roc_auc_score(rows["efs2y_event"], rows["probability"])
+    )
+    assert np.isnan(table.loc["segmentation_unet", "auc"])
+
+
+def test_thresholds_are_those_of_the_rule(predictions):
+    youden = performance(predictions, "youden", draws=10).set_index("model")
+    rows = predictions[predictions["model"] == "resnet34"].dropna(subset=["efs2y_event"])
+    expected = [(f.loc[f["efs2y_event"] == 1, "probability"] > 0.6).mean() for _, f in rows.groupby("fold")]
+    assert youden.loc["resnet34", "sensitivity"] == pytest.approx(np.mean(expected))
+
+
+def test_the_papers_numbers_stand_beside(predictions):
+    table = beside_paper(performance(predictions, "half", draws=10), liu2022.TABLE_3, liu2022.MAIN)
+    assert table["model"].tolist() == ["resnet34", "segmentation_unet", "multitask_unet"]
+    assert table["paper_dice"].tolist()[1:] == [0.844, 0.868]
+    assert table["paper_youden"].tolist()[::2] == [0.445, 0.596]
+    last = literature(performance(predictions, "half", draws=10)).iloc[-1]
+    assert (last["cases"], round(last["dice"], 2), last["auc"]) == (40, 0.75, 1)
+
+
+def test_youden_index_of_the_published_rows_is_their_sum():
+    """Youden = sensitivity + specificity - 1 in every row of Tables 3 and 4 (to the printed digits)."""
+    for row in [*liu2022.MAIN.values(), *liu2022.ABLATION.values()]:
+        if row[5] is not None:
+            assert row[5] + row[6] - 1 == pytest.approx(row[7], abs=0.0015)
+
+
+def test_the_method_is_compared_on_the_same_patients(predictions):
+    table = comparisons(predictions, "half").set_index("model")
+    assert table.loc["segmentation_unet", "dice_difference"] == pytest.approx(0.1)
+    assert table.loc["segmentation_unet", "wilcoxon_p"] < 1e-6
+    assert np.isnan(table.loc["segmentation_unet", "delong_p"])
+    assert table.loc[ORACLE, "delong_p"] == 1
+    assert table.loc["resnet34", "auc_pooled_difference"] > 0.2
+    assert table.loc["resnet34", "mcnemar_sensitivity_p"] < 0.05
+
+
+def test_survival_and_share_of_best(predictions, cohort):
+    table = survival_table(predictions, cohort, "half").set_index(["model", "end_point"])
+    assert table.loc[("multitask_unet", "PFS"), "logrank_p"] < 1e-4
+    assert table.loc[("multitask_unet", "PFS"), "hazard_ratio"] > 5
+    assert table.loc[("multitask_unet", "OS"), ["n_high", "n_low"]].tolist() == [20, 20]
+    shares = share_of_best(performance(predictions, "half", draws=10), 0.9).set_index("model")
+    assert shares.loc["multitask_unet", "share_of_best"] == pytest.approx(0.5 / 0.4)
+
+
+def test_figures_are_drawn_also_where_a_group_is_empty(predictions, cohort):
+    assert roc_figure(predictions).startswith(PNG)
+    assert calibration_figure(predictions).startswith(PNG)
+    assert kaplan_meier_figure(predictions, cohort, "multitask_unet", "half").startswith(PNG)
+    everyone = predictions.assign(probability=0.9)
+    assert kaplan_meier_figure(everyone, cohort, "multitask_unet", "half").startswith(PNG)
+    without = cohort.assign(os_months=np.nan)
+    assert kaplan_meier_figure(predictions, without, "multitask_unet", "youden").startswith(PNG)
+
+
+def test_views_of_patients_are_drawn():
+    image = np.random.default_rng(0).random((16, 8, 8))
+    mask = image > 0.9
+    view = FeatureView("case", image, [image, image[::2, ::2, ::2]], image, None, (2.0, 3.0, 4.0))
+    assert feature_figure([view, view]).startswith(PNG)
+    cases = [("case", {"truth": mask, "none found": np.zeros_like(mask), "missing": None})]
+    assert rendering_figure(cases, [image > 0.2], (2.0, 3.0, 4.0)).startswith(PNG)
+
+
+def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):
+    settings = {"width": 0.5, "epochs": 2, "grid": {"size": [32, 16, 16]}}
+    facts = {"phantom": True, "cases": 40, "folds": 2, "settings": settings, "software": {"keras": "3"}}
+    page = write_study_report(
+        tmp_path,
+        predictions,
+        cohort,
+        ceiling_dice=0.9,
+        pictures={"features": PNG},
+        facts=facts,
+        reachable_auc=0.9,
+        draws=20,
+    )
+    text = page.read_text()
+    for words in (
+        "not patients",
+        "Reduced size",
+        "Table 1",
+        "Table 3",
+        "Table 4",
+        "Table 5",
+        "not a medical device",
+    ):
+        assert words in text
+    for name in (
+        "table3_main",
+        "table4_ablation_youden",
+        "comparisons_half",
+        "survival_youden",
+        "share_of_best",
+    ):
+        assert (tmp_path / f"{name}.csv").is_file()
+    for name in ("roc", "calibration", "kaplan_meier_half", "kaplan_meier_youden", "features"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
+        assert name == "features" or text.count("data:image/png") == 5
+    assert "| paper |" in (tmp_path / "report.md").read_text()
+    saved = pd.read_csv(tmp_path / "table3_main.csv")
+    assert {"dice", "paper_dice", "youden_sd", "auc_low"} <= set(saved.columns)

@@ -1,0 +1,286 @@
+"""`tmtv evaluate` from folders to report, with results of the real post-processing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_cohort import GEOMETRY, METHODS, SHAPE, make_cohort, post_process, write_probability
+
+from petct.console import run_app
+from petct.image import Geometry, Image, read_image, write_image
+from tmtv_tf.cli import app
+
+TEST_CASES = [f"case{i:02d}" for i in range(6, 11)]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory) -> Path:
+    root = make_cohort(tmp_path_factory.mktemp("cohort"))
+    assert evaluate(root) == 0
+    return root
+
+
+@pytest.fixture
+def copy(cohort, tmp_path) -> Path:
+    """A cohort to spoil, without its training cases."""
+    for part in ("cases", "results", "probability"):
+        shutil.copytree(cohort / part, tmp_path / part)
+    for i in range(6):
+        shutil.rmtree(tmp_path / "cases" / f"case{i:02d}")
+    return tmp_path
+
+
+def evaluate(root: Path, *more: str) -> int:
+    arguments = [str(root / "results"), "--cases", str(root / "cases"), "--out", str(root / "report"), *more]
+    with pytest.raises(SystemExit) as left:
+        run_app(app, ["evaluate", *arguments])
+    return int(left.value.code or 0)
+
+
+def summary(root: Path) -> dict:
+    return json.loads((root / "report" / "evaluation.json").read_text())
+
+
+def rows(root: Path, name: str) -> list[dict[str, str]]:
+    with (root / "report" / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_numbers_equal_the_masks_on_disk(cohort):
+    """Dice and TMTV counted again here, from the files alone."""
+    hard, per_method = [], {method: [] for method in METHODS}
+    volumes = {method: [] for method in METHODS}
+    for case_id in TEST_CASES:
+        truth = read_image(cohort / "cases" / case_id / "tmtvprob.nii.gz").array > 0.5
+        for method in METHODS:
+            found = read_image(cohort / "results" / case_id / f"lesions_{method}.nii.gz").array > 0
+            reference = (
+                truth
+                if method == "raw"
+                else read_image(cohort / "cases" / case_id / f"reference_{method}.nii.gz").array > 0
+            )
+            per_method[method].append(2 * (found & reference).sum() / (found.sum() + reference.sum()))
+            volumes[method].append(found.sum() * 12 * 9 * 10 / 1000)
+        probability = read_image(cohort / "probability" / case_id / "probability.nii.gz").array > 0.5
+        hard.append(2 * (probability & truth).sum() / (probability.sum() + truth.sum()))
+    content = summary(cohort)
+    assert content["median_dice_tmtvprob"] == pytest.approx(np.median(hard))
+    assert content["split"] == "test"
+    assert (content["cases_evaluated"], content["cases_in_cohort"]) == (5, 11)
+    for method in METHODS:
+        found = content["methods"][method]
+        assert found["median_dice"] == pytest.approx(np.median(per_method[method]))
+        assert found["mean_dice"] == pytest.approx(np.mean(per_method[method]))
+        assert found["tmtv_predicted_ml"]["median"] == pytest.approx(np.median(volumes[method]))
+        assert -1 <= found["spearman"] <= 1
+        assert found["n"] == 5
+
+
+def test_what_was_broken_on_purpose_is_found(cohort):
+    cases = {row["case_id"]: row for row in rows(cohort, "cases.csv")}
+    assert int(cases["case06"]["false_positive_foci"]) == 1  # the bladder
+    assert int(cases["case07"]["missed_foci"]) == 1
+    assert float(cases["case08"]["dice_tmtvprob"]) == 1  # TMTVprob given as the prediction
+    assert float(cases["case08"]["soft_dice_tmtvprob"]) == 1
+    positions = rows(cohort, "false_positives.csv")
+    assert [row["case_id"] for row in positions] == ["case06"]
+    # The bladder's centre, voxel (3, 12, 15): LPS x = -150 + 15 * 10, y = -120 + 12 * 9, z = 40 + 3 * 12
+    found = [float(positions[0][axis]) for axis in ("x_mm", "y_mm", "z_mm")]
+    assert found == pytest.approx([0, -12, 76], abs=1)
+
+
+def test_the_perfect_prediction_reaches_the_ceiling(cohort):
+    for row in rows(cohort, "case_methods.csv"):
+        if row["case_id"] == "case08":
+            assert row["dice"] == row["ceiling_dice"]
+            assert row["tmtv_predicted_ml"] == row["ceiling_tmtv_ml"]
+
+
+def test_the_page_needs_nothing_else(cohort):
+    page = (cohort / "report" / "index.html").read_text()
+    assert not re.findall(r"(?:https?:)?//[\w.-]+\.\w+|<script|<link|@import", page)
+    assert set(re.findall(r'src="(.{15})', page)) == {"data:image/png;"}
+    assert page.count("data:image/png;base64,") == 3 + len(TEST_CASES)
+    shown = re.findall(r"<b>(case\d+)</b>", page)
+    worst_first = sorted(rows(cohort, "cases.csv"), key=lambda row: float(row["dice_tmtvprob"]))
+    assert shown == [row["case_id"] for row in worst_first]
+    assert "Not a medical device" in page
+    assert str(cohort) not in page
+
+
+def test_two_processes_write_the_same_report(copy):
+    for workers in ("1", "2"):
+        assert evaluate(copy, "--workers", workers) == 0
+        (copy / "report").rename(copy / f"report{workers}")
+    for name in ("evaluation.json", "cases.csv", "case_methods.csv", "index.html"):
+        assert (copy / "report1" / name).read_bytes() == (copy / "report2" / name).read_bytes()
+
+
+def test_a_bad_case_is_named_and_the_rest_goes_on(copy, capsys):
+    (copy / "cases" / "case06" / "tmtvprob.nii.gz").unlink()
+    shifted = Geometry(SHAPE, GEOMETRY.spacing_mm, (0.0, 0.0, 0.0))
+    other = read_image(copy / "cases" / "case07" / "reference_2.5.nii.gz")
+    write_image(copy / "cases" / "case07" / "reference_2.5.nii.gz", Image(other.array, shifted))
+    shutil.rmtree(copy / "cases" / "case08")
+    assert evaluate(copy) == 1
+    error = capsys.readouterr().err
+    assert "case06: " in error
+    assert "no reader's reference" in error
+    assert "reference_2.5.nii.gz: not on the grid of the case's pet.nii.gz" in error
+    assert "case08" in error
+    assert "2 of 5 cases done" in error
+    assert sorted(summary(copy)["failed"]) == ["case06", "case07", "case08"]
+    assert "no reader&#39;s reference" in (copy / "report" / "index.html").read_text()
+
+
+def test_nothing_to_evaluate(copy, tmp_path, capsys):
+    for case_id in TEST_CASES:
+        (copy / "cases" / case_id / "pet.nii.gz").unlink()
+    assert evaluate(copy) == 2
+    assert not (copy / "report").exists()
+    shutil.rmtree(copy / "results")
+    assert evaluate(copy) == 2
+    assert "results: no such folder" in capsys.readouterr().err
+    (copy / "results").mkdir()
+    assert evaluate(copy) == 2
+    assert "expected <case_id>/tmtv.json" in capsys.readouterr().err
+
+
+def test_files_that_do_not_belong_together_are_refused(copy, capsys):
+    """Another PET than the result was made from, another probability map, a volume that tmtv.json does not state."""
+    pet = read_image(copy / "cases" / "case06" / "pet.nii.gz")
+    write_image(copy / "cases" / "case06" / "pet.nii.gz", pet.with_array(pet.array * np.float32(1.1)))
+    shutil.copy(
+        copy / "probability" / "case08" / "probability.nii.gz",
+        copy / "probability" / "case07" / "probability.nii.gz",
+    )
+    lesions = copy / "results" / "case09" / "lesions_41.nii.gz"
+    labels = read_image(lesions)
+    write_image(lesions, labels.with_array(np.where(labels.array == 1, 0, labels.array).astype(np.uint16)))
+    assert evaluate(copy, "--probability", str(copy / "probability")) == 1
+    error = capsys.readouterr().err
+    assert "case06: " in error
+    assert "not the SUV image that" in error
+    assert "not the probability map that" in error
+    assert "where tmtv.json says" in error
+
+
+def test_no_lesion_at_all(copy):
+    """Empty prediction: Dice 0. Empty prediction and empty reference: undefined, left out, counted."""
+    nothing = np.zeros(SHAPE, np.float32)
+    for case_id in ("case06", "case07"):
+        write_probability(copy, case_id, nothing)
+    post_process(copy)
+    for name in ("tmtvprob", *(f"reference_{method}" for method in ("41", "2.5", "4.0", "otsu"))):
+        write_image(copy / "cases" / "case07" / f"{name}.nii.gz", Image(nothing.astype(np.uint8), GEOMETRY))
+    assert evaluate(copy) == 0
+    content = summary(copy)
+    assert content["dice_tmtvprob"]["n"] == 4
+    assert content["dice_tmtvprob"]["n_undefined"] == 1
+    assert content["dice_tmtvprob"]["minimum"] == 0
+    assert content["methods"]["41"]["n_undefined"] == 1
+    assert content["methods"]["41"]["tmtv_predicted_ml"]["n"] == 5  # 0 mL is a measurement
+
+
+def test_without_cohort_table_and_without_probability(copy):
+    (copy / "cases" / "cohort.csv").unlink()
+    shutil.rmtree(copy / "probability")
+    assert evaluate(copy) == 0
+    content = summary(copy)
+    assert content["split"] == "all"
+    assert content["cases_in_cohort"] is None
+    assert "note" in content["rivals"]
+    assert content["voxel_metrics"]["soft_dice_tmtvprob"]["n"] == 0
+    assert content["median_dice_tmtvprob"] > 0
+
+
+def test_one_case_with_the_raw_mask_alone(copy):
+    """One patient: no correlation, no interval, and still a report. The map stands in for a missing raw mask."""
+    for case_id in TEST_CASES[1:]:
+        shutil.rmtree(copy / "results" / case_id)
+    tmtv = copy / "results" / "case06" / "tmtv.json"
+    content = json.loads(tmtv.read_text())
+    for kept in ("raw", "41"):
+        tmtv.write_text(json.dumps(content | {"methods": {kept: content["methods"][kept]}}))
+        assert evaluate(copy) == 0
+        found = summary(copy)
+        assert list(found["methods"]) == [kept]
+        assert found["methods"][kept]["spearman"] is None
+        assert found["median_dice_tmtvprob_interval_95"] == [None, None]
+    shutil.rmtree(copy / "probability")
+    assert evaluate(copy) == 2
+
+
+def test_methods_that_no_reader_has_are_passed_over(copy):
+    tmtv = copy / "results" / "case06" / "tmtv.json"
+    content = json.loads(tmtv.read_text())
+    tmtv.write_text(json.dumps(content | {"methods": content["methods"] | {"vote3": {"tmtv_ml": 1.0}}}))
+    assert evaluate(copy) == 0
+    assert set(summary(copy)["methods"]) == set(METHODS)
+
+
+def test_unwritable_report(copy, capsys):
+    (copy / "report").write_text("a file where the folder should be")
+    assert evaluate(copy) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_other_parameters_are_used_for_the_ceiling_and_stated(copy):
+    """Everything below 400 mL dropped, from the prediction and from the ceiling alike."""
+    shutil.rmtree(copy / "results")
+    post_process(copy, "--min-volume-ml", "400")
+    assert evaluate(copy) == 0
+    assert summary(copy)["parameters_not_as_published"] == {"min_volume_ml": 400.0}
+    perfect = [row for row in rows(copy, "case_methods.csv") if row["case_id"] == "case08"]
+    assert all(row["tmtv_predicted_ml"] == row["ceiling_tmtv_ml"] for row in perfect)
+    assert any(float(row["ceiling_tmtv_ml"]) < float(row["tmtv_manual_ml"]) / 2 for row in perfect)
+    assert "min_volume_ml = 400" in (copy / "report" / "index.html").read_text()
+
+
+def name_model(root: Path, case_id: str, digest: str) -> None:
+    """As `tmtv-postprocess` writes it where `tmtv predict` made the map."""
+    path = root / "results" / case_id / "tmtv.json"
+    content = json.loads(path.read_text())
+    content["inputs"]["model"] = {"file": "best.keras", "sha256": digest}
+    path.write_text(json.dumps(content))
+
+
+def test_results_of_two_models_are_refused(copy, capsys):
+    """A map left over from an earlier model must not be counted as the new one's."""
+    for case_id in TEST_CASES[:3]:
+        name_model(copy, case_id, "a" * 64)
+    assert evaluate(copy) == 0  # the others name no model
+    shutil.rmtree(copy / "report")
+    name_model(copy, "case09", "b" * 64)
+    assert evaluate(copy) == 2
+    error = capsys.readouterr().err
+    assert "results of 2 models" in error
+    assert f"case06 (best.keras, SHA-256 {'a' * 12}…)" in error
+    assert f"case09 (best.keras, SHA-256 {'b' * 12}…)" in error
+    assert not (copy / "report").exists()
+
+
+def test_the_terminal_says_what_the_page_says(copy, capsys):
+    shutil.rmtree(copy / "results" / "case10")
+    assert evaluate(copy) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Cases evaluated: 4 of 11 in the cohort; the tables are about the 4 of the test split." in said
+    assert "No result for 1 of the test split: case10." in said
+    assert "No simple rival could be chosen: cohort.csv names no training case" in said
+    assert "No evaluated case belongs to the test split" not in said
+    assert summary(copy)["without_result"] == ["case10"]
+    assert (
+        "1 test case of the cohort without a result, not counted here: case10."
+        in (copy / "report" / "index.html").read_text()
+    )
+    (copy / "cases" / "cohort.csv").unlink()
+    assert evaluate(copy) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Cases evaluated: 4. No evaluated case belongs to the test split of cohort.csv" in said
+    assert "No evaluated case belongs to the test split" in (copy / "report" / "index.html").read_text()

@@ -1,0 +1,61 @@
+"""Truth: a hand-made patient, stored in other axis orders and looked at from the front."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image as Picture
+
+from petct.image import Geometry, Image
+from tmtv_tf.evaluation.mip import coronal_mip_png, coronal_projection
+
+GEOMETRY = Geometry((5, 4, 3), (3.0, 2.0, 1.0))
+
+
+def test_rows_run_from_the_feet_and_columns_from_the_patients_right():
+    array = np.zeros(GEOMETRY.shape)
+    array[4, 1, 0] = 7  # highest slice (head), lowest x (the patient's right in LPS)
+    projection, spacing_mm = coronal_projection(array, GEOMETRY)
+    assert projection.shape == (5, 3)
+    assert spacing_mm == (3.0, 1.0)
+    assert projection[4, 0] == 7
+
+
+def test_a_volume_stored_the_other_way_gives_the_same_picture():
+    array = np.random.default_rng(0).random(GEOMETRY.shape)
+    expected, _ = coronal_projection(array, GEOMETRY)
+    flipped = Geometry((5, 4, 3), (3.0, 2.0, 1.0), direction=(-1.0, 0, 0, 0, 1.0, 0, 0, 0, -1.0))
+    np.testing.assert_array_equal(coronal_projection(array[::-1, :, ::-1], flipped)[0], expected)
+
+
+def test_a_coronal_volume_gives_the_same_picture():
+    """Array axes Y, Z, X: columns of the direction matrix are the world directions of array X, Y, Z."""
+    array = np.random.default_rng(0).random(GEOMETRY.shape)
+    expected, spacing_mm = coronal_projection(array, GEOMETRY)
+    coronal = Geometry((4, 5, 3), (2.0, 3.0, 1.0), direction=(1.0, 0, 0, 0, 0, 1.0, 0, 1.0, 0))
+    projection, spacing_of_coronal = coronal_projection(array.transpose(1, 0, 2), coronal)
+    np.testing.assert_array_equal(projection, expected)
+    assert spacing_of_coronal == spacing_mm
+
+
+def test_outlines_are_drawn_in_both_colours():
+    geometry = Geometry((60, 30, 40), (10.0, 10.0, 10.0))
+    suv = np.full(geometry.shape, 1.0, np.float32)
+    reference, prediction = np.zeros(geometry.shape, bool), np.zeros(geometry.shape, bool)
+    reference[10:20, 5:9, 5:15] = True
+    prediction[35:45, 5:9, 20:30] = True
+    data = coronal_mip_png(Image(suv, geometry), reference, prediction)
+    pixels = np.asarray(Picture.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    blue = np.argwhere(pixels[..., 2] - pixels[..., 0] > 100)
+    orange = np.argwhere(pixels[..., 0] - pixels[..., 2] > 100)
+    assert blue[:, 0].min() > pixels.shape[0] / 2  # the reference lies low (feet), so in the lower half
+    assert orange[:, 0].max() < pixels.shape[0] / 2
+    assert blue[:, 1].max() < orange[:, 1].min()
+
+
+def test_an_empty_image_still_gives_a_picture():
+    nothing = np.zeros(GEOMETRY.shape, bool)
+    assert coronal_mip_png(Image(nothing.astype(np.float32), GEOMETRY), nothing, nothing).startswith(
+        b"\x89PNG"
+    )

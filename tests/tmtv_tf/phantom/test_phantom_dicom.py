@@ -1,0 +1,111 @@
+"""The DICOM objects: valid, and every scanner's header gives back the SUV that was painted."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+from phantom_cohort import CASES, SEED, scan_of
+
+from petct.dicom.headers import find_series
+from petct.dicom.selection import select_studies
+from petct.dicom.volume import read_volume
+from petct.rois.rtstruct import read_rtstruct
+from petct.suv import read_suv
+from tmtv_tf.phantom.dicom import Study
+from tmtv_tf.phantom.scanners import scanner_of
+
+numbers = pytest.mark.parametrize("number", range(1, CASES + 1), ids=lambda n: scanner_of(n).name)
+
+
+def first(folder, number: int, part: str) -> pydicom.Dataset:
+    return pydicom.dcmread(min((folder / "dicom" / f"PHANTOM-{number:04d}" / part).glob("*.dcm")))
+
+
+@numbers
+def test_read_back_equals_what_was_scanned(phantoms, number):
+    scan = scan_of(number)
+    series, skipped = find_series(phantoms / "dicom" / scan.patient.patient_id)
+    assert not skipped
+    (selection,) = select_studies(series)
+    pet, factor = read_suv(selection.pet)
+    assert pet.geometry.same_grid(scan.pet.geometry)
+    # half a stored step of the slice, and what nine decimal digits in the header leave
+    step = scan.pet.array.max(axis=(1, 2), keepdims=True) / 32767
+    assert np.all(np.abs(pet.array - scan.pet.array) <= 0.51 * step + 2e-6 * scan.pet.array)
+    assert not factor.warnings
+    ct, warnings = read_volume(selection.ct)
+    assert not warnings
+    np.testing.assert_array_equal(ct.array, np.maximum(scan.ct.array, -1024))
+    assert selection.ct.frame_of_reference_uid == selection.pet.frame_of_reference_uid
+
+
+@numbers
+def test_outlines_read_back_hold_the_lesions(phantoms, number):
+    """Every ROI is found again, and together they hold nearly every voxel of the true lesions, generously."""
+    scan = scan_of(number)
+    path = phantoms / "dicom" / scan.patient.patient_id / "RTSTRUCT" / "rtstruct.dcm"
+    frame = Study(SEED, scan.patient, scan.scanner).uid("frame of reference")
+    rois, warnings = read_rtstruct(path, scan.pet.geometry, frame_of_reference_uid=frame)
+    assert not warnings
+    assert len(rois) == len(scan.outlines)
+    inside = np.zeros(scan.labels.shape, bool)
+    for roi in rois:
+        inside[roi.slices] |= roi.mask
+    lesion = scan.labels > 0
+    assert (inside & lesion).sum() >= 0.97 * lesion.sum()
+    assert inside.sum() >= 1.2 * lesion.sum()
+
+
+@numbers
+@pytest.mark.parametrize("part", ["PT", "CT", "RTSTRUCT"])
+def test_dciodvfy_finds_no_error(phantoms, number, part):
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy is not installed (Debian: dicom3tools)")
+    files = sorted((phantoms / "dicom" / f"PHANTOM-{number:04d}" / part).glob("*.dcm"))
+    for path in {files[0], files[-1]}:
+        report = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
+        errors = [line for line in (report.stdout + report.stderr).splitlines() if line.startswith("Error")]
+        assert errors == []
+        assert report.returncode == 0
+
+
+def test_the_headers_differ_as_scanners_do(phantoms):
+    header = {scanner_of(n).name: first(phantoms, n, "PT") for n in range(1, CASES + 1)}
+    assert {name: (d.Units, d.DecayCorrection) for name, d in header.items()} == {
+        "siemens": ("BQML", "START"),
+        "ge": ("BQML", "START"),
+        "philips-suv-factor": ("CNTS", "START"),
+        "gml": ("GML", "START"),
+        "admin": ("BQML", "ADMIN"),
+        "philips-activity-factor": ("CNTS", "START"),
+    }
+    assert header["ge"].private_block(0x0009, "GEMS_PETD_01")[0x0D].value[8:] != header["ge"].SeriesTime
+    philips = "Philips PET Private Group"
+    assert header["philips-suv-factor"].private_block(0x7053, philips)[0x00].value > 0
+    assert header["philips-activity-factor"].private_block(0x7053, philips)[0x00].value == 0
+    for dataset in header.values():
+        assert str(dataset.PatientName).startswith("PHANTOM^")
+        assert "Synthetic" in dataset.PatientComments
+
+
+def test_every_pet_slice_has_its_own_slope(phantoms):
+    folder = phantoms / "dicom" / "PHANTOM-0001" / "PT"
+    slopes = {str(pydicom.dcmread(p, stop_before_pixels=True).RescaleSlope) for p in folder.glob("*.dcm")}
+    assert len(slopes) > 0.9 * len(list(folder.glob("*.dcm")))
+
+
+def test_one_study_one_frame_of_reference_unique_instances(phantoms):
+    uids = []
+    for number in range(1, CASES + 1):
+        frames, studies = set(), set()
+        for path in (phantoms / "dicom" / f"PHANTOM-{number:04d}").rglob("*.dcm"):
+            dataset = pydicom.dcmread(path, stop_before_pixels=True)
+            frames.add(dataset.FrameOfReferenceUID)
+            studies.add(dataset.StudyInstanceUID)
+            uids.append(dataset.SOPInstanceUID)
+        assert len(frames) == len(studies) == 1
+    assert len(set(uids)) == len(uids)

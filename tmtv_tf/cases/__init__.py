@@ -1,0 +1,1 @@
+"""Case folders and cohorts: prepare, layouts, truth, pseudonyms, splits."""

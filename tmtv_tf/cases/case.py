@@ -1,0 +1,93 @@
+"""A prepared case: one folder, and the names of the files in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from petct.errors import CaseError
+from petct.files import read_json
+
+METHODS = ("41", "2.5", "4.0", "otsu")
+PET_NAME = "pet.nii.gz"
+CT_NAME = "ct.nii.gz"
+TRUTH_NAME = "tmtvprob.nii.gz"
+ROIS_NAME = "rois.csv"
+INFO_NAME = "case.json"
+
+
+def reference_name(method: str) -> str:
+    """File name of the reference mask of one method."""
+    return f"reference_{method}.nii.gz"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A finished case folder.
+
+    Attributes
+    ----------
+    pet : SUVbw, float32, native PET grid
+    ct : HU, native CT grid; None without a CT
+    references : reference mask per method (`METHODS`), PET grid; empty without reader ROIs
+    tmtvprob : TMTVprob, PET grid; None without reader ROIs
+    info : the contents of case.json
+    """
+
+    case_id: str
+    folder: Path
+    pet: Path
+    ct: Path | None
+    references: dict[str, Path]
+    tmtvprob: Path | None
+    info: dict[str, Any]
+
+
+def load_case(folder: str | os.PathLike[str]) -> Case:
+    """Open a case folder.
+
+    Raises
+    ------
+    CaseError
+        No case.json (the case is unfinished, or the folder is something else), no PET, or half of the truth.
+    """
+    folder = Path(folder)
+    if not (folder / INFO_NAME).is_file():
+        raise CaseError(f"{folder}: not a prepared case ({INFO_NAME} is missing).")
+    if not (folder / PET_NAME).is_file():
+        raise CaseError(f"{folder}: {PET_NAME} is missing.")
+    info = read_json(folder / INFO_NAME)
+    references = {m: folder / reference_name(m) for m in METHODS if (folder / reference_name(m)).is_file()}
+    truth = folder / TRUTH_NAME
+    if (0 < len(references) < len(METHODS)) or bool(references) != truth.is_file():
+        raise CaseError(f"{folder}: the truth is incomplete; prepare this case again.")
+    return Case(
+        case_id=info.get("case_id", folder.name),
+        folder=folder,
+        pet=folder / PET_NAME,
+        ct=folder / CT_NAME if (folder / CT_NAME).is_file() else None,
+        references=references,
+        tmtvprob=truth if truth.is_file() else None,
+        info=info,
+    )
+
+
+def find_cases(cases: str | os.PathLike[str]) -> list[Path]:
+    """The finished case folders directly under `cases`, by name.
+
+    Raises
+    ------
+    CaseError
+        There is none.
+    """
+    root = Path(cases)
+    if not root.is_dir():
+        raise CaseError(f"{root}: no such folder.")
+    folders = sorted(
+        path.parent for path in root.glob(f"*/{INFO_NAME}") if not path.parent.name.startswith(".")
+    )
+    if not folders:
+        raise CaseError(f"{root}: no prepared case in this folder (expected <case_id>/{INFO_NAME}).")
+    return folders

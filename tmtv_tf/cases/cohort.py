@@ -1,0 +1,210 @@
+"""cohort.csv: one row per case, its patient, its split and its outcome."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from petct.errors import CaseError
+from petct.files import write_text
+
+COHORT_NAME = "cohort.csv"
+SPLITS = ("train", "validation", "test")
+EVENTS = ("efs2y_event", "pfs_event", "os_event")
+MONTHS = ("pfs_months", "os_months")
+CLINICAL = ("subtype", "split", "efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event")
+COLUMNS = ("case_id", "patient_key", *CLINICAL)
+MISSING = {"", "na", "n/a", "nan", "none", "null"}
+
+Row = dict[str, Any]
+
+
+def read_cohort(cases: str | os.PathLike[str]) -> list[Row]:
+    """The rows of `<cases>/cohort.csv`, checked.
+
+    Returns
+    -------
+    list of dict
+        All of `COLUMNS`: text, events 0 or 1, months float; a missing value is None.
+
+    Raises
+    ------
+    CaseError
+        Missing or unreadable file, a value out of its range, a case twice, a patient in two splits.
+    """
+    path = Path(cases) / COHORT_NAME
+    rows = [
+        parse_row(record, f"{path}, case {record.get('case_id')}") for record in read_table(path, "case_id")
+    ]
+    check_cohort(rows)
+    return rows
+
+
+def write_cohort(cases: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+    """Check the rows and write `<cases>/cohort.csv` whole, by case id. Missing values are empty fields."""
+    check_cohort(rows)
+    table = [{column: row.get(column) for column in COLUMNS} for row in rows]
+    write_table(Path(cases) / COHORT_NAME, COLUMNS, sorted(table, key=lambda row: row["case_id"]))
+
+
+def parse_row(record: dict[str, str], where: str) -> Row:
+    """Text fields of one table row as typed values; columns of other names are left out.
+
+    Raises
+    ------
+    CaseError
+        An event other than 0 or 1, negative months, an unknown split, or values that contradict each other
+        (see `check_outcome`). The sentence starts with `where`.
+    """
+    row: Row = {}
+    for column in COLUMNS:
+        text = (record.get(column) or "").strip()
+        if text.lower() in MISSING:
+            row[column] = None
+        elif column in EVENTS or column in MONTHS:
+            try:
+                row[column] = number = float(text)
+            except ValueError as error:
+                raise CaseError(f"{where}: {column} is not a number. Received: {text!r}.") from error
+            if column in EVENTS and number not in (0, 1):
+                raise CaseError(f"{where}: {column} must be 0, 1 or empty. Received: {text!r}.")
+            if not (math.isfinite(number) and number >= 0):
+                raise CaseError(f"{where}: {column} must be 0 or more. Received: {text!r}.")
+            if column in EVENTS:
+                row[column] = int(number)
+        else:
+            row[column] = text
+    if row["split"] not in (None, *SPLITS):
+        raise CaseError(f"{where}: split must be one of {', '.join(SPLITS)}. Received: {row['split']!r}.")
+    check_outcome(row, where)
+    return row
+
+
+def check_outcome(row: Row, where: str) -> None:
+    """Refuse outcomes that cannot all be true.
+
+    `efs2y_event` = 1 is an event within 24 months; a patient censored before that without an event is missing,
+    not 0. A progression or a death within 24 months is such an event. Progression-free time does not outlast life.
+    """
+    efs, pfs, pfs_event, os_, os_event = (
+        row.get(c) for c in ("efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event")
+    )
+    if pfs is not None and os_ is not None and pfs > os_ + 0.05:  # months are often rounded to one decimal
+        raise CaseError(f"{where}: pfs_months {pfs:g} is longer than os_months {os_:g}.")
+    if efs == 0:
+        for name, months, event in (("pfs", pfs, pfs_event), ("os", os_, os_event)):
+            if event == 1 and months is not None and months <= 24:
+                raise CaseError(f"{where}: efs2y_event is 0 but {name}_event is 1 at {months:g} months.")
+        followed = pfs if pfs is not None else os_  # alive at 24 months is not yet free of progression
+        if followed is not None and followed < 24:
+            raise CaseError(
+                f"{where}: efs2y_event is 0 but the patient was followed for {followed:g} months only; "
+                "leave it empty."
+            )
+
+
+def check_cohort(rows: Sequence[Row]) -> None:
+    """Refuse a case id that stands twice and a patient whose cases lie in two splits."""
+    for case_id, count in Counter(row["case_id"] for row in rows).items():
+        if not case_id:
+            raise CaseError("The cohort has a row without case_id.")
+        if count > 1:
+            raise CaseError(f"Case {case_id} stands {count} times in the cohort.")
+    splits: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        if row.get("split"):
+            splits[patient_of(row)].setdefault(row["split"], row["case_id"])
+    for seen in splits.values():
+        if len(seen) > 1:
+            cases = ", ".join(f"{case_id} ({split})" for split, case_id in seen.items())
+            raise CaseError(f"Cases of one patient are in two splits: {cases}.")
+
+
+def patient_of(row: Row) -> str:
+    """The unit of every split: `patient_key`, or the case itself where that is unknown."""
+    return row.get("patient_key") or f"case:{row['case_id']}"
+
+
+def assign_splits(
+    rows: Sequence[Row], seed: int, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+) -> list[Row]:
+    """Give every patient without a split one; patients who have one keep it.
+
+    Within each subtype the patients, in an order drawn from `seed`, go one by one to the split that lacks most
+    of its share; ties go to the split that lacks most over the whole cohort. The answer depends on the seed and
+    the patient keys, not on the order of the rows.
+
+    Parameters
+    ----------
+    rows : cohort rows; a patient's subtype is that of his first case by case id
+    fractions : of train, validation, test (Revailler et al. 2022: 60/20/20)
+
+    Returns
+    -------
+    list of dict
+        Copies of the rows, in their order, with `split` filled in.
+    """
+    if min(fractions) < 0 or not math.isclose(sum(fractions), 1):
+        raise CaseError(f"Split fractions must be 0 or more and sum to 1. Received: {fractions}.")
+    check_cohort(rows)
+    split_of: dict[str, str] = {}
+    strata: dict[str, list[str]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["case_id"]):
+        patient = patient_of(row)
+        if not any(patient in members for members in strata.values()):
+            strata[row.get("subtype") or ""].append(patient)
+        if row.get("split"):
+            split_of[patient] = row["split"]
+    patients = sum(len(members) for members in strata.values())
+    overall = Counter(split_of.values())
+    for _, members in sorted(strata.items()):
+        here = Counter(split_of[patient] for patient in members if patient in split_of)
+        for patient in sorted((p for p in members if p not in split_of), key=lambda p: _draw(seed, p)):
+            lacking = {
+                split: (share * len(members) - here[split], share * patients - overall[split])
+                for split, share in zip(SPLITS, fractions)
+                if share > 0
+            }
+            split = max(lacking, key=lambda name: tuple(round(value, 9) for value in lacking[name]))
+            split_of[patient] = split
+            here[split] += 1
+            overall[split] += 1
+    return [{**row, "split": split_of[patient_of(row)]} for row in rows]
+
+
+def _draw(seed: int, patient: str) -> bytes:
+    return hashlib.sha256(f"{seed}:{patient}".encode()).digest()
+
+
+def read_table(path: Path, *required: str) -> list[dict[str, str]]:
+    """Rows of a CSV file with a header as dicts of text; a missing file or column is refused by name."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise CaseError(f"{path}: no such file.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CaseError(f"{path}: not readable as a CSV file ({error}).") from error
+    first = text.split("\n", 1)[0]
+    reader = csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
+    missing = [column for column in required if column not in (reader.fieldnames or [])]
+    if missing:
+        raise CaseError(
+            f"{path}: the column {missing[0]} is missing (found: {', '.join(reader.fieldnames or [])})."
+        )
+    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write a CSV file whole or not at all; None is an empty field."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())

@@ -1,0 +1,293 @@
+"""What is in a tree of files: every series, which of them would be used, how SUV is computed, what is wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from petct.dicom.headers import Series, Skipped, find_series, read_headers, tag_value, whole_number
+from petct.dicom.pixel_check import check_files
+from petct.dicom.selection import Selection, no_pet_reason, select_studies
+from petct.dicom.volume import sort_slices
+from petct.errors import DicomError
+from petct.image import Geometry
+from petct.rois.lookup import DRAWN_ELSEWHERE, why_left_out
+from petct.suv import Overrides, parse_pet_header, sul_per_suv, suv_bw_factor
+from tmtv_tf.cases.outlines import Outlines, read_outlines
+from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `tmtv inspect` shows.
+
+    Attributes
+    ----------
+    series : one dictionary for each series, JSON-ready (the fields of `tmtv inspect --json`).
+    notes : number of the study -> the choices made in it.
+    refused : number of the study -> why `prepare` would make no case of it, in one sentence.
+    skipped : why a file belongs to no series -> (name of the first such file, how many).
+    problem : why nothing in the tree can be used, or None.
+    """
+
+    series: list[dict[str, Any]]
+    notes: dict[int, tuple[str, ...]]
+    skipped: dict[str, tuple[str, int]]
+    refused: dict[int, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def inspect_tree(
+    roots: Sequence[Path],
+    *,
+    pet_uid: str | None = None,
+    ct_uid: str | None = None,
+    overrides: Overrides | None = None,
+    show_text: bool = False,
+    sul: bool = False,
+) -> Report:
+    """Inspect folders or files. Reads headers and outlines, no pixels; patients are numbered, never named.
+
+    Parameters
+    ----------
+    roots : any tree of any files.
+    pet_uid, ct_uid : SeriesInstanceUID to use in place of the choice by rule.
+    overrides : a user's weight, dose, injection time.
+    show_text : add SeriesDescription and ROI names, free text that may identify a patient.
+    sul : add `sul_per_suv`, lean body mass (Janmahasatian) over weight.
+
+    Raises
+    ------
+    DicomError
+        A root does not exist, or a UID is not in the tree.
+    """
+    series, skipped = find_series(list(roots))
+    selections = select_studies(series, pet_uid=pet_uid, ct_uid=ct_uid)
+    patients = _numbers(s.patient_id for s in series)
+    studies = _numbers((s.patient_id, s.study_uid) for s in series)
+    words = {item.series_uid: identifying_words(item.files[0]) | {item.patient_id} - {""} for item in series}
+    outlines: dict[str, Outlines] = {}
+    for selection in selections:
+        for series_uid, read in read_outlines(selection).items():
+            if read.used or series_uid not in outlines:  # two studies may share a frame of reference
+                outlines[series_uid] = read
+    rows = []
+    for item in series:
+        row = _describe(item, _chosen(item, selections), selections, overrides or Overrides(), sul)
+        if item.series_uid in outlines:
+            _add_outlines(row, outlines[item.series_uid])
+        if show_text:
+            row["description"] = item.description
+        else:
+            row.pop("roi_names")
+        row |= {"patient": patients[item.patient_id], "study": studies[item.patient_id, item.study_uid]}
+        known = words[item.series_uid]  # a path in a message may hold a name
+        row["problems"] = [without_identifiers(text, known, roots) for text in dict.fromkeys(row["problems"])]
+        for key in ("suv_reason", "refused"):
+            row[key] = row[key] and without_identifiers(row[key], known, roots)
+        rows.append(row)
+    notes = {
+        studies[s.patient_id, s.study_uid]: (
+            *s.notes,
+            *([] if s.pet else ["No PET of this study can be used."]),
+        )
+        for s in selections
+    }
+    everybody = set().union(*words.values())
+    left_out = {
+        reason: (without_identifiers(first, everybody), count)
+        for reason, (first, count) in _grouped(skipped).items()
+    }
+    refused = {}
+    for selection in selections:
+        reason = selection.problem or _refusal(rows, selection)
+        if reason:
+            number = studies[selection.patient_id, selection.study_uid]
+            refused[number] = without_identifiers(reason, everybody)
+    problem = None
+    if not selections:
+        names = ", ".join(map(str, roots))
+        problem = without_identifiers(f"{names}: {no_pet_reason(series)}", everybody)
+    elif len(refused) == len(selections):
+        problem = next(iter(refused.values()))
+    return Report(rows, notes, left_out, refused, problem)
+
+
+def print_report(report: Report) -> None:
+    """The report for people, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    for study in dict.fromkeys(row["study"] for row in report.series):
+        rows = [row for row in report.series if row["study"] == study]
+        table = Table(
+            title=f"Study {study}, patient {rows[0]['patient']}", title_justify="left", expand=False
+        )
+        for column in (
+            "",
+            "Use",
+            "Modality",
+            "No.",
+            "Slices",
+            "Spacing z y x, mm",
+            "Units",
+            "SUV factor",
+            "Series UID",
+        ):
+            table.add_column(column, overflow="fold")
+        for index, row in enumerate(rows, start=1):
+            spacing = row["spacing_mm"] or ()
+            table.add_row(
+                str(index),
+                "refused" if row["refused"] else "yes" if row["selected"] else "",
+                row["modality"],
+                str(row["series_number"] if row["series_number"] is not None else ""),
+                str(row["n_slices"]),
+                " ".join(f"{value:.4g}" for value in spacing),
+                row["units"] or "",
+                "" if row["suv_factor"] is None else f"{row['suv_factor']:.9g}",
+                row["series_uid"] + (f"\n{row['description']}" if row.get("description") else ""),
+            )
+        console.print(table)
+        for index, row in enumerate(rows, start=1):
+            _print_series(console, f"#{index} {row['modality']}", row)
+        for note in report.notes.get(study, ()):
+            console.print(f"  {note}", markup=False)
+    for reason, (first, count) in report.skipped.items():
+        console.print(f"Left out: {count} x {reason} (first: {first})", markup=False)
+
+
+def _print_series(console: Any, name: str, row: dict[str, Any]) -> None:
+    """What does not fit the table: the SUV rule of a PET in use, problems, why a series is passed over."""
+    if row["selected"] and row["suv_rule"]:
+        console.print(f"  {name}: {row['suv_rule']}", markup=False)
+        console.print(
+            f"  {name}: injection {row['injection_time'] or 'not stated'}, reference "
+            f"{row['reference_time'] or 'not needed'}"
+            + (f", SUL = SUV * {row['sul_per_suv']:.4f}" if row.get("sul_per_suv") else ""),
+            markup=False,
+        )
+    if row["passed_over"]:
+        console.print(f"  {name}: not used: {row['passed_over']}", markup=False)
+    for problem in row["problems"]:
+        console.print(f"  {name}: {problem}", markup=False)
+    if row.get("roi_names"):
+        console.print(f"  {name}: ROIs: {', '.join(row['roi_names'])}", markup=False)
+
+
+def _describe(
+    series: Series, selected: bool, selections: list[Selection], overrides: Overrides, sul: bool
+) -> dict[str, Any]:
+    """The fields of DESIGN section 6 for one series, and a few more."""
+    row: dict[str, Any] = {
+        "series_uid": series.series_uid,
+        "modality": series.modality,
+        "n_slices": max(len(series.instances), whole_number(series.header, "NumberOfFrames") or 1),
+        "spacing_mm": None,
+        "units": None,
+        "suv_factor": None,
+        "suv_reason": None,
+        "suv_rule": None,
+        "injection_time": None,
+        "reference_time": None,
+        "selected": selected,
+        "refused": None,
+        "problems": list(series.conflicts),
+        "passed_over": next(
+            (s.passed_over[series.series_uid] for s in selections if series.series_uid in s.passed_over), None
+        ),
+        "series_number": series.number,
+        "sop_class": series.sop_class_name,
+        "shape": None,
+        "head_first_index": None,
+        "roi_names": [],
+    }
+    if series.modality in ("PT", "CT"):
+        try:
+            slices = sort_slices(series)
+            row["spacing_mm"] = [round(s, 6) for s in slices.geometry.spacing_mm]
+            row["shape"] = list(slices.geometry.shape)
+            row["head_first_index"] = _head_first(slices.geometry)
+            if selected:
+                row["problems"] += slices.warnings
+                check_files(series)
+        except DicomError as error:
+            if selected or series.modality == "PT":
+                row["problems"].append(str(error))
+            row["refused"] = str(error) if selected else None
+    if series.modality == "PT":
+        row["units"] = _units(series)
+        _describe_suv(row, series, overrides, sul)
+    else:
+        row["suv_reason"] = "not a PET series"
+    return row
+
+
+def _describe_suv(row: dict[str, Any], series: Series, overrides: Overrides, sul: bool) -> None:
+    try:
+        header = parse_pet_header(read_headers(series), str(series.folder))
+        suv = suv_bw_factor(header, overrides)
+    except DicomError as error:
+        row["suv_reason"] = str(error)
+        row["problems"].append(str(error))
+        if row["selected"]:
+            row["refused"] = row["refused"] or str(error)
+        return
+    row["suv_factor"], row["suv_rule"] = suv.single_factor, suv.rule
+    if isinstance(suv.factor, tuple):
+        row["suv_reason"] = "one factor per slice, each by its own frame"
+        row["suv_factor_range"] = [min(suv.factor), max(suv.factor)]
+    row["injection_time"] = suv.injection_time and suv.injection_time.isoformat()
+    row["reference_time"] = suv.reference_time and suv.reference_time.isoformat()
+    row["overrides"] = dict(suv.overrides)
+    row["problems"] += suv.warnings
+    if sul:
+        try:
+            row["sul_per_suv"] = sul_per_suv(header, overrides=overrides)
+        except DicomError as error:
+            row["sul_per_suv"] = None
+            row["problems"].append(str(error))
+
+
+def _units(series: Series) -> str | None:
+    value = tag_value(series.header, "Units")
+    return None if value is None else str(value)
+
+
+def _head_first(geometry: Geometry) -> bool:
+    """Whether slice 0 lies at the head end (LPS z grows towards the head)."""
+    return geometry.direction[8] < 0
+
+
+def _chosen(series: Series, selections: list[Selection]) -> bool:
+    return any(series is chosen for s in selections for chosen in (s.pet, s.ct))
+
+
+def _add_outlines(row: dict[str, Any], outlines: Outlines) -> None:
+    """What `prepare` would make of one series of RTSTRUCT or SEG."""
+    row["selected"], row["roi_names"], row["refused"] = outlines.used, outlines.names, outlines.refused
+    row["passed_over"] = None if outlines.used or outlines.refused else DRAWN_ELSEWHERE
+    row["problems"] += [*outlines.warnings, *filter(None, [outlines.refused])]
+
+
+def _refusal(rows: list[dict[str, Any]], selection: Selection) -> str | None:
+    """The first reason why PET, CT or ROIs of a study cannot be read."""
+    parts = [s.series_uid for s in (selection.pet, selection.ct, *selection.rois) if s is not None]
+    refused = {row["series_uid"]: row["refused"] for row in rows if row["refused"]}
+    return next((refused[uid] for uid in parts if uid in refused), None)
+
+
+def _numbers(keys: Any) -> dict[Any, int]:
+    """Each distinct key -> 1, 2, ... in order of appearance."""
+    return {key: number for number, key in enumerate(dict.fromkeys(keys), start=1)}
+
+
+def _grouped(skipped: list[Skipped]) -> dict[str, tuple[str, int]]:
+    counts = Counter(map(why_left_out, skipped))
+    first = {why_left_out(item): item.path for item in reversed(skipped)}
+    return {reason: (first[reason].name, count) for reason, count in counts.most_common()}

@@ -1,0 +1,161 @@
+"""Where PET and CT come from: two DICOM series, or two images that are SUV and HU already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from petct.dicom.headers import Series, tag_value
+from petct.dicom.volume import read_volume
+from petct.errors import CaseError, ParameterError
+from petct.image import Image, read_image
+from petct.suv import Overrides, SuvFactor, read_suv
+from tmtv_tf.cases.pseudonym import identifying_words
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What was read: SUVbw float32, HU or None, and what case.json says about them."""
+
+    pet: Image
+    ct: Image | None
+    info: dict[str, Any]
+    warnings: list[str]
+    pet_series_uid: str = ""
+    frame_of_reference_uid: str = ""
+
+
+@dataclass(frozen=True)
+class DicomSource:
+    """A PET series, the CT of its frame of reference or None, and the user's own weight, dose, time."""
+
+    pet: Series
+    ct: Series | None = None
+    overrides: Overrides = field(default_factory=Overrides)
+
+    def read(self) -> Exam:
+        """PET in SUVbw and CT in HU, each on its own grid."""
+        pet, suv = read_suv(self.pet, self.overrides)
+        warnings = list(suv.warnings)
+        ct = None
+        if self.ct is not None:
+            ct, ct_warnings = read_volume(self.ct)
+            warnings += [f"CT: {text}" for text in ct_warnings]
+        info = {
+            "pet_series_uid": self.pet.series_uid,
+            "ct_series_uid": None if self.ct is None else self.ct.series_uid,
+            "frame_of_reference_uid": self.pet.frame_of_reference_uid,
+            "vendor": str(tag_value(self.pet.header, "Manufacturer") or ""),
+            "suv": suv_record(suv),
+        }
+        return Exam(pet, ct, info, warnings, self.pet.series_uid, self.pet.frame_of_reference_uid)
+
+    @property
+    def pet_series_uid(self) -> str:
+        return self.pet.series_uid
+
+    def files(self) -> list[Path]:
+        return [*self.pet.files, *(self.ct.files if self.ct is not None else [])]
+
+    def parameters(self) -> dict[str, Any]:
+        return {
+            "pet": self.pet.series_uid,
+            "ct": self.ct and self.ct.series_uid,
+            "overrides": self.overrides.as_dict(),
+        }
+
+    def identifying_words(self) -> set[str]:
+        """From the full header of one slice of each series."""
+        words = {self.pet.patient_id} - {""}
+        for series in (self.pet, self.ct):
+            if series is not None:
+                words |= identifying_words(series.files[0])
+        return words
+
+
+@dataclass(frozen=True)
+class NiftiSource:
+    """A PET image in SUVbw and a CT image in HU, or None."""
+
+    pet: Path
+    ct: Path | None = None
+    patient_id: str = ""
+
+    def read(self) -> Exam:
+        """Both images as they are; PET as float32.
+
+        Raises
+        ------
+        CaseError
+            The PET is not finite, or is negative or above 1000 in a way that SUV never is.
+        """
+        pet = read_image(self.pet)
+        suv = pet.array.astype(np.float32)
+        if not np.isfinite(suv).all():
+            raise CaseError(f"{self.pet}: the PET has values that are not finite.")
+        if suv.max() <= 0 or suv.max() > 1000:
+            raise CaseError(
+                f"{self.pet}: its maximum is {suv.max():g}, which no SUV is; this layout takes PET in SUVbw."
+            )
+        ct = None if self.ct is None else read_image(self.ct)
+        info = {
+            "pet_series_uid": None,
+            "ct_series_uid": None,
+            "frame_of_reference_uid": None,
+            "vendor": None,
+            "suv": {"factor": None, "rule": "the image holds SUVbw already"},
+        }
+        return Exam(pet.with_array(suv), ct, info, [])
+
+    @property
+    def pet_series_uid(self) -> str:
+        """Empty: an image has none."""
+        return ""
+
+    def files(self) -> list[Path]:
+        return [self.pet, *([self.ct] if self.ct is not None else [])]
+
+    def parameters(self) -> dict[str, Any]:
+        return {"layout": "nifti"}
+
+    def identifying_words(self) -> set[str]:
+        return {self.patient_id} - {""}
+
+
+def make_overrides(
+    weight_kg: float | None = None, dose_mbq: float | None = None, injection_time: str | None = None
+) -> Overrides:
+    """The user's own values, as typed: MBq, and an ISO time (on the acquisition date) or date and time.
+
+    Raises
+    ------
+    ParameterError
+        The injection time is neither; a weight or dose not above 0 is refused by `Overrides`.
+    """
+    when: datetime | time | None = None
+    if injection_time is not None:
+        try:
+            when = (datetime if "T" in injection_time or " " in injection_time else time).fromisoformat(
+                injection_time
+            )
+        except ValueError as error:
+            raise ParameterError(
+                f"--injection-time must be like 10:35, 10:35:00 or 2024-05-17T10:35:00. Received: {injection_time!r}."
+            ) from error
+    return Overrides(weight_kg, None if dose_mbq is None else dose_mbq * 1e6, when)
+
+
+def suv_record(suv: SuvFactor) -> dict[str, Any]:
+    """The factor, how it was found and the header values behind it, for case.json."""
+    return {
+        "factor": suv.single_factor if suv.single_factor is not None else list(suv.factor),  # type: ignore[arg-type]
+        "rule": suv.rule,
+        "injection_time": suv.injection_time and suv.injection_time.isoformat(),
+        "reference_time": suv.reference_time and suv.reference_time.isoformat(),
+        "header": dict(suv.values),
+        "overrides": dict(suv.overrides),
+    }

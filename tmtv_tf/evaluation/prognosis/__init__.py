@@ -1,0 +1,1 @@
+"""Liu et al. 2022: classification, survival, the study's tables, figures and report."""

@@ -1,0 +1,81 @@
+"""The simple rivals of a prognostic network: regressions on what the reader's contours already tell.
+
+TMTV, Dmax and SUVmax come from this project's post-processing (41 % of SUVmax inside the reader's lesions), so a
+network that does not beat them has found nothing in the image that a ruler would not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from petct.image import read_image
+from postprocess import patient_measures, segment
+from tmtv_tf.cases.case import Case
+
+MEASURES = ("tmtv_ml", "dmax_mm", "suv_max")
+HORIZON_MONTHS = 24.0
+# A small ridge keeps the Cox model finite where few events separate the groups completely.
+COX_PENALIZER = 0.05
+
+
+def measure(case: Case, method: str = "41") -> dict[str, float]:
+    """TMTV, Dmax (between centroids) and SUVmax of the reader's lesions; no lesion: all 0; no contours: NaN."""
+    if case.tmtvprob is None:
+        return dict.fromkeys(MEASURES, float("nan"))
+    pet, truth = read_image(case.pet), read_image(case.tmtvprob)
+    labels = segment(truth.array, pet.array, pet.spacing_mm, method)
+    found = patient_measures(labels, pet.array, pet.spacing_mm)
+    return {name: float(found[name] or 0.0) for name in MEASURES}
+
+
+def logistic_scores(
+    train: pd.DataFrame, test: pd.DataFrame, measures: Sequence[str] = MEASURES
+) -> np.ndarray:
+    """Probability of an event for the rows of `test`: logistic regression on the logarithms, classes balanced.
+
+    Rows of `train` without outcome or measures are left out; rows of `test` without measures get NaN.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    known = train.dropna(subset=["efs2y_event", *measures])
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    model.fit(_features(known, measures), known["efs2y_event"].astype(int))
+    scores = np.full(len(test), np.nan)
+    complete = test[list(measures)].notna().all(axis=1).to_numpy()
+    if complete.any():
+        scores[complete] = model.predict_proba(_features(test[complete], measures))[:, 1]
+    return scores
+
+
+def cox_scores(train: pd.DataFrame, test: pd.DataFrame, measures: Sequence[str] = MEASURES) -> np.ndarray:
+    """Probability of progression within 24 months for the rows of `test`, by Cox regression on PFS.
+
+    NaN for rows without measures, and for all when no training patient has a PFS time and event.
+    """
+    from lifelines import CoxPHFitter
+
+    known = train.dropna(subset=["pfs_months", "pfs_event", *measures])
+    scores = np.full(len(test), np.nan)
+    complete = test[list(measures)].notna().all(axis=1).to_numpy()
+    if not (known["pfs_event"] == 1).any() or not complete.any():
+        return scores
+    features = _features(known, measures)
+    mean, sd = features.mean(), features.std().replace(0, 1)
+    table = ((features - mean) / sd).assign(
+        months=known["pfs_months"].clip(lower=1e-3), event=known["pfs_event"].astype(int)
+    )
+    fitted = CoxPHFitter(penalizer=COX_PENALIZER).fit(table, "months", "event")
+    survival = fitted.predict_survival_function(
+        (_features(test[complete], measures) - mean) / sd, times=[HORIZON_MONTHS]
+    )
+    scores[complete] = 1 - survival.to_numpy()[0]
+    return scores
+
+
+def _features(rows: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
+    return rows[list(measures)].astype(float).apply(np.log1p)

@@ -1,0 +1,295 @@
+"""The report of a cross-validated study: index.html, report.md, every table as CSV, every figure as PNG."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from petct.files import replace_atomically, write_text
+from tmtv_tf.evaluation.prognosis import liu2022, study_figures
+from tmtv_tf.evaluation.prognosis.study_tables import (
+    ORACLE,
+    RIVALS,
+    RULES,
+    beside_paper,
+    comparisons,
+    fold_table,
+    literature,
+    performance,
+    share_of_best,
+    survival_table,
+)
+from tmtv_tf.evaluation.report import number, p_value
+
+TEMPLATE = Path(__file__).parent / "templates" / "study.html.j2"
+LABELS = {
+    "dice": "DSC",
+    "precision": "Precision",
+    "recall": "Recall",
+    "auc": "AUC",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "youden": "Youden",
+}
+PAPER = "paper"
+
+
+@dataclass(frozen=True)
+class ReportTable:
+    """One table: its numbers (CSV), and what a reader sees of them (HTML, Markdown)."""
+
+    key: str
+    title: str
+    caption: str
+    data: pd.DataFrame
+    headers: list[str]
+    cells: list[list[str]]
+
+
+def write_study_report(
+    out: Path,
+    predictions: pd.DataFrame,
+    cohort: pd.DataFrame,
+    *,
+    ceiling_dice: float,
+    pictures: dict[str, bytes],
+    facts: dict[str, Any],
+    reachable_auc: float | None = None,
+    draws: int = 2000,
+) -> Path:
+    """Write the report; returns the page.
+
+    Parameters
+    ----------
+    predictions : see `study_tables`.
+    cohort : case_id, pfs_months, pfs_event, os_months, os_event.
+    ceiling_dice : mean Dice that the networks' grid allows at most.
+    pictures : further PNGs by name: `features`, `renderings`.
+    facts : what the page says of the study: `phantom` (bool), `cases`, `folds`, `settings`, `software`.
+    reachable_auc : the expected AUC of the phantoms' true risk; None for patients.
+    draws : bootstrap draws.
+    """
+    tables = study_tables(predictions, cohort, reachable_auc, draws)
+    figures = {
+        "roc": study_figures.roc_figure(predictions),
+        "calibration": study_figures.calibration_figure(predictions),
+    }
+    if liu2022.METHOD in set(predictions["model"]):
+        for rule in RULES:
+            figures[f"kaplan_meier_{rule}"] = study_figures.kaplan_meier_figure(
+                predictions, cohort, liu2022.METHOD, rule
+            )
+    figures |= pictures
+    for table in tables:
+        write_text(
+            out / f"{table.key}.csv", table.data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        )
+    for name, content in figures.items():
+        with replace_atomically(out / f"{name}.png") as temporary:
+            temporary.write_bytes(content)
+    write_text(out / "report.md", _markdown(tables, facts))
+    page = out / "index.html"
+    write_text(page, _html(tables, figures, ceiling_dice, facts))
+    return page
+
+
+def study_tables(
+    predictions: pd.DataFrame, cohort: pd.DataFrame, reachable_auc: float | None = None, draws: int = 2000
+) -> list[ReportTable]:
+    """All tables, in the order of the report."""
+    by_rule = {rule: performance(predictions, rule, draws=draws) for rule in RULES}
+    half = by_rule["half"]
+    tables = [_folds(predictions)]
+    for rule, text in RULES.items():
+        suffix, threshold = ("", "threshold 0.5") if rule == "half" else ("_youden", "Youden's threshold")
+        main = beside_paper(by_rule[rule], [*liu2022.TABLE_3, *RIVALS, ORACLE], liu2022.MAIN)
+        ablation = beside_paper(by_rule[rule], liu2022.TABLE_4, liu2022.ABLATION)
+        caption = f"Mean ± SD over the folds. An event is predicted by: {text}."
+        tables.append(
+            _performance(f"table3_main{suffix}", f"Table 3. Main study, {threshold}", caption, main)
+        )
+        tables.append(
+            _performance(
+                f"table4_ablation{suffix}",
+                f"Table 4. Ablation study, {threshold}",
+                f"{caption} Here over all folds; the paper took one.",
+                ablation,
+            )
+        )
+    tables += [_intervals(half), _literature(half)]
+    for rule, text in RULES.items():
+        tables.append(_comparisons(comparisons(predictions, rule), rule, text))
+        tables.append(_survival(survival_table(predictions, cohort, rule), rule, text))
+    if reachable_auc is not None:
+        tables.append(_shares(share_of_best(half, reachable_auc), reachable_auc))
+    return [table for table in tables if len(table.data)]
+
+
+def _folds(predictions: pd.DataFrame) -> ReportTable:
+    data = fold_table(predictions)
+    columns: list[tuple[str, Callable]] = [
+        ("Fold", lambda r: str(r.fold)),
+        ("2y-EFS event", lambda r: str(r.event)),
+        (PAPER, lambda r: number(r.paper_event, 0)),
+        ("2y-CR", lambda r: str(r.no_event)),
+        (PAPER, lambda r: number(r.paper_no_event, 0)),
+        ("unknown", lambda r: str(r.unknown)),
+    ]
+    return _table("table1_folds", "Table 1. Patients in each fold", "", data, columns)
+
+
+def _performance(key: str, title: str, caption: str, data: pd.DataFrame) -> ReportTable:
+    columns: list[tuple[str, Callable]] = [("Method", lambda r: r.name)]
+    for metric, label in LABELS.items():
+        columns.append((label, lambda r, m=metric: _spread(getattr(r, m), getattr(r, f"{m}_sd"))))
+        columns.append((PAPER, lambda r, m=metric: number(getattr(r, f"paper_{m}"), 3)))
+    return _table(key, title, caption, data, columns)
+
+
+def _intervals(performances: pd.DataFrame) -> ReportTable:
+    names = ["dice", "dice_low", "dice_high", "auc", "auc_low", "auc_high", "auc_pooled", "brier"]
+    data = performances[
+        ["model", "name", "n_segmentation", "n_prognosis", *(n for n in names if n in performances)]
+    ]
+    columns: list[tuple[str, Callable]] = [
+        ("Method", lambda r: r.name),
+        ("DSC (95 %)", lambda r: _interval(r.dice, r.dice_low, r.dice_high)),
+        ("AUC, mean of folds (95 %)", lambda r: _interval(r.auc, r.auc_low, r.auc_high)),
+        ("AUC, pooled", lambda r: number(r.auc_pooled, 3)),
+        ("Brier score", lambda r: number(r.brier, 3)),
+    ]
+    caption = (
+        "95 % intervals by bootstrap: Dice over patients; AUC stratified by fold and class. The pooled AUC ranks "
+        "out-of-fold scores of different networks together. Brier score: 0 is perfect, 0.25 is always one half."
+    )
+    return _table("intervals", "Intervals, pooled AUC and calibration", caption, data, columns)
+
+
+def _literature(performances: pd.DataFrame) -> ReportTable:
+    columns: list[tuple[str, Callable]] = [
+        ("Source", lambda r: r.source),
+        ("Task", lambda r: r.task),
+        ("Cases", lambda r: str(r.cases)),
+        ("Method", lambda r: r.method),
+        ("DSC", lambda r: number(r.dice, 3)),
+        ("AUC", lambda r: number(r.auc, 3)),
+    ]
+    caption = "Other cohorts, other truths: no ranking. The last row is this study's."
+    return _table(
+        "table5_literature", "Table 5. Published results", caption, literature(performances), columns
+    )
+
+
+def _comparisons(data: pd.DataFrame, rule: str, text: str) -> ReportTable:
+    columns: list[tuple[str, Callable]] = [
+        ("Against", lambda r: r.name),
+        ("Δ AUC, pooled", lambda r: number(_get(r, "auc_pooled_difference"), 3, sign=True)),
+        ("DeLong p", lambda r: p_value(_get(r, "delong_p"))),
+        ("Δ Youden", lambda r: number(_get(r, "youden_difference"), 3, sign=True)),
+        ("z", lambda r: number(_get(r, "youden_z"), 2, sign=True)),
+        ("p", lambda r: p_value(_get(r, "youden_p"))),
+        ("SEN, McNemar p", lambda r: p_value(_get(r, "mcnemar_sensitivity_p"))),
+        ("SPE, McNemar p", lambda r: p_value(_get(r, "mcnemar_specificity_p"))),
+        ("Δ DSC", lambda r: number(_get(r, "dice_difference"), 3, sign=True)),
+        ("Wilcoxon p", lambda r: p_value(_get(r, "wilcoxon_p"))),
+    ]
+    caption = (
+        f"The method minus the other, on the same patients; {text}. DeLong is on pooled out-of-fold scores, which "
+        "come from different networks: an approximation. No correction for several comparisons."
+    )
+    return _table(f"comparisons_{rule}", "The method against each other model", caption, data, columns)
+
+
+def _survival(data: pd.DataFrame, rule: str, text: str) -> ReportTable:
+    columns: list[tuple[str, Callable]] = [
+        ("Method", lambda r: r.name),
+        ("End point", lambda r: r.end_point),
+        ("n, event predicted", lambda r: str(r.n_high)),
+        ("n, others", lambda r: str(r.n_low)),
+        ("log-rank p", lambda r: p_value(r.logrank_p)),
+        ("Hazard ratio (95 %)", lambda r: _interval(r.hazard_ratio, r.hazard_low, r.hazard_high, 2)),
+    ]
+    caption = (
+        f"Patients predicted to have an event against the others; {text}. Paper: p < 0.0001 for PFS and OS."
+    )
+    return _table(f"survival_{rule}", "Survival by predicted group", caption, data, columns)
+
+
+def _shares(data: pd.DataFrame, reachable_auc: float) -> ReportTable:
+    columns: list[tuple[str, Callable]] = [
+        ("Method", lambda r: r.name),
+        ("AUC, mean of folds", lambda r: number(r.auc, 3)),
+        ("share of the best reachable", lambda r: f"{100 * r.share_of_best:.0f} %"),
+    ]
+    caption = (
+        f"The outcomes were drawn from a known risk; ranking by it is expected to reach an AUC of "
+        f"{reachable_auc:.3f}, and in a small cohort more or less by luck. Share: (AUC − 0.5) / (that − 0.5)."
+    )
+    return _table("share_of_best", "What was reachable", caption, data, columns)
+
+
+def _table(
+    key: str, title: str, caption: str, data: pd.DataFrame, columns: list[tuple[str, Callable]]
+) -> ReportTable:
+    cells = [[show(row) for _, show in columns] for row in data.itertuples()]
+    return ReportTable(key, title, caption, data, [header for header, _ in columns], cells)
+
+
+def _get(row: Any, name: str) -> float | None:
+    return getattr(row, name, None)
+
+
+def _spread(mean: float, sd: float) -> str:
+    if mean != mean:
+        return number(None)
+    return number(mean, 3) + (f" ± {number(sd, 3)}" if sd == sd else "")
+
+
+def _interval(value: float, low: float, high: float, digits: int = 3) -> str:
+    if value != value:
+        return number(None)
+    return f"{number(value, digits)} ({number(low, digits)} to {number(high, digits)})"
+
+
+def _markdown(tables: list[ReportTable], facts: dict[str, Any]) -> str:
+    lines = ["# Joint lesion segmentation and prognosis: cross-validated study", "", _subject(facts), ""]
+    for table in tables:
+        lines += [f"## {table.title}", ""]
+        lines += [table.caption, ""] if table.caption else []
+        lines.append("| " + " | ".join(table.headers) + " |")
+        lines.append("|" + "---|" * len(table.headers))
+        lines += ["| " + " | ".join(row) + " |" for row in table.cells]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _html(
+    tables: list[ReportTable], figures: dict[str, bytes], ceiling_dice: float, facts: dict[str, Any]
+) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["png"] = lambda content: f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        tables={table.key: table for table in tables},
+        figures=figures,
+        ceiling=number(ceiling_dice, 3),
+        facts=facts,
+        subject=_subject(facts),
+        citation=liu2022.CITATION,
+        rules=RULES,
+        paper=PAPER,
+    )
+
+
+def _subject(facts: dict[str, Any]) -> str:
+    kind = "computer-made phantoms, not patients" if facts["phantom"] else "patients"
+    return f"{facts['cases']} {kind}, {facts['folds']} folds. Research software, not a medical device."

@@ -1,0 +1,1 @@
+"""The networks' input: model grid, augmentation, tf.data. Imports nothing by itself."""

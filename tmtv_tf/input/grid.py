@@ -1,0 +1,306 @@
+"""The model grid: where it lies on a PET, and the image a network sees there.
+
+Revailler et al. 2022, section 2.2: PET and CT on one grid of 256 x 128 x 128 voxels (Z, Y, X) of 4 mm, linear
+interpolation, PET 0..25 SUV and CT -1000..1000 HU scaled to 0..1 and clipped, channels PET then CT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from petct.errors import CaseError, ParameterError
+from petct.files import read_json, replace_atomically, write_json
+from petct.image import Geometry, Image, read_image, resample
+
+OUTSIDE_SUV = 0.0
+OUTSIDE_HU = -1000.0
+# A PET voxel above this SUV is body; used to say whether a CT covers the patient, and what a grid must cover.
+BODY_SUV = 0.2
+# Share of the body outside the CT from which a warning is worth its ink.
+CT_MISSING_SHARE = 0.01
+COVERAGE_STEP_MM = 8.0
+
+CHANNELS = ("pet", "ct")
+FORMAT_VERSION = 2
+MODEL_GRID_FOLDER = "model_grid"
+
+
+@dataclass(frozen=True)
+class ModelGrid:
+    """Size, spacing and intensity windows of a network's input.
+
+    Attributes
+    ----------
+    shape : (Z, Y, X)
+    spacing_mm : (sz, sy, sx)
+    pet_window_suv, ct_window_hu : (low, high), brought to 0 and 1, clipped.
+    channels : ("pet", "ct"), or ("pet",) for a network that sees the PET alone.
+    """
+
+    shape: tuple[int, int, int] = (256, 128, 128)
+    spacing_mm: tuple[float, float, float] = (4.0, 4.0, 4.0)
+    pet_window_suv: tuple[float, float] = (0.0, 25.0)
+    ct_window_hu: tuple[float, float] = (-1000.0, 1000.0)
+    channels: tuple[str, ...] = CHANNELS
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ParameterError(f"Grid shape must be three positive integers (Z, Y, X): {self.shape}.")
+        if len(self.spacing_mm) != 3 or not min(self.spacing_mm) > 0:
+            raise ParameterError(f"Grid spacing must be three positive numbers in mm: {self.spacing_mm}.")
+        for low, high in (self.pet_window_suv, self.ct_window_hu):
+            if not low < high:
+                raise ParameterError(f"An intensity window needs low < high. Received: {(low, high)}.")
+        if self.channels not in (CHANNELS, ("pet",)):
+            raise ParameterError(f"Channels must be {CHANNELS} or ('pet',). Received: {self.channels}.")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """(Z, Y, X, C) of one image."""
+        return (*self.shape, len(self.channels))
+
+    @property
+    def needs_ct(self) -> bool:
+        return "ct" in self.channels
+
+    @property
+    def key(self) -> str:
+        """Folder name of the arrays on this grid: readable, and different for every grid."""
+        size = "x".join(str(n) for n in self.shape)
+        spacing = "x".join(f"{s:g}" for s in self.spacing_mm)
+        digest = hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        return f"{size}_{spacing}mm_{digest[:8]}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "shape": [int(n) for n in self.shape],
+            "spacing_mm": [float(s) for s in self.spacing_mm],
+            "pet_window_suv": [float(v) for v in self.pet_window_suv],
+            "ct_window_hu": [float(v) for v in self.ct_window_hu],
+            "channels": list(self.channels),
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> ModelGrid:
+        """The inverse of `to_json`; an unknown or missing key is refused."""
+        try:
+            return cls(**{key: tuple(item) for key, item in value.items()})
+        except TypeError as error:
+            raise ParameterError(f"Not the description of a model grid: {value} ({error}).") from error
+
+
+def place_grid(pet: Geometry, grid: ModelGrid) -> Geometry:
+    """Where the grid lies: axis-aligned in LPS, x and y centred on the PET, its top face the PET's top face.
+
+    "Top" is the head: the highest z. The faces are those of the box around all PET voxels (their edges, not
+    their centres), so that an oblique PET is enclosed too.
+    """
+    low, high = _box_mm(pet)
+    size_mm = np.array(grid.shape[::-1]) * np.array(grid.spacing_mm[::-1])  # x, y, z
+    start = (low + high) / 2 - size_mm / 2
+    start[2] = high[2] - size_mm[2]
+    origin = start + np.array(grid.spacing_mm[::-1]) / 2
+    return Geometry(grid.shape, grid.spacing_mm, (origin[0], origin[1], origin[2]))
+
+
+def model_input(
+    pet: Image, ct: Image | None, grid: ModelGrid, geometry: Geometry | None = None
+) -> npt.NDArray[np.float32]:
+    """The image a network sees: (Z, Y, X, C) float32 in [0, 1], PET then CT.
+
+    Parameters
+    ----------
+    pet : SUVbw. Outside it: SUV 0.
+    ct : HU, on its own grid in the same frame of reference. Outside it: -1000 HU. Not read for a grid of
+        PET alone.
+    geometry : sample here instead of at `place_grid` (further windows of a long scan).
+
+    Raises
+    ------
+    CaseError
+        The grid has a CT channel and there is no CT; or PET and CT share no space.
+    """
+    geometry = geometry or place_grid(pet.geometry, grid)
+    channels = [_window(resample(pet, geometry, fill=OUTSIDE_SUV).array, grid.pet_window_suv)]
+    if grid.needs_ct:
+        if ct is None:
+            raise CaseError("The model needs PET and CT, and this case has no CT.")
+        if not ct.geometry.overlaps(pet.geometry):
+            raise CaseError("CT and PET do not overlap in space: they are not of one examination.")
+        channels.append(_window(resample(ct, geometry, fill=OUTSIDE_HU).array, grid.ct_window_hu))
+    return np.stack(channels, axis=-1)
+
+
+def ct_coverage_warning(pet: Image, ct: Image) -> str | None:
+    """A sentence when more than 1 % of the body (PET SUV > 0.2) lies outside the CT, else None."""
+    step = [max(1, round(COVERAGE_STEP_MM / s)) for s in pet.spacing_mm]  # a look at every 8 mm is enough
+    body = np.argwhere(pet.array[:: step[0], :: step[1], :: step[2]] > BODY_SUV) * step
+    if not len(body):
+        return None
+    index = ct.geometry.to_index(pet.geometry.to_world(body))
+    inside = np.all((index > -0.5) & (index < np.array(ct.geometry.shape) - 0.5), axis=1)
+    missing = 1.0 - inside.mean()
+    if missing <= CT_MISSING_SHARE:
+        return None
+    return f"The CT covers only {inside.mean():.0%} of the body; air (-1000 HU) is put where it does not."
+
+
+# Arrays for training ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelArrays:
+    """The files of one case on one grid: raw little-endian arrays in C order.
+
+    `image` is uint16 (Z, Y, X, C), [0, 1] * 65535: steps of 0.0004 SUV and 0.03 HU; `target` is uint8 (Z, Y, X, 1),
+    TMTVprob * 255: steps of 0.004. All far below the noise of a PET or CT.
+    """
+
+    folder: Path
+    grid: ModelGrid
+
+    @property
+    def case_id(self) -> str:
+        parts = self.folder.parts
+        return parts[len(parts) - 1 - parts[::-1].index(MODEL_GRID_FOLDER) - 1]
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "image.uint16"
+
+    @property
+    def target(self) -> Path:
+        return self.folder / "target.uint8"
+
+    @property
+    def description(self) -> Path:
+        return self.folder / "grid.json"
+
+    def whole(self) -> bool:
+        """Whether both files are there and as long as they must be."""
+        lengths = {self.image: 2 * math.prod(self.grid.input_shape), self.target: math.prod(self.grid.shape)}
+        return all(file.is_file() and file.stat().st_size == length for file, length in lengths.items())
+
+
+def model_arrays(case_dir: str | Path, grid: ModelGrid) -> ModelArrays:
+    """Where the arrays of a case on this grid are (or would be)."""
+    return ModelArrays(Path(case_dir).absolute() / MODEL_GRID_FOLDER / grid.key, grid)
+
+
+def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
+    """Write a case's image and target on the model grid; returns warnings.
+
+    Nothing is done where they stand already and were made from the same files (size and time of change). The
+    description is written last, so that a run killed half-way leaves nothing that looks finished.
+
+    Raises
+    ------
+    CaseError
+        No CT for a grid with a CT channel, or no TMTVprob to learn from.
+    """
+    case_dir, arrays = Path(case_dir), model_arrays(case_dir, grid)
+    sources = _sources(case_dir, grid)
+    if arrays.description.is_file():
+        description = read_json(arrays.description)
+        same = description.get("sources") == sources and description.get("format") == FORMAT_VERSION
+        if same and arrays.whole():
+            return list(description["warnings"])
+
+    truth = read_image(case_dir / "tmtvprob.nii.gz")  # first, to be gone before the other two are read
+    truth_geometry, geometry = truth.geometry, place_grid(truth.geometry, grid)
+    outside, total = _truth_outside(truth, geometry)
+    target = resample(truth, geometry).array
+    del truth
+    pet = read_image(case_dir / "pet.nii.gz")
+    if not truth_geometry.same_grid(pet.geometry):
+        raise CaseError(f"{case_dir / 'tmtvprob.nii.gz'}: not on the grid of pet.nii.gz.")
+    ct = read_image(case_dir / "ct.nii.gz") if grid.needs_ct else None
+    warnings = [w for w in (ct and ct_coverage_warning(pet, ct),) if w]
+    if outside:
+        warnings.append(
+            f"{outside} of {total} truth voxels lie outside the model grid and are not trained on."
+        )
+
+    image = model_input(pet, ct, grid, geometry)
+    description = {
+        "format": FORMAT_VERSION,
+        "grid": grid.to_json(),
+        "geometry": asdict(geometry),
+        "truth_voxels": total,
+        "truth_voxels_outside_grid": outside,
+        "warnings": warnings,
+        "sources": sources,
+    }
+    write_raw_arrays(arrays, image, target[..., None], description)
+    return warnings
+
+
+def write_raw_arrays(
+    arrays: ModelArrays, image: npt.NDArray, target: npt.NDArray, description: dict[str, Any]
+) -> None:
+    """Write image and target in [0, 1] in their stored form; the description last.
+
+    Two runs that write the same arrays at the same time do not disturb one another.
+    """
+    if arrays.description.is_file() and read_json(arrays.description) != json.loads(json.dumps(description)):
+        arrays.description.unlink(missing_ok=True)
+    _write_raw(arrays.image, np.rint(np.clip(image, 0, 1) * 65535).astype("<u2"))
+    _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * 255).astype(np.uint8))
+    write_json(arrays.description, description)
+
+
+def read_model_arrays(arrays: ModelArrays) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Image (Z, Y, X, C) and target (Z, Y, X, 1), float32, for a look at them outside tf.data."""
+    image = np.fromfile(arrays.image, "<u2").reshape(arrays.grid.input_shape)
+    target = np.fromfile(arrays.target, np.uint8).reshape(*arrays.grid.shape, 1)
+    return image.astype(np.float32) / np.float32(65535), target.astype(np.float32) / np.float32(255)
+
+
+def _window(array: npt.NDArray, window: tuple[float, float]) -> npt.NDArray[np.float32]:
+    low, high = window
+    return np.clip((array.astype(np.float32) - low) / (high - low), 0.0, 1.0)
+
+
+def _box_mm(geometry: Geometry) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Lowest and highest (x, y, z) of the voxels' edges."""
+    half = np.abs(geometry.index_to_world[:3, :3]).sum(axis=1) / 2
+    corners = geometry.corners_mm()
+    return corners.min(axis=0) - half, corners.max(axis=0) + half
+
+
+def _truth_outside(truth: Image, geometry: Geometry) -> tuple[int, int]:
+    """Number of voxels of TMTVprob > 0 whose centre lies outside the grid, and of all such voxels."""
+    voxels = np.argwhere(truth.array > 0)
+    if not len(voxels):
+        return 0, 0
+    index = geometry.to_index(truth.geometry.to_world(voxels))
+    inside = np.all((index >= -0.5) & (index < np.array(geometry.shape) - 0.5), axis=1)
+    return int((~inside).sum()), len(voxels)
+
+
+def _sources(case_dir: Path, grid: ModelGrid) -> dict[str, list[int]]:
+    names = (
+        ["pet.nii.gz", "ct.nii.gz", "tmtvprob.nii.gz"] if grid.needs_ct else ["pet.nii.gz", "tmtvprob.nii.gz"]
+    )
+    sources = {}
+    for name in names:
+        path = case_dir / name
+        if not path.is_file():
+            what = {"ct.nii.gz": "the model needs PET and CT", "tmtvprob.nii.gz": "no truth to learn from"}
+            raise CaseError(f"{path}: missing ({what.get(name, 'not a case folder')}).")
+        status = path.stat()
+        sources[name] = [status.st_size, status.st_mtime_ns]
+    return sources
+
+
+def _write_raw(path: Path, array: npt.NDArray) -> None:
+    with replace_atomically(path) as temporary:
+        array.tofile(temporary)

@@ -1,0 +1,255 @@
+"""The image that the networks of Liu et al. see, and the way back (IEEE Access 2022, section IV-B-3).
+
+PET to 257x128x128 voxels (Z, Y, X) of 3.3x5.5x5.5 mm, cropped to 247x64x80 around the body, resized to 224x64x64.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from petct.errors import CaseError, ParameterError
+from petct.files import read_json, replace_atomically, write_json
+from petct.image import Geometry, Image, read_image, resample
+from tmtv_tf.cases.case import Case
+from tmtv_tf.input.grid import BODY_SUV, ModelGrid, place_grid
+
+# The paper resizes by a tenth to a quarter, where linear interpolation reads every voxel. Beyond this factor it
+# would step over voxels, and lesions with them: the mean over each new voxel is taken instead.
+MAX_LINEAR_SHRINKAGE = 2.0
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class MultitaskGrid:
+    """Sizes (Z, Y, X) of the three steps: resampled, cropped, resized; PET window brought to 0..1, clipped."""
+
+    shape: tuple[int, int, int] = (257, 128, 128)
+    spacing_mm: tuple[float, float, float] = (3.3, 5.5, 5.5)
+    crop: tuple[int, int, int] = (247, 64, 80)
+    size: tuple[int, int, int] = (224, 64, 64)
+    window_suv: tuple[float, float] = (0.0, 25.0)
+
+    def __post_init__(self) -> None:
+        for name in ("shape", "spacing_mm", "crop", "size"):
+            value = getattr(self, name)
+            if len(value) != 3 or min(value) <= 0:
+                raise ParameterError(f"{name} must be three positive numbers (Z, Y, X). Received: {value}.")
+        if any(c > n for c, n in zip(self.crop, self.shape, strict=True)):
+            raise ParameterError(f"The crop {self.crop} is larger than the grid {self.shape}.")
+        if not self.window_suv[0] < self.window_suv[1]:
+            raise ParameterError(f"The PET window needs low < high. Received: {self.window_suv}.")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        return (*self.size, 1)
+
+    @property
+    def key(self) -> str:
+        """File name of the arrays on this grid: readable, and different for every grid."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return f"multitask_{'x'.join(str(n) for n in self.size)}_{digest[:8]}"
+
+
+@dataclass(frozen=True)
+class CropReport:
+    """What the crop took away: lesions are the 6-connected components of the truth on the PET grid."""
+
+    lesions: int
+    lesions_cut: int
+    volume_ml: float
+    volume_outside_ml: float
+
+    @property
+    def warning(self) -> str | None:
+        """One sentence when a lesion is cut, else None."""
+        if not self.lesions_cut:
+            return None
+        return (
+            f"{self.lesions_cut} of {self.lesions} lesions are cut by the crop: {self.volume_outside_ml:.1f} of "
+            f"{self.volume_ml:.1f} mL lie outside."
+        )
+
+
+def crop_geometry(pet: Image, grid: MultitaskGrid) -> Geometry:
+    """Where the crop lies: its top is the PET's, y and x are centred on the body's bounding box.
+
+    The body is the largest 6-connected component of SUV > 0.2 on the resampled grid; the crop stays inside that
+    grid, and follows its voxels.
+
+    Raises
+    ------
+    CaseError
+        No voxel is above SUV 0.2.
+    """
+    coarse = resample(pet, place_grid(pet.geometry, _coarse(grid)))
+    box = _largest_component_box(coarse.array > BODY_SUV)
+    start = [grid.shape[0] - grid.crop[0]]  # the last slice is the top
+    for axis in (1, 2):
+        middle = (box[axis].start + box[axis].stop) / 2
+        first = round(middle - grid.crop[axis] / 2)
+        start.append(min(max(first, 0), grid.shape[axis] - grid.crop[axis]))
+    origin = coarse.geometry.to_world([start])[0]
+    return Geometry(grid.crop, grid.spacing_mm, (origin[0], origin[1], origin[2]))
+
+
+def resized_geometry(box: Geometry, size: tuple[int, int, int]) -> Geometry:
+    """The same axis-aligned box (outer edges of the voxels) divided into `size` voxels."""
+    spacing = [s * n / m for s, n, m in zip(box.spacing_mm, box.shape, size, strict=True)]
+    origin = [
+        o + (new - old) / 2
+        for o, new, old in zip(box.origin_mm, spacing[::-1], box.spacing_mm[::-1], strict=True)
+    ]
+    return Geometry(
+        size, (spacing[0], spacing[1], spacing[2]), (origin[0], origin[1], origin[2]), box.direction
+    )
+
+
+def multitask_image(pet: Image, crop: Geometry, grid: MultitaskGrid) -> Image:
+    """PET (SUVbw) as the networks see it: `grid.size`, float32 in [0, 1]; SUV 0 outside the PET."""
+    coarse = resample(pet, place_grid(pet.geometry, _coarse(grid)))
+    resized = _resize(resample(coarse, crop), grid.size)
+    low, high = grid.window_suv
+    return resized.with_array(np.clip((resized.array - low) / (high - low), 0, 1).astype(np.float32))
+
+
+def multitask_truth(tmtvprob: Image, crop: Geometry, grid: MultitaskGrid) -> npt.NDArray[np.bool_]:
+    """TMTVprob through the same steps as the PET, then > 0.5: (Z, Y, X) of `grid.size`."""
+    coarse = resample(tmtvprob, place_grid(tmtvprob.geometry, _coarse(grid)))
+    return _resize(resample(coarse, crop), grid.size).array > 0.5
+
+
+def probability_on_pet(
+    probability: npt.NDArray[np.floating], crop: Geometry, pet: Geometry
+) -> npt.NDArray[np.float32]:
+    """The inverse: a network's lesion probability (Z, Y, X) on the PET grid, linear, 0 outside the crop."""
+    shape = probability.shape
+    geometry = resized_geometry(crop, (shape[0], shape[1], shape[2]))
+    return resample(Image(probability.astype(np.float32), geometry), pet).array
+
+
+def crop_report(tmtvprob: Image, crop: Geometry) -> CropReport:
+    """Count the lesions (TMTVprob > 0.5) with a voxel centre outside the crop, and the volume outside it."""
+    from scipy.ndimage import label
+
+    labels, count = label(tmtvprob.array > 0.5)
+    voxels = np.argwhere(labels > 0)
+    index = crop.to_index(tmtvprob.geometry.to_world(voxels)) if count else np.zeros((0, 3))
+    outside = np.any((index < -0.5) | (index >= np.array(crop.shape) - 0.5), axis=1)
+    cut = np.unique(labels[tuple(voxels[outside].T)])
+    voxel_ml = tmtvprob.geometry.voxel_ml
+    return CropReport(count, len(cut), len(voxels) * voxel_ml, int(outside.sum()) * voxel_ml)
+
+
+# Arrays for training ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MultitaskArrays:
+    """The files of one case on one grid: raw little-endian arrays (Z, Y, X) in C order, float16 and uint8.
+
+    Attributes
+    ----------
+    crop : where the image lies.
+    report : what the crop took away; None for a case without contours, whose truth file is all zero.
+    """
+
+    case_id: str
+    folder: Path
+    grid: MultitaskGrid
+    crop: Geometry
+    report: CropReport | None
+
+    @property
+    def image(self) -> Path:
+        return self.folder / "image.float16"
+
+    @property
+    def truth(self) -> Path:
+        return self.folder / "truth.uint8"
+
+    @property
+    def has_truth(self) -> bool:
+        return self.report is not None
+
+    def read_image(self) -> npt.NDArray[np.float32]:
+        """(Z, Y, X, 1) in [0, 1]."""
+        return np.fromfile(self.image, "<f2").reshape(self.grid.input_shape).astype(np.float32)
+
+    def read_truth(self) -> npt.NDArray[np.bool_]:
+        """(Z, Y, X)."""
+        return np.fromfile(self.truth, np.uint8).reshape(self.grid.size).astype(bool)
+
+
+def multitask_arrays(case: Case, grid: MultitaskGrid) -> MultitaskArrays:
+    """The arrays of a case, written first where they are not there yet or were made from other files.
+
+    Raises
+    ------
+    CaseError
+        An empty PET, or a TMTVprob on another grid than the PET.
+    """
+    folder = case.folder / "model_grid" / grid.key
+    description, sources = folder / "input.json", _sources(case)
+    if description.is_file():
+        stored = read_json(description)
+        if stored["sources"] == sources:
+            crop = Geometry(**{key: tuple(value) for key, value in stored["crop"].items()})
+            report = CropReport(**stored["report"]) if stored["report"] else None
+            return MultitaskArrays(case.case_id, folder, grid, crop, report)
+    pet = read_image(case.pet)
+    try:
+        crop = crop_geometry(pet, grid)
+    except CaseError as error:
+        raise CaseError(f"{case.pet}: {error}") from error
+    truth, report = np.zeros(grid.size, bool), None
+    if case.tmtvprob is not None:
+        tmtvprob = read_image(case.tmtvprob)
+        if not tmtvprob.geometry.same_grid(pet.geometry):
+            raise CaseError(f"{case.tmtvprob}: not on the grid of {case.pet.name}.")
+        truth, report = multitask_truth(tmtvprob, crop, grid), crop_report(tmtvprob, crop)
+    arrays = MultitaskArrays(case.case_id, folder, grid, crop, report)
+    for path, array in (
+        (arrays.image, multitask_image(pet, crop, grid).array.astype("<f2")),
+        (arrays.truth, truth.astype(np.uint8)),
+    ):
+        with replace_atomically(path) as temporary:
+            array.tofile(temporary)
+    # Last, so that a run killed half-way leaves nothing that looks finished.
+    details = {"sources": sources, "crop": asdict(crop), "report": asdict(report) if report else None}
+    write_json(description, details)
+    return arrays
+
+
+def _coarse(grid: MultitaskGrid) -> ModelGrid:
+    return ModelGrid(grid.shape, grid.spacing_mm, grid.window_suv, channels=("pet",))
+
+
+def _resize(image: Image, size: tuple[int, int, int]) -> Image:
+    geometry = resized_geometry(image.geometry, size)
+    shrinkage = max(n / m for n, m in zip(image.array.shape, size, strict=True))
+    if shrinkage <= MAX_LINEAR_SHRINKAGE:
+        return resample(image, geometry)
+    from skimage.transform import resize_local_mean
+
+    return Image(resize_local_mean(image.array.astype(np.float32), size, preserve_range=True), geometry)
+
+
+def _largest_component_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    from scipy.ndimage import find_objects, label
+
+    labels, count = label(mask)
+    if not count:
+        raise CaseError(f"No voxel of the PET is above SUV {BODY_SUV}: there is no body to centre on.")
+    return find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
+
+
+def _sources(case: Case) -> dict[str, list[int]]:
+    files = [path for path in (case.pet, case.tmtvprob) if path is not None]
+    sizes = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
+    return {"format": [FORMAT_VERSION], **sizes}

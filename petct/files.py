@@ -12,7 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from petct.errors import TmtvError
+
+# In every output folder that a command writes into. The file stays; only the lock on it counts.
+LOCK_NAME = ".lock"
 
 
 @contextmanager
@@ -38,6 +43,46 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # not there after success; nor if the folder could not be made
             temporary.unlink()
+
+
+@contextmanager
+def locked(folder: str | os.PathLike[str], *, wait_s: float = 0.0) -> Iterator[None]:
+    """Keep other runs out of an output folder while this one writes into it.
+
+    The folder is made. The lock goes with the process that holds it, even if that is killed. A reader needs no lock,
+    since all files appear whole.
+
+    Parameters
+    ----------
+    folder : the output, locked whole by `<folder>/.lock`
+    wait_s : how long to wait for another run to end before it is refused
+
+    Raises
+    ------
+    TmtvError
+        Another run writes into this folder, or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, locked(folder):
+    ...     write_text(folder + "/tmtv.csv", "case_id\\n")
+    """
+    folder = Path(folder)
+    lock = FileLock(folder / LOCK_NAME, timeout=wait_s)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise TmtvError(
+            f"{folder}: another run is writing into this folder. Wait until it ends, or give another folder."
+        ) from error
+    except OSError as error:
+        raise TmtvError(f"{folder}: cannot be written ({error.strerror or error}).") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def require_writable(folder: str | os.PathLike[str]) -> None:

@@ -98,7 +98,9 @@ def run_case(job: Job) -> dict[str, Any]:
             if any(earlier.get(key) != value for key, value in description.items()):
                 earlier = None
         missing = _missing_methods(job, earlier)
-        if earlier is not None and not missing:
+        known = {} if earlier is None else earlier
+        said = set(_warnings_of(prediction)) <= set(known.get("warnings", []))
+        if earlier is not None and not missing and said:
             return {**earlier, "skipped": True}
         _check_origin(job, hashes["suv"], prediction)
         earlier = earlier or {}
@@ -109,7 +111,9 @@ def run_case(job: Job) -> dict[str, Any]:
             "case_id": job.case_id,
             "methods": earlier.get("methods", {}) | _write(job, computed),
             **description,
-            "warnings": list(dict.fromkeys([*earlier.get("warnings", []), *computed.warnings])),
+            "warnings": list(
+                dict.fromkeys([*_warnings_of(prediction), *earlier.get("warnings", []), *computed.warnings])
+            ),
         }
         if computed.edits:
             result["edits"] = computed.edits
@@ -170,6 +174,12 @@ def _read_prediction(found: MapFile) -> dict[str, Any]:
     if not isinstance(prediction, dict) or not isinstance(prediction.get("inputs"), dict):
         raise TmtvError(f"{path}: not written by tmtv predict (no 'inputs').")
     return prediction
+
+
+def _warnings_of(prediction: dict[str, Any]) -> list[str]:
+    """What `tmtv predict` warned of (a model that saw phantoms only, a CT that ends early): true of the TMTV too."""
+    found = prediction.get("warnings")
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 
 def _check_origin(job: Job, suv_sha256: Future[str], prediction: dict[str, Any]) -> None:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import pandas as pd
 
-from petct.files import read_json
 from petct.image import read_image
+from tmtv_tf.cases.case import load_case
 from tmtv_tf.evaluation.prognosis import liu2022
 from tmtv_tf.evaluation.prognosis.study_report import write_study_report as write_report
 from tmtv_tf.evaluation.prognosis.study_tables import name_of
@@ -33,7 +33,6 @@ def write_study_report(
     if len(method):
         pictures["features"] = feature_figure([feature_view(study, row) for row in median_cases(method)])
         pictures["renderings"] = renderings(study, predictions, method)
-    first = read_json(study.data / study.rows[0]["case_id"] / "case.json")
     return write_report(
         study.out / "report",
         predictions,
@@ -42,7 +41,7 @@ def write_study_report(
         reachable_auc=reachable_auc,
         pictures=pictures,
         facts={
-            "phantom": "phantom" in str(first).lower(),
+            "phantom": all(load_case(study.data / row["case_id"]).is_phantom for row in study.rows),
             "cases": len(study.rows),
             "folds": study.config.folds,
             "settings": study.config.model_dump(mode="json"),

@@ -270,3 +270,17 @@ def test_a_mask_in_the_cold_is_worth_a_warning(job: Job) -> None:
     image = read_image(job.map_file.path)
     write_image(job.map_file.path, image.with_array(np.ascontiguousarray(image.array[:, :, ::-1])))
     assert any("belong together" in text for text in run_case(job)["warnings"])
+
+
+def test_what_the_prediction_warned_of_stands_in_the_result(job: Job) -> None:
+    """Also where the result was finished before the prediction said so."""
+    beside = job.map_file.path.with_name("prediction.json")
+    finished = run_case(job)
+    warning = "m.keras was trained on phantoms only."
+    content = {"inputs": {"pet": sha256(job.suv_path)}, "warnings": [warning, 3]}
+    write_json(beside, content)
+    again = run_case(job)
+    assert again["warnings"] == [warning, *finished["warnings"]]
+    assert again["methods"] == finished["methods"]
+    assert json.loads((job.folder / "tmtv.json").read_text())["warnings"] == again["warnings"]
+    assert run_case(job)["skipped"]

@@ -44,6 +44,22 @@ class Case:
     tmtvprob: Path | None
     info: dict[str, Any]
 
+    @property
+    def is_phantom(self) -> bool:
+        """Whether `tmtv phantom` made it, see `is_phantom`."""
+        return is_phantom(self.info, self.case_id)
+
+
+def is_phantom(info: dict[str, Any], case_id: str = "") -> bool:
+    """Whether the case.json of a case says that `tmtv phantom` painted it.
+
+    A case.json made before 0.2 has no `phantom`; then the vendor or the case id may tell.
+    """
+    said = info.get("phantom")
+    if isinstance(said, bool):
+        return said
+    return any("phantom" in str(text).lower() for text in (case_id, info.get("vendor", "")))
+
 
 def load_case(folder: str | os.PathLike[str]) -> Case:
     """Open a case folder.

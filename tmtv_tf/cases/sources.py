@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom import Dataset
 
 from petct.dicom.headers import Series, tag_value
 from petct.dicom.volume import read_volume
@@ -15,6 +16,9 @@ from petct.errors import CaseError, ParameterError
 from petct.image import Image, read_image
 from petct.suv import Overrides, SuvFactor, read_suv
 from tmtv_tf.cases.pseudonym import identifying_words
+
+# How tmtv_tf.phantom signs its DICOM files.
+PHANTOM_MAKER = "tmtv phantom"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class DicomSource:
             "ct_series_uid": None if self.ct is None else self.ct.series_uid,
             "frame_of_reference_uid": self.pet.frame_of_reference_uid,
             "vendor": str(tag_value(self.pet.header, "Manufacturer") or ""),
+            "phantom": made_by_phantom(self.pet.header),
             "suv": suv_record(suv),
         }
         return Exam(pet, ct, info, warnings, self.pet.series_uid, self.pet.frame_of_reference_uid)
@@ -107,6 +112,7 @@ class NiftiSource:
             "ct_series_uid": None,
             "frame_of_reference_uid": None,
             "vendor": None,
+            "phantom": None,  # an image file does not say
             "suv": {"factor": None, "rule": "the image holds SUVbw already"},
         }
         return Exam(pet.with_array(suv), ct, info, [])
@@ -124,6 +130,12 @@ class NiftiSource:
 
     def identifying_words(self) -> set[str]:
         return {self.patient_id} - {""}
+
+
+def made_by_phantom(header: Dataset) -> bool:
+    """Whether the PET was painted by `tmtv phantom`, which names itself as the scanner's model and software."""
+    said = (tag_value(header, keyword) for keyword in ("ManufacturerModelName", "SoftwareVersions"))
+    return any(str(value or "").startswith(PHANTOM_MAKER) for value in said)
 
 
 def make_overrides(

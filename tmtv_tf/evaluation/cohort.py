@@ -13,6 +13,7 @@ import pandas as pd
 from petct.errors import CaseError
 from petct.files import read_json
 from petct.parallel import Outcome, run_cases
+from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import COHORT_NAME, Row, read_cohort
 from tmtv_tf.evaluation import tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
@@ -215,7 +216,5 @@ def _joined(row: dict[str, Any], clinical: dict[str, Row]) -> dict[str, Any]:
 
 
 def _is_phantom(folder: Path) -> bool:
-    """Whether case.json or the case id says so (`tmtv phantom` writes it into both)."""
-    info = read_json(folder / "case.json") if (folder / "case.json").is_file() else {}
-    said = [folder.name, *(str(info.get(key, "")) for key in ("vendor", "model", "scanner"))]
-    return any("phantom" in text.lower() for text in said)
+    info = read_json(folder / INFO_NAME) if (folder / INFO_NAME).is_file() else {}
+    return is_phantom(info, folder.name)

@@ -109,3 +109,19 @@ def test_one_study_one_frame_of_reference_unique_instances(phantoms):
             uids.append(dataset.SOPInstanceUID)
         assert len(frames) == len(studies) == 1
     assert len(set(uids)) == len(uids)
+
+
+def test_a_phantom_is_known_as_one_under_every_scanner(phantoms, tmp_path):
+    """case.json says so, whatever the case is called; an old case.json is judged by its id and vendor."""
+    from tmtv_tf.cases.case import is_phantom
+    from tmtv_tf.cases.sources import made_by_phantom
+
+    for number in range(1, CASES + 1):
+        file = next((phantoms / "dicom" / f"PHANTOM-{number:04d}").rglob("*.dcm"))
+        assert made_by_phantom(pydicom.dcmread(file, stop_before_pixels=True))
+    assert not made_by_phantom(pydicom.Dataset())
+    assert is_phantom({"phantom": True, "vendor": "SIEMENS"}, "3f2a")
+    assert not is_phantom({"phantom": False, "vendor": "SIEMENS"}, "phantom_study_3")
+    assert not is_phantom({"phantom": None, "vendor": None}, "3f2a")
+    assert is_phantom({"vendor": "TMTV PHANTOM"}, "3f2a")
+    assert is_phantom({}, "phantom_0001")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from petct.errors import ParameterError
 from petct.image import Geometry
-from postprocess.ball import ball
+from postprocess.ball import RELATIVE_TOLERANCE, ball
 from postprocess.components import IntVector, foreground, label_voxels
 from postprocess.methods import VOTERS, Method, parse_method
 from postprocess.peak import sphere_means
@@ -21,6 +21,8 @@ from postprocess.segmentation import Segmentation
 # (Burggraaff et al., Mol Imaging Biol 2020;22:1102, methods).
 ROBUST_MAXIMUM_FRACTION = 0.7
 SEED_LIMIT_MM = 30.0
+# A click beside a lesion means its hottest voxel, if that is within this distance.
+SNAP_MM = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,57 @@ def excluded_voxels(work: Segmentation, exclude: Sequence[tuple[str, int]]) -> n
         else:
             gone[members] = True
     return gone
+
+
+def snap_seed(
+    suv: npt.NDArray, geometry: Geometry, seed_mm: Sequence[float], within_mm: float = SNAP_MM
+) -> tuple[tuple[float, float, float], str]:
+    """Move a reader's point to the hottest voxel centre within <= `within_mm` of it.
+
+    Parameters
+    ----------
+    suv : (Z, Y, X) SUVbw
+    geometry : its grid
+    seed_mm : LPS point (x, y, z)
+    within_mm : 0 keeps the point where it is
+
+    Returns
+    -------
+    point_mm : LPS centre of that voxel; of several equally hot ones the nearest, then the first in (Z, Y, X)
+        order. The point itself if the voxel that holds it is as hot as any.
+    said : one sentence with the SUV at the point and, if it moved, where to, how far and the SUV there
+
+    Raises
+    ------
+    ParameterError
+        The point lies outside the image.
+    """
+    place = geometry.to_index(seed_mm)[0]
+    at = np.rint(place).astype(int)
+    name = ", ".join(f"{v:g}" for v in seed_mm)
+    if (at < 0).any() or (at >= geometry.shape).any():
+        raise ParameterError(f"The point {name} mm (LPS) lies outside the PET.")
+    reach = np.ceil(within_mm / np.array(geometry.spacing_mm)).astype(int)
+    low, high = np.maximum(at - reach, 0), np.minimum(at + reach + 1, geometry.shape)
+    box = np.indices(high - low).reshape(3, -1).T + low
+    distance_mm = np.linalg.norm((box - place) * geometry.spacing_mm, axis=1)
+    near = (distance_mm <= within_mm * (1 + RELATIVE_TOLERANCE)) | (box == at).all(axis=1)
+    box, distance_mm = box[near], distance_mm[near]
+    values = suv[tuple(box.T)]
+    hottest = np.lexsort((distance_mm, -values))[0]
+    here = float(suv[tuple(at)])
+    if values[hottest] <= here:
+        return (
+            float(seed_mm[0]),
+            float(seed_mm[1]),
+            float(seed_mm[2]),
+        ), f"SUV {here:.2f} at the point {name} mm."
+    x, y, z = geometry.to_world(box[hottest])[0].tolist()
+    said = (
+        f"SUV {here:.2f} at the point {name} mm; moved by {distance_mm[hottest]:.1f} mm to the hottest voxel within "
+        f"{within_mm:g} mm, {x:g}, {y:g}, {z:g} mm (SUV {values[hottest]:.2f})."
+    )
+    return (x, y, z), said
 
 
 def grow_seed(

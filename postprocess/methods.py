@@ -12,7 +12,7 @@ from postprocess.config import Config
 METHODS = {
     "raw": "the mask itself (probability > 0.5)",
     "41": "SUV >= 41 % of the SUVmax of each part; any other whole number from 10 is that percentage",
-    "2.5": "SUV > 2.5; any other number with a decimal point is that SUV",
+    "2.5": "SUV > 2.5; any other number from 1.0 to 20.0 with a decimal point is that SUV",
     "4.0": "SUV > 4.0",
     "otsu": "SUV > Otsu's threshold of each part",
     "50p": "SUV >= 50 % of the SUVpeak of each part; any other percentage likewise",
@@ -29,6 +29,10 @@ DEFAULT_METHODS = ("raw", "41", "2.5", "4.0")
 # reader removes the physiological ones; here they are looked for inside the mask only.
 BENCHMARK_SUV = 4.0
 BENCHMARK_MIN_ML = 3.0
+
+# A method written as a number with a decimal point is an SUV. Below or above these it is a percentage, mistyped:
+# "0.41" and "41.0" for 41. No published threshold for a lymphoma is outside them.
+SUV_THRESHOLDS = (1.0, 20.0)
 
 Kind = Literal["all", "suv_above", "suv_at_least", "suvmax_fraction", "suvpeak_fraction", "otsu", "votes"]
 
@@ -69,10 +73,26 @@ def parse_method(name: str, config: Config) -> Method:
         return Method("suvmax_fraction", int(name) / 100, per_part=True)
     if re.fullmatch(r"([1-9]\d|100)p", name):
         return Method("suvpeak_fraction", int(name[:-1]) / 100, per_part=True)
-    if re.fullmatch(r"\d{1,3}\.\d{1,3}", name):
+    if re.fullmatch(r"\d{1,3}\.\d{1,3}", name) and SUV_THRESHOLDS[0] <= float(name) <= SUV_THRESHOLDS[1]:
         return Method("suv_above", float(name))
-    hint = f" Did you mean {name}.0 (SUV > {name})?" if re.fullmatch(r"\d", name) else ""
     known = ", ".join(METHODS)
     raise ParameterError(
-        f"No method {name!r}.{hint} Known: {known}; any percentage from 10, any SUV like 3.0."
+        f"No method {name!r}.{_hint(name)} Known: {known}; any percentage from 10 to 100, "
+        f"any SUV from {SUV_THRESHOLDS[0]:.1f} to {SUV_THRESHOLDS[1]:.1f}, with its decimal point."
     )
+
+
+def _hint(name: str) -> str:
+    """What somebody may have meant by a name that is no method: a fraction, a per cent sign, a decimal comma."""
+    found = re.fullmatch(r"0*(\d*)([.,]?)(\d*)\s*(%?)(p?)(%?)", name.strip().lower())
+    if not found or not (found[1] or found[3]):
+        return ""
+    number, peak, percent = float(f"{found[1] or 0}.{found[3] or 0}"), found[5], found[4] or found[6]
+    low, high = SUV_THRESHOLDS
+    if percent or peak or (found[2] and not low <= number <= high):  # a percentage
+        share = round(number * 100 if 0 < number <= 1 and found[2] else number)
+        of = "SUVpeak" if peak else "SUVmax"
+        return f" Did you mean {share}{peak} ({share} % of {of})?" if 10 <= share <= 100 else ""
+    if low <= number <= high and (found[2] == "," or number < 10):
+        return f" Did you mean {number:.10g}{'' if number % 1 else '.0'} (SUV > {number:g})?"
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from petct.errors import ParameterError
 from postprocess.components import Labels
 from postprocess.peak import maximum_per_label
 
@@ -17,7 +18,15 @@ def threshold_suvmax_fraction(
     """Keep in each label (Z, Y, X) the voxels with SUV >= `fraction` of that label's SUVmax; the rest becomes 0.
 
     The threshold is rounded to the precision of `suv`, so that 4.1 is kept beside a maximum of 10.
+
+    Raises
+    ------
+    ParameterError
+        `fraction` is not above 0 and at most 1: 41 for 0.41 would keep nothing.
     """
+    if not 0 < fraction <= 1:
+        hint = f" Did you mean {fraction / 100:g}?" if 1 < fraction <= 100 else ""
+        raise ParameterError(f"The fraction of SUVmax must be in (0, 1]. Received: {fraction}.{hint}")
     kept = above_suvmax_fraction(suv.reshape(-1), labels.reshape(-1), fraction).reshape(labels.shape)
     return np.where(kept, labels, 0).astype(np.int32)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,9 @@ from petct.errors import TmtvError
 
 # In every output folder that a command writes into. The file stays; only the lock on it counts.
 LOCK_NAME = ".lock"
+SIGNIFICANT_DIGITS = 6
+# A spreadsheet runs a cell that starts so as a formula (OWASP, "CSV injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 @contextmanager
@@ -109,6 +114,52 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_csv(
+    path: str | os.PathLike[str],
+    columns: Iterable[str],
+    rows: Iterable[Mapping[str, Any] | Sequence[Any]],
+    *,
+    digits: int | None = SIGNIFICANT_DIGITS,
+) -> None:
+    """Write a table as `csv_text` gives it, whole or not at all. Every CSV file of the project is written here."""
+    write_text(path, csv_text(columns, rows, digits=digits))
+
+
+def csv_text(
+    columns: Iterable[str],
+    rows: Iterable[Mapping[str, Any] | Sequence[Any]],
+    *,
+    digits: int | None = SIGNIFICANT_DIGITS,
+) -> str:
+    """A table as CSV text that a spreadsheet cannot run.
+
+    Parameters
+    ----------
+    columns : the header
+    rows : mappings by column (one that is missing is an empty cell), or sequences in the order of `columns`
+    digits : significant digits of a number that is not whole; None writes it exactly
+
+    Returns
+    -------
+    str
+        Lines end with a line feed. None and NaN are empty cells. Text that a spreadsheet would take for a formula (it
+        starts with `=`, `+`, `-`, `@`, a tab or a line break, and is not a number) gets an apostrophe in front.
+
+    Examples
+    --------
+    >>> csv_text(["case_id", "tmtv_ml"], [{"case_id": "=1+1", "tmtv_ml": 12.3456789}])
+    "case_id,tmtv_ml\\n'=1+1,12.3457\\n"
+    """
+    columns = list(columns)
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([_cell(name, digits) for name in columns])
+    for row in rows:
+        cells = [row.get(name) for name in columns] if isinstance(row, Mapping) else row
+        writer.writerow([_cell(cell, digits) for cell in cells])
+    return buffer.getvalue()
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write strict JSON whole or not at all: an undefined number (NaN, infinity) becomes null."""
     write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -128,6 +179,26 @@ def sha256(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _cell(value: Any, digits: int | None) -> Any:
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:  # a NumPy scalar
+        value = value.item()
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, float) and digits is not None:
+        return f"{value:.{digits}g}"
+    if isinstance(value, str):
+        value = value.replace("\r\n", "\n").replace("\r", "\n")  # csv does not quote a lone carriage return
+        return f"'{value}" if value.startswith(_FORMULA_STARTS) and not _is_number(value) else value
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and "_" not in text and text == text.strip()
+    except ValueError:
+        return False
 
 
 def _finite(value: Any) -> Any:

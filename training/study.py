@@ -11,6 +11,7 @@ import pandas as pd
 import tensorflow as tf
 
 from petct.errors import ParameterError
+from petct.files import write_csv
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import Row
 from tmtv_tf.input.dataset import steps_per_epoch
@@ -42,7 +43,6 @@ from training.study_predictions import (
     out_of_fold,
     rival_predictions,
     segmentation_metrics,
-    write_csv,
 )
 
 
@@ -86,7 +86,7 @@ def run_study(
             scores = image_scores(study, phantom)
             reachable = best_auc([scores[row["case_id"]] for row in rows if row["efs2y_event"] is not None])
             predictions = pd.concat([predictions, oracle_predictions(study, scores)])
-        write_csv(out / PREDICTIONS, predictions)
+        write_csv(out / PREDICTIONS, predictions.columns, predictions.itertuples(index=False))
         print(f"Report: {write_study_report(study, predictions, measures, reachable)}")
 
 
@@ -163,5 +163,5 @@ def evaluate_fold(study: Study, network: Network, fold: int) -> None:
                 write_probability(path, lesion, arrays.crop)
                 row |= segmentation_metrics(load_case(study.data / arrays.case_id), arrays, lesion)
             rows.append(row)
-    write_csv(folder / PREDICTIONS, pd.DataFrame(rows, columns=list(COLUMNS)))
+    write_csv(folder / PREDICTIONS, COLUMNS, rows)
     (folder / "state.npz").unlink(missing_ok=True)  # large, and of no use to a finished fold

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import Field
 
 from petct.errors import CaseError
-from petct.files import read_json, write_text
+from petct.files import read_json, write_csv
 from petct.image import read_image
 from petct.parallel import progress
 from tmtv_tf.cases.case import Case, load_case
@@ -121,7 +121,7 @@ def case_measures(study: Study) -> pd.DataFrame:
             )
             advance(1)
     table = pd.DataFrame(rows)
-    write_csv(path, table)
+    write_csv(path, table.columns, table.itertuples(index=False))
     return table
 
 
@@ -180,11 +180,6 @@ def cohort_frame(rows: Sequence[Row]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows))
     numbers = ["efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event"]
     return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
-
-
-def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """Write a table whole or not at all."""
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def _with_threshold(test: pd.DataFrame, train: pd.DataFrame, model: str, fold: int) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from petct.errors import CaseError
-from petct.files import write_text
+from petct.files import write_csv
 
 COHORT_NAME = "cohort.csv"
 SPLITS = ("train", "validation", "test")
@@ -203,8 +203,4 @@ def read_table(path: Path, *required: str) -> list[dict[str, str]]:
 
 def write_table(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """Write a CSV file whole or not at all; None is an empty field."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+    write_csv(path, columns, rows, digits=None)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import base64
-import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from petct.console import listed
-from petct.files import replace_atomically, write_json, write_text
+from petct.files import replace_atomically, write_csv, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
@@ -40,7 +37,7 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
         "case_methods": evaluation.methods,
         **evaluation.tables,
     }.items():
-        write_text(out / f"{name}.csv", _csv(table))
+        write_csv(out / f"{name}.csv", table.columns, table.itertuples(index=False))
     mips = {f"mips/{case.case_id}": case.picture for case in evaluation.found}
     for name, data in {**pictures, **mips}.items():
         with replace_atomically(out / f"{name}.png") as temporary:
@@ -178,9 +175,3 @@ def _cases_worst_first(evaluation: Evaluation) -> list[dict[str, Any]]:
         }
         for row in rows.to_dict("records")
     ]
-
-
-def _csv(table: pd.DataFrame) -> str:
-    buffer = io.StringIO()
-    table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.6g")
-    return buffer.getvalue()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from petct.files import replace_atomically, write_text
+from petct.files import replace_atomically, write_csv, write_text
 from tmtv_tf.evaluation.prognosis import liu2022, study_figures
 from tmtv_tf.evaluation.prognosis.study_tables import (
     ORACLE,
@@ -87,9 +87,7 @@ def write_study_report(
             )
     figures |= pictures
     for table in tables:
-        write_text(
-            out / f"{table.key}.csv", table.data.to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        )
+        write_csv(out / f"{table.key}.csv", table.data.columns, table.data.itertuples(index=False))
     for name, content in figures.items():
         with replace_atomically(out / f"{name}.png") as temporary:
             temporary.write_bytes(content)

@@ -5,7 +5,6 @@ SUVbw = activity [Bq/mL] * weight [g] / dose [Bq] at the image's decay reference
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from petct.errors import SuvError
+from petct.errors import ImageError, SuvError
 from petct.suv.header import ATTRIBUTES, Overrides, PetHeader, need, optional, positive, refusal
 from petct.suv.parse import parse_pet_header
 from petct.suv.patient import (
@@ -26,6 +25,7 @@ from petct.suv.patient import (
     patient_weight_kg,
     refuse_other_nuclides,
 )
+from petct.suv.plausible import check_suv_values
 from petct.suv.times import (
     decay_factor,
     known_injection,
@@ -38,10 +38,6 @@ from petct.suv.times import (
 if TYPE_CHECKING:
     from petct.dicom.headers import Series
     from petct.image import Image
-
-# The highest SUV of an image: a hot bladder reaches some hundreds, half of the dose left in 2 mL of an arm 17 500.
-HIGHEST_SUV_EXPECTED = (1.0, 2000.0)
-HIGHEST_SUV_POSSIBLE = 1e5
 
 
 @dataclass(frozen=True)
@@ -88,16 +84,12 @@ def read_suv(series: Series, overrides: Overrides | None = None) -> tuple[Image,
     suv = suv_bw_factor(parse_pet_header(headers, str(series.folder)), overrides)
     values = image.array
     values *= np.asarray(suv.factor, np.float32).reshape(-1, 1, 1)  # in place: a whole-body PET is 350 MB
-    lowest, highest = float(values.min()), float(values.max())
-    if not (math.isfinite(lowest) and highest <= HIGHEST_SUV_POSSIBLE):  # false for NaN too
+    try:
+        warnings += check_suv_values(values, str(series.folder), computed=True)
+    except ImageError as error:
         raise SuvError(
-            f"{series.folder}: the SUV image runs from {lowest:.3g} to {highest:.3g}, which no patient has "
-            f"(RescaleSlope (0028,1053), RescaleIntercept (0028,1052), Units (0054,1001): {suv.rule})."
-        )
-    if not HIGHEST_SUV_EXPECTED[0] <= highest <= HIGHEST_SUV_EXPECTED[1]:
-        warnings.append(
-            f"The highest SUV of the image is {highest:.3g}: is it a patient, and are weight and dose right?"
-        )
+            f"{error} RescaleSlope (0028,1053), RescaleIntercept (0028,1052), Units (0054,1001): {suv.rule}."
+        ) from error
     return image, replace(suv, warnings=(*warnings, *suv.warnings))
 
 

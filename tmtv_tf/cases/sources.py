@@ -11,10 +11,11 @@ import numpy as np
 from pydicom import Dataset
 
 from petct.dicom.headers import Series, tag_value
-from petct.dicom.volume import read_volume
-from petct.errors import CaseError, ParameterError
+from petct.errors import ParameterError
+from petct.exam import read_series
 from petct.image import Image, read_image
-from petct.suv import Overrides, SuvFactor, read_suv
+from petct.suv import Overrides, SuvFactor
+from petct.suv.plausible import check_suv_values
 from tmtv_tf.cases.pseudonym import identifying_words
 
 # How tmtv_tf.phantom signs its DICOM files.
@@ -43,21 +44,17 @@ class DicomSource:
 
     def read(self) -> Exam:
         """PET in SUVbw and CT in HU, each on its own grid."""
-        pet, suv = read_suv(self.pet, self.overrides)
-        warnings = list(suv.warnings)
-        ct = None
-        if self.ct is not None:
-            ct, ct_warnings = read_volume(self.ct)
-            warnings += [f"CT: {text}" for text in ct_warnings]
+        exam = read_series(self.pet, self.ct, self.overrides)
         info = {
             "pet_series_uid": self.pet.series_uid,
             "ct_series_uid": None if self.ct is None else self.ct.series_uid,
             "frame_of_reference_uid": self.pet.frame_of_reference_uid,
             "vendor": str(tag_value(self.pet.header, "Manufacturer") or ""),
             "phantom": made_by_phantom(self.pet.header),
-            "suv": suv_record(suv),
+            "suv": suv_record(exam.suv),
         }
-        return Exam(pet, ct, info, warnings, self.pet.series_uid, self.pet.frame_of_reference_uid)
+        uids = self.pet.series_uid, self.pet.frame_of_reference_uid
+        return Exam(exam.pet, exam.ct, info, exam.warnings, *uids)
 
     @property
     def pet_series_uid(self) -> str:
@@ -95,17 +92,12 @@ class NiftiSource:
 
         Raises
         ------
-        CaseError
-            The PET is not finite, or is negative or above 1000 in a way that SUV never is.
+        ImageError
+            The values of the PET cannot be SUV (see `check_suv_values`).
         """
         pet = read_image(self.pet)
         suv = pet.array.astype(np.float32)
-        if not np.isfinite(suv).all():
-            raise CaseError(f"{self.pet}: the PET has values that are not finite.")
-        if suv.max() <= 0 or suv.max() > 1000:
-            raise CaseError(
-                f"{self.pet}: its maximum is {suv.max():g}, which no SUV is; this layout takes PET in SUVbw."
-            )
+        warnings = check_suv_values(suv, str(self.pet), computed=False, voxel_ml=pet.geometry.voxel_ml)
         ct = None if self.ct is None else read_image(self.ct)
         info = {
             "pet_series_uid": None,
@@ -115,7 +107,7 @@ class NiftiSource:
             "phantom": None,  # an image file does not say
             "suv": {"factor": None, "rule": "the image holds SUVbw already"},
         }
-        return Exam(pet.with_array(suv), ct, info, [])
+        return Exam(pet.with_array(suv), ct, info, warnings)
 
     @property
     def pet_series_uid(self) -> str:

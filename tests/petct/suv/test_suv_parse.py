@@ -196,7 +196,7 @@ def test_nuclides(text: str, name: str) -> None:
 
 def test_values_that_no_patient_has_are_refused(tmp_path: Path) -> None:
     write_series(tmp_path, edit=lambda ds, k: setattr(ds, "RescaleSlope", "1e9"))
-    with pytest.raises(SuvError, match=r"which no patient has .*RescaleSlope \(0028,1053\)"):
+    with pytest.raises(SuvError, match=r"which no SUV is .*RescaleSlope \(0028,1053\)"):
         read_suv(find_series(tmp_path)[0][0])
 
 

@@ -64,7 +64,9 @@ def excluded_voxels(work: Segmentation, exclude: Sequence[tuple[str, int]]) -> n
             raise ParameterError(
                 f"--exclude {method}:{label}: there is no such lesion; {method} has {lesions.label.max(initial=0)}."
             )
-        if parse_method(method, work.config).per_part:
+        if work.instances is not None:
+            gone |= work.parts == label
+        elif parse_method(method, work.config).per_part:
             gone |= work.parts == work.parts[members[0]]
         else:
             gone[members] = True

@@ -10,7 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import ImageError
-from postprocess.components import IntVector, Labels, foreground, label_voxels, order_by_volume, paint
+from postprocess.components import (
+    IntVector,
+    Labels,
+    foreground,
+    label_voxels,
+    order_by_volume,
+    paint,
+    voxels_above,
+)
 from postprocess.config import Config
 from postprocess.methods import Method, parse_method
 from postprocess.peak import maximum_per_label, sphere_means
@@ -19,8 +27,25 @@ from postprocess.watershed import VOLUME_TOLERANCE, split_voxels
 
 
 @dataclass(frozen=True)
+class Instances:
+    """Regions that somebody told apart, as a list of voxels: flat indices and the region's label > 0 of each.
+
+    A voxel of overlapping regions stands in the list once for each of them.
+    """
+
+    index: IntVector
+    label: Labels
+
+    @classmethod
+    def of_labels(cls, labels: npt.NDArray[np.integer]) -> Instances:
+        """Those of a label image (Z, Y, X); 0 is background."""
+        index = voxels_above(labels)
+        return cls(index, labels.reshape(-1)[index].astype(np.int32))
+
+
+@dataclass(frozen=True)
 class Lesions:
-    """The lesions of one method as a list of voxels: ascending flat indices, and the label 1..N of each."""
+    """The lesions of one method as a list of voxels: ascending flat indices, and the label of each."""
 
     index: IntVector
     label: Labels
@@ -40,6 +65,10 @@ class Segmentation:
     suv : (Z, Y, X) SUVbw
     spacing_mm : (sz, sy, sx)
     config : shared parameters
+    instances : regions told apart already (readers' ROIs, one each). Each is one part and one lesion under every
+        method, never split and never joined to another, and its label is the number of its lesion. A voxel of
+        several is kept if one of them keeps it, and counts for the one of the lowest label that does. Voxels of the
+        mask outside all of them are left out. None: parts are made as published.
 
     Raises
     ------
@@ -53,6 +82,8 @@ class Segmentation:
         suv: npt.NDArray,
         spacing_mm: tuple[float, float, float],
         config: Config | None = None,
+        *,
+        instances: Instances | None = None,
     ) -> None:
         if probability.ndim != 3 or probability.shape != suv.shape:
             raise ImageError(
@@ -65,6 +96,12 @@ class Segmentation:
         self.suv = suv
         self.spacing_mm = spacing_mm
         self.index: IntVector = foreground(probability, self.config.probability_threshold)
+        self.instances: Instances | None = None
+        if instances is not None:
+            inside = np.isin(instances.index, self.index)
+            by_label = np.argsort(instances.label[inside], kind="stable")
+            self.instances = Instances(instances.index[inside][by_label], instances.label[inside][by_label])
+            self.index = np.unique(self.instances.index)
         self.values = suv.reshape(-1)[self.index]
         if self.values.dtype.kind != "f":
             self.values = self.values.astype(np.float32)
@@ -77,7 +114,7 @@ class Segmentation:
         excluded: npt.NDArray[np.bool_] | None = None,
         added: IntVector | None = None,
     ) -> Lesions:
-        """The lesions of a method, numbered 1..N by descending volume.
+        """The lesions of a method, numbered 1..N by descending volume, or as the instances are.
 
         Parameters
         ----------
@@ -87,16 +124,22 @@ class Segmentation:
         """
         rule = parse_method(method, self.config)
         kept = self._kept(rule)
+        label: Labels | None = None
+        if self.instances is not None:
+            label = self._first_instance(kept)
+            kept = label > 0
+        elif rule.per_part:
+            label = self.parts
         if excluded is not None:
             kept = kept & ~excluded
-        index, label = self.index[kept], self.parts[kept] if rule.per_part else None
+        index, label = self.index[kept], None if label is None else label[kept]
         if added is not None and added.size:
             index, label = self._with(index, label, np.setdiff1d(added, index))
         if label is None:
             label = label_voxels(index, self.suv.shape, self.config.connectivity)
-        label = self._without_small(
-            order_by_volume(label), max(self.config.min_volume_ml, rule.min_volume_ml)
-        )
+        if self.instances is None:
+            label = order_by_volume(label)
+        label = self._without_small(label, max(self.config.min_volume_ml, rule.min_volume_ml))
         inside = label > 0
         return Lesions(index[inside], label[inside], self.suv.shape)
 
@@ -107,7 +150,9 @@ class Segmentation:
 
     @cached_property
     def parts(self) -> Labels:
-        """Component of each voxel after those over `split_above_ml` were split by watershed."""
+        """Component of each voxel after those over `split_above_ml` were split by watershed, or its instance."""
+        if self.instances is not None:
+            return self._first_instance(np.ones(self.instances.index.size, bool))
         return split_voxels(
             self.index,
             self.components,
@@ -122,11 +167,29 @@ class Segmentation:
     @cached_property
     def part_suv_peak(self) -> npt.NDArray[np.float64]:
         """SUVpeak of each part; entry k belongs to part k."""
-        return maximum_per_label(sphere_means(self.suv, self.index, self.spacing_mm), self.parts)
+        means = sphere_means(self.suv, self.index, self.spacing_mm)
+        return maximum_per_label(means[self._place], self._label)
+
+    @cached_property
+    def _place(self) -> IntVector | slice:
+        """Where in `index` the voxels that the methods look at are: each once, or once for each of its instances."""
+        return slice(None) if self.instances is None else np.searchsorted(self.index, self.instances.index)
+
+    @property
+    def _label(self) -> Labels:
+        """The part of each of those voxels."""
+        return self.parts if self.instances is None else self.instances.label
+
+    def _first_instance(self, kept: npt.NDArray[np.bool_]) -> Labels:
+        """For each voxel of `index` the lowest label among its kept instances; 0 if none is."""
+        label = np.zeros(self.index.size, np.int32)
+        chosen = np.flatnonzero(kept)[::-1]  # the last assignment, of the lowest label, stays
+        label[np.arange(label.size)[self._place][chosen]] = self._label[chosen]
+        return label
 
     def _kept(self, rule: Method) -> npt.NDArray[np.bool_]:
-        """Which voxels of the raw mask a method keeps."""
-        values = self.values
+        """Which voxels of the raw mask a method keeps; with instances, one answer for each voxel of each."""
+        values = self.values[self._place]
         if rule.kind == "all":
             return np.ones(values.size, bool)
         if rule.kind == "suv_above":
@@ -134,11 +197,11 @@ class Segmentation:
         if rule.kind == "suv_at_least":
             return values >= rule.number
         if rule.kind == "suvmax_fraction":
-            return above_suvmax_fraction(values, self.parts, rule.number)
+            return above_suvmax_fraction(values, self._label, rule.number)
         if rule.kind == "suvpeak_fraction":
-            return above_fraction_of(values, self.parts, self.part_suv_peak, rule.number)
+            return above_fraction_of(values, self._label, self.part_suv_peak, rule.number)
         if rule.kind == "otsu":
-            return above_otsu(values, self.parts)
+            return above_otsu(values, self._label)
         return self._votes >= rule.number
 
     @cached_property
@@ -155,14 +218,18 @@ class Segmentation:
         order = np.argsort(both)
         if label is None:
             return both[order], None
-        new = label_voxels(added, self.suv.shape, self.config.connectivity) + label.max(initial=0)
+        used = label.max(initial=0) if self.instances is None else self._label.max(initial=0)
+        new = label_voxels(added, self.suv.shape, self.config.connectivity) + used
         return both[order], np.concatenate([label, new])[order]
 
     def _without_small(self, label: Labels, least_ml: float) -> Labels:
         """Drop lesions with n * voxel_mm3 < 1000 * least_ml * (1 - 1e-6)."""
         volume_mm3 = np.bincount(label) * math.prod(self.spacing_mm)
         kept = volume_mm3 >= 1000 * least_ml * (1 - VOLUME_TOLERANCE)
-        return label if kept[1:].all() else order_by_volume(np.where(kept[label], label, 0))
+        if kept[1:].all():
+            return label
+        label = np.where(kept[label], label, 0)
+        return label if self.instances is not None else order_by_volume(label)
 
 
 def segment(
@@ -171,6 +238,8 @@ def segment(
     spacing_mm: tuple[float, float, float],
     method: str = "41",
     config: Config | None = None,
+    *,
+    instances: npt.NDArray[np.integer] | None = None,
 ) -> Labels:
     """Lesions of one method, in memory.
 
@@ -181,6 +250,8 @@ def segment(
     spacing_mm : (sz, sy, sx)
     method : one of `METHODS`
     config : shared parameters; defaults as published
+    instances : (Z, Y, X) label image of regions that were told apart, such as `rois.nii.gz`: each is one lesion under
+        every method, never split, with the label it has here; voxels outside them are left out
 
     Returns
     -------
@@ -198,4 +269,9 @@ def segment(
     Revailler et al., Diagnostics 2022;12:417, section 2.5.
     """
     parse_method(method, config or Config())
-    return Segmentation(probability, suv, spacing_mm, config).lesions(method).paint()
+    if instances is not None and instances.shape != suv.shape:
+        raise ImageError(
+            f"The instances and the SUV image differ in shape: {instances.shape} and {suv.shape}."
+        )
+    told_apart = None if instances is None else Instances.of_labels(instances)
+    return Segmentation(probability, suv, spacing_mm, config, instances=told_apart).lesions(method).paint()

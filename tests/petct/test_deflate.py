@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from petct.image import Geometry, Image, write_image
 from petct import deflate
+from petct.image import Geometry, Image, write_image
 
 OBLIQUE = np.linalg.qr(np.array([[0.96, 0.1, 0.2], [-0.1, 0.99, 0.05], [0.0, 0.0, 1.0]]))[0]
 

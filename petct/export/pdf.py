@@ -1,0 +1,41 @@
+"""A page for viewers that do not show structured reports: encapsulated PDF (DICOM PS3.3 A.45.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+from pydicom.uid import EncapsulatedPDFStorage
+
+from petct.errors import ParameterError
+from petct.export.source import Provenance, SourceSeries, content_key, new_object, stamp
+from petct.files import replace_atomically
+
+
+def write_pdf(
+    path: str | Path, pdf: bytes, source: SourceSeries, provenance: Provenance, *, title: str = "TMTV report"
+) -> Dataset:
+    """Write a PDF into a DICOM object of the source's study; returns the object as written.
+
+    Raises
+    ------
+    ParameterError
+        `pdf` is not a PDF.
+    """
+    if not pdf.startswith(b"%PDF-"):
+        raise ParameterError("pdf: this is not a PDF file (it does not start with %PDF-).")
+    dataset = new_object(
+        source, provenance, "DOC", EncapsulatedPDFStorage, content_key(source, provenance, pdf, title)
+    )
+    dataset.ConversionType = "WSD"
+    dataset.BurnedInAnnotation = "YES"
+    stamp(dataset, provenance.created)
+    dataset.AcquisitionDateTime = ""
+    dataset.DocumentTitle = title
+    dataset.ConceptNameCodeSequence = []
+    dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    dataset.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
+    dataset.EncapsulatedDocumentLength = len(pdf)
+    with replace_atomically(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+    return dataset

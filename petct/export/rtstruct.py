@@ -1,0 +1,123 @@
+"""Lesions as an RT Structure Set (DICOM PS3.3 A.19, C.8.8.5, C.8.8.6): one ROI a lesion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import RTStructureSetStorage
+
+from petct.errors import ParameterError
+from petct.export.contours import Contour, contours
+from petct.export.source import (
+    LabelVoxels,
+    Provenance,
+    SourceSeries,
+    content_key,
+    item,
+    new_object,
+    reference,
+)
+from petct.files import replace_atomically
+from petct.palette import lesion_color
+
+STUDY_COMPONENT_MANAGEMENT = (
+    "1.2.840.10008.3.1.2.3.1"  # what PS3.3 C.8.8.5 wants as the referenced study's class
+)
+CONTOUR_DATA = Tag("ContourData")
+
+
+def write_rtstruct(
+    path: str | Path, labels: npt.NDArray[np.integer], source: SourceSeries, provenance: Provenance
+) -> Dataset:
+    """Write one ROI a lesion, named "Lesion N", on the slices of the PET; returns the object as written.
+
+    Points have four decimals (a DS holds 16 characters). Each lies in the plane of its slice as that slice's own
+    ImagePositionPatient has it.
+
+    Parameters
+    ----------
+    labels : (Z, Y, X), 0 is background, on the grid of `source`
+
+    Raises
+    ------
+    ParameterError
+        No lesion (an empty structure set helps nobody and disturbs some viewers), or labels on another grid.
+    """
+    source.require_grid(labels)
+    voxels = LabelVoxels.of(labels)
+    if not voxels.numbers:
+        raise ParameterError("labels: there is no lesion to write as RTSTRUCT.")
+    dataset = new_object(
+        source, provenance, "RTSTRUCT", RTStructureSetStorage, content_key(source, provenance, voxels.key)
+    )
+    dataset.StructureSetLabel = "LESIONS"
+    dataset.StructureSetDate = provenance.created.strftime("%Y%m%d")
+    dataset.StructureSetTime = provenance.created.strftime("%H%M%S")
+    dataset.OperatorsName = ""
+    dataset.ApprovalStatus = "UNAPPROVED"
+    frame = dataset.FrameOfReferenceUID = source.first.FrameOfReferenceUID
+    dataset.PositionReferenceIndicator = ""
+    dataset.ReferencedFrameOfReferenceSequence = [_referenced_frame(source)]
+    algorithm = "SEMIAUTOMATIC" if provenance.edited else "AUTOMATIC"
+    structures, rois, observations = [], [], []
+    for roi, (label, box) in enumerate(voxels.boxes().items(), start=1):
+        structures.append(
+            item(
+                ROINumber=roi,
+                ReferencedFrameOfReferenceUID=frame,
+                ROIName=f"Lesion {label}",
+                ROIGenerationAlgorithm=algorithm,
+            )
+        )
+        found = contours(labels[box] == label)
+        rois.append(
+            item(
+                ROIDisplayColor=list(lesion_color(label)),
+                ContourSequence=[_contour(c, box, source) for c in found],
+                ReferencedROINumber=roi,
+            )
+        )
+        observations.append(
+            item(ObservationNumber=roi, ReferencedROINumber=roi, RTROIInterpretedType="", ROIInterpreter="")
+        )
+    dataset.StructureSetROISequence = structures
+    dataset.ROIContourSequence = rois
+    dataset.RTROIObservationsSequence = observations
+    with replace_atomically(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+    return dataset
+
+
+def _contour(contour: Contour, box: tuple[slice, ...], source: SourceSeries) -> Dataset:
+    header = source.headers[box[0].start + contour.z]
+    index = contour.points + (box[1].start, box[2].start)
+    axes = source.geometry.index_to_world[:3, :3]  # columns: steps along z, y, x
+    world = index @ axes[:, 1:].T + np.asarray(header.ImagePositionPatient, float)
+    text = "\\".join(f"{value:.4f}" for value in world.ravel()).replace("-0.0000", "0.0000").encode()
+    result = item(
+        ContourImageSequence=[reference(header)],
+        ContourGeometricType="CLOSED_PLANAR",
+        NumberOfContourPoints=len(index),
+    )
+    text += b" " * (len(text) % 2)
+    # As raw bytes: pydicom would make an object of each of some 100,000 numbers.
+    result[CONTOUR_DATA] = RawDataElement(CONTOUR_DATA, "DS", len(text), text, 0, False, True)
+    return result
+
+
+def _referenced_frame(source: SourceSeries) -> Dataset:
+    series = item(
+        SeriesInstanceUID=source.first.SeriesInstanceUID,
+        ContourImageSequence=[reference(header) for header in source.headers],
+    )
+    study = item(
+        ReferencedSOPClassUID=STUDY_COMPONENT_MANAGEMENT,
+        ReferencedSOPInstanceUID=source.first.StudyInstanceUID,
+        RTReferencedSeriesSequence=[series],
+    )
+    return item(FrameOfReferenceUID=source.first.FrameOfReferenceUID, RTReferencedStudySequence=[study])

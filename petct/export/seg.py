@@ -1,0 +1,152 @@
+"""Lesions as a DICOM Segmentation (PS3.3 A.51), written by highdicom: one segment a lesion, on the grid of the PET."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.color import CIELabColor
+from highdicom.seg import Segmentation, SegmentDescription
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from petct.errors import ParameterError
+from petct.export.source import (
+    MANUFACTURER,
+    SERIES_NUMBERS,
+    LabelVoxels,
+    Provenance,
+    SourceSeries,
+    content_key,
+    content_uid,
+    source_images,
+    stamp,
+)
+from petct.files import replace_atomically
+from petct.palette import lesion_color
+
+Kind = Literal["BINARY", "LABELMAP", "FRACTIONAL"]
+
+
+def write_seg(
+    path: str | Path,
+    labels: npt.NDArray[np.integer],
+    source: SourceSeries,
+    provenance: Provenance,
+    *,
+    kind: Kind = "BINARY",
+) -> Dataset:
+    """Write one segment a lesion, in ascending order of the labels; returns the object as written.
+
+    Segment numbers run from 1 without gaps, as the standard wants; a lesion's own number is in SegmentLabel and
+    TrackingID ("Lesion 3"). Slices without a lesion have no frame. Every frame names the PET slice that it was derived
+    from, which some viewers need to place it.
+
+    Parameters
+    ----------
+    labels : (Z, Y, X), 0 is background, on the grid of `source`
+    kind : BINARY opens everywhere; LABELMAP is smaller, and refused by some archives and viewers
+
+    Raises
+    ------
+    ParameterError
+        No lesion (an empty segment stops some viewers), or labels on another grid.
+    """
+    source.require_grid(labels)
+    voxels = LabelVoxels.of(labels)
+    numbers = voxels.numbers
+    if not numbers:
+        raise ParameterError("labels: there is no lesion to write as DICOM SEG.")
+    key = content_key(source, provenance, voxels.key, kind)
+    descriptions = [_description(n, label, source, provenance) for n, label in enumerate(numbers, start=1)]
+    used = voxels.slices()  # empty slices below and above cost time and say nothing
+    plane = labels.shape[1] * labels.shape[2]
+    segments = np.zeros(
+        (used.stop - used.start, *labels.shape[1:]), np.uint8 if len(numbers) < 256 else np.uint16
+    )
+    segments.reshape(-1)[voxels.index - used.start * plane] = np.searchsorted(numbers, voxels.label) + 1
+    return _write(path, segments, used, source, provenance, kind, descriptions, key)
+
+
+def write_probability_seg(
+    path: str | Path, probability: npt.NDArray[np.floating], source: SourceSeries, provenance: Provenance
+) -> Dataset:
+    """Write a probability map (Z, Y, X) in [0, 1] as one FRACTIONAL segment in steps of 1/255.
+
+    Raises
+    ------
+    ParameterError
+        Nowhere above 1/510 (it would be empty), outside [0, 1], or on another grid.
+    """
+    source.require_grid(probability)
+    if not (probability.min() >= 0 and probability.max() <= 1):
+        raise ParameterError("probability: values must lie in [0, 1].")
+    if probability.max() * 255 < 0.5:
+        raise ParameterError("probability: it is 0 everywhere; there is nothing to write as DICOM SEG.")
+    key = content_key(source, provenance, np.ascontiguousarray(probability, "<f4").tobytes(), "FRACTIONAL")
+    descriptions = [_description(1, None, source, provenance)]
+    pixels = probability.astype(np.float32, copy=False)
+    return _write(path, pixels, slice(None), source, provenance, "FRACTIONAL", descriptions, key)
+
+
+def _write(
+    path: str | Path,
+    pixels: npt.NDArray,
+    used: slice,
+    source: SourceSeries,
+    provenance: Provenance,
+    kind: Kind,
+    descriptions: list[SegmentDescription],
+    key: str,
+) -> Dataset:
+    segmentation = Segmentation(
+        source_images=source_images(source)[used],
+        pixel_array=pixels,
+        segmentation_type=kind,
+        segment_descriptions=descriptions,
+        series_instance_uid=content_uid("SEG", key, "series"),
+        series_number=SERIES_NUMBERS["SEG"],
+        sop_instance_uid=content_uid("SEG", key, "instance"),
+        instance_number=1,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MANUFACTURER,
+        software_versions=provenance.version,
+        device_serial_number="0",
+        content_label="LESIONS",
+        content_description=provenance.name,
+        series_description=provenance.name,
+    )
+    stamp(segmentation, provenance.created)
+    with replace_atomically(path) as temporary:
+        segmentation.save_as(temporary)
+    return segmentation
+
+
+def _description(
+    number: int, label: int | None, source: SourceSeries, provenance: Provenance
+) -> SegmentDescription:
+    name = "Probability of lymphoma" if label is None else f"Lesion {label}"
+    return SegmentDescription(
+        segment_number=number,
+        segment_label=name,
+        segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
+        segmented_property_type=codes.SCT.Lesion,
+        algorithm_type="SEMIAUTOMATIC" if provenance.edited else "AUTOMATIC",
+        algorithm_identification=AlgorithmIdentificationSequence(
+            name=provenance.algorithm,
+            family=codes.DCM.ArtificialIntelligence,
+            version=provenance.version,
+            source=MANUFACTURER,
+        ),
+        tracking_uid=tracking_uid(source, provenance, label),
+        tracking_id=name,
+        display_color=CIELabColor.from_rgb(*lesion_color(label or 1)),
+    )
+
+
+def tracking_uid(source: SourceSeries, provenance: Provenance, label: int | None) -> str:
+    """The same lesion of the same series under the same method, in SEG and SR, before and after a review."""
+    return content_uid("lesion", source.first.SeriesInstanceUID, provenance.method, label)

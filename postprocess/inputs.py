@@ -13,15 +13,19 @@ import numpy.typing as npt
 from petct.errors import ImageError, ParameterError
 from petct.image import Geometry, Image, read_image, resample
 from petct.orientation import to_canonical
-from postprocess.components import foreground, require_probability
+from postprocess.components import foreground, require_probability, voxels_above
+from postprocess.reference import reference_grid
+from postprocess.regions import Regions, holds_regions, is_rois_file, label_files, label_regions, read_regions
+from postprocess.segmentation import Instances
+from postprocess.suv_source import SuvSource, find_suv
 
 # A map and a PET of one patient lie in one another: along every axis of the world, the shorter one has at least this
 # share of its length inside the longer one, or they do not belong together.
 REFUSE_OVERLAP_BELOW = 0.5
 WARN_OVERLAP_BELOW = 0.9
-SUV_IMPLAUSIBLE = 500.0
 # Labels stored with a scale factor come back a little off.
 MASK_ROUNDING = 1e-3
+MAX_LABEL = 65535  # label images are uint16
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,14 @@ class MapFile:
 
     Attributes
     ----------
-    path : NIfTI, NRRD, MetaImage, or nnU-Net's `.npz` (keys `probabilities` or `softmax`, (C, Z, Y, X))
+    path : NIfTI, NRRD, MetaImage, or nnU-Net's `.npz` (keys `probabilities` or `softmax`, (C, Z, Y, X)); as a mask
+        also DICOM SEG, RTSTRUCT, the Fiji viewer's table; `rois.nii.gz` goes on in `rois_2.nii.gz`, ...
     is_mask : voxels that are not 0 (or whose value is in `mask_labels`) are the mask; whole
         numbers from 0 on, or 0 and one other value
-    reference : image whose grid the `.npz` has; the PET if None
+    reference : what has the grid of the `.npz` (see `reference_grid`); the PET if None
     channel : class of the `.npz` that is lesion; needed if it has more than two
+    instances : each label of a mask, each region of a file of regions, is one lesion; None: where there are several,
+        and in RTSTRUCT, tables and `rois.nii.gz` always
     """
 
     path: Path
@@ -42,61 +49,171 @@ class MapFile:
     mask_labels: tuple[int, ...] = ()
     reference: Path | None = None
     channel: int | None = None
+    instances: bool | None = None
 
 
 @dataclass(frozen=True)
 class CaseImages:
-    """SUV and probability (or a bool mask) on one canonical grid; `stored` is the PET grid as in its file."""
+    """SUV and probability (or a bool mask) on one canonical grid; `stored` is the PET grid as in its file.
+
+    `instances`: the regions of the mask, if each is to be one lesion.
+    """
 
     suv: Image
     probability: Image
     stored: Geometry
     warnings: list[str] = field(default_factory=list)
+    source: SuvSource | None = None
+    instances: Instances | None = None
 
 
-def read_case(found: MapFile, suv_path: str | os.PathLike[str], threshold: float = 0.5) -> CaseImages:
+def read_case(found: MapFile, suv: SuvSource | str | os.PathLike[str], threshold: float = 0.5) -> CaseImages:
     """Read one case. A map on another grid is resampled linearly onto the PET grid, 0 outside it.
 
-    A mask on another grid is resampled linearly as 0 and 1, and kept where > 0.5. `threshold` is used only to warn
-    of foreground that lies outside the PET.
+    A mask on another grid is resampled linearly as 0 and 1, and kept where > 0.5; regions that stay one lesion each
+    are read at the centres of the PET voxels. `threshold` is used only to warn of foreground outside the PET.
 
     Raises
     ------
-    ImageError
+    TmtvError
         A file that cannot be read or trusted; values that are no probabilities; grids that do not belong together.
     """
-    pet = read_image(suv_path)
-    warnings = _check_suv(pet, suv_path)
-    suv = to_canonical(pet)
-    stored = _read_softmax(found, pet) if found.path.suffix == ".npz" else read_image(found.path)
+    source = suv if isinstance(suv, SuvSource) else find_suv(suv)
+    pet, warnings = source.read()
+    canonical = to_canonical(pet)
+    images = CaseImages(canonical, canonical, pet.geometry, warnings, source)
+    if found.path.resolve() == source.path.resolve():
+        raise ImageError(f"{found.path}: the map and the SUV image are one file.")
     if found.is_mask:
-        labelled, stored = stored, _mask(stored, found)
-        warnings += _check_labels(labelled, stored, found)
-    elif stored.array.size:
+        return _with_mask(images, found)
+    is_npz = found.path.suffix.lower() == ".npz"
+    stored = _read_softmax(found, pet, source) if is_npz else read_image(found.path)
+    if stored.array.size:
         try:
             require_probability(float(stored.array.min()), float(stored.array.max()))
         except ImageError as error:
             raise ImageError(f"{found.path}: {error}") from error
-    probability = to_canonical(stored)
-    if not probability.geometry.same_grid(suv.geometry):
-        warnings += _check_overlap(probability.geometry, suv.geometry, found.path, suv_path)
-        warnings += _check_outside(probability, suv.geometry, 0.5 if found.is_mask else threshold)
+    return _on_pet(images, to_canonical(stored), found, threshold)
+
+
+def read_mask(
+    path: str | os.PathLike[str], geometry: Geometry, source: SuvSource | None = None
+) -> npt.NDArray[np.bool_]:
+    """Where an exclusion mask is not 0, or where drawn regions are, on a canonical grid; False outside the file.
+
+    Images by nearest neighbour; SEG, RTSTRUCT and tables as `read_regions` does. `source` is that of the PET.
+
+    Raises
+    ------
+    TmtvError
+        Not readable, of another frame of reference, or nothing of it lies on the PET.
+    """
+    path = Path(path)
+    mask = np.zeros(geometry.shape, bool)
+    if holds_regions(path):
+        pet = Image(np.broadcast_to(np.float32(0), geometry.shape), geometry)  # takes no memory
+        mask = read_regions(path, pet, geometry, source or SuvSource(path)).mask(geometry.shape)
+    else:
+        for file in label_files(path):
+            part = to_canonical(_mask(read_image(file), MapFile(file)))
+            if not part.geometry.overlaps(geometry):
+                raise ImageError(f"{file}: this mask does not overlap the PET.")
+            mask |= resample(part, geometry, nearest=True).array
+    if not mask.any():
+        raise ImageError(f"{path}: nothing of it lies on the PET, so it would exclude nothing.")
+    return mask
+
+
+def _with_mask(images: CaseImages, found: MapFile) -> CaseImages:
+    """The case with its mask: as one foreground, or as regions that are one lesion each."""
+    regions, case = (_drawn if holds_regions(found.path) else _painted)(images, found)
+    wanted = regions.told_apart if found.instances is None else found.instances
+    name, warnings = found.path.name, []
+    if found.instances is None and wanted and regions.count:
+        warnings = [f"{name}: its {regions.count} regions are one lesion each; see --no-instances."]
+    elif found.instances is None and holds_regions(found.path) and regions.count:
+        warnings = [f"{name}: its one segment is split into lesions as published; see --instances."]
+    return replace(
+        case,
+        warnings=[*case.warnings, *regions.warnings, *warnings],
+        instances=regions.instances if wanted else None,
+    )
+
+
+def _drawn(images: CaseImages, found: MapFile) -> tuple[Regions, CaseImages]:
+    """Those of a SEG, RTSTRUCT or table."""
+    if found.mask_labels:
+        raise ParameterError(f"{found.path}: --mask-label belongs to label images.")
+    geometry = images.suv.geometry
+    regions = read_regions(found.path, images.suv, images.stored, _source(images))
+    return regions, replace(images, probability=Image(regions.mask(geometry.shape), geometry))
+
+
+def _painted(images: CaseImages, found: MapFile) -> tuple[Regions, CaseImages]:
+    """Those of a label image and of the files that go on with it."""
+    files = label_files(found.path)
+    volumes = [read_image(file) for file in files]
+    masks = [_mask(volume, replace(found, path=file)) for file, volume in zip(files, volumes, strict=True)]
+    union = masks[0]
+    if len(files) > 1:
+        if any(not mask.geometry.same_grid(union.geometry) for mask in masks):
+            raise ImageError(f"{found.path}: the files that go on with it are on another grid.")
+        union = union.with_array(np.any([mask.array for mask in masks], axis=0))
+    case = _on_pet(images, to_canonical(union), found, 0.5)
+    warnings = _check_labels(volumes[0], union, found) if len(files) == 1 else []
+    told_apart = is_rois_file(found.path) or any(map(_several_labels, volumes, masks))
+    if not (told_apart if found.instances is None else found.instances):
+        none = Instances(np.empty(0, np.int64), np.empty(0, np.int32))
+        return Regions(none, 0, told_apart, warnings), case
+    geometry = images.suv.geometry
+    labels = [_labels(volume, mask, found.path) for volume, mask in zip(volumes, masks, strict=True)]
+    parts = [resample(to_canonical(image), geometry, nearest=True).array for image in labels]
+    regions = label_regions(found.path, parts)
+    held = {label for image in labels for label in np.unique(image.array[image.array > 0]).tolist()}
+    for label in sorted(held - set(np.unique(regions.instances.label).tolist())):
+        warnings.append(f"{found.path.name}: the region of label {label} holds no voxel of the PET.")
+    if not to_canonical(union).geometry.same_grid(geometry):
+        text = f"{found.path.name}: not on the grid of the PET; read at the centres of the PET voxels."
+        warnings.append(text)
+        case = replace(case, probability=Image(regions.mask(geometry.shape), geometry))
+    return replace(regions, warnings=[*regions.warnings, *warnings]), case
+
+
+def _several_labels(image: Image, mask: Image) -> bool:
+    values = image.array.reshape(-1)[voxels_above(mask.array)]
+    return bool(values.size and (np.abs(values - values[0]) > MASK_ROUNDING).any())
+
+
+def _labels(image: Image, mask: Image, path: Path) -> Image:
+    """The labels of an image where its mask is, int32; 0 and one other value that is no whole number: label 1."""
+    values = np.where(mask.array, image.array, 0)
+    whole = np.rint(values) if values.dtype.kind == "f" else values
+    if (highest := whole.max(initial=0)) > MAX_LABEL:
+        raise ImageError(f"{path}: a label image holds labels up to {MAX_LABEL}. Received: {highest:g}.")
+    if whole[mask.array].min(initial=1) < 1:
+        whole = mask.array
+    return image.with_array(whole.astype(np.int32))
+
+
+def _source(images: CaseImages) -> SuvSource:
+    return images.source or SuvSource(Path())
+
+
+def _on_pet(images: CaseImages, probability: Image, found: MapFile, threshold: float) -> CaseImages:
+    """The case with its map (or bool mask) on the PET grid, and what is odd about the two grids."""
+    geometry, warnings = images.suv.geometry, list(images.warnings)
+    if not probability.geometry.same_grid(geometry):
+        suv_path = _source(images).path
+        warnings += _check_overlap(probability.geometry, geometry, found.path, suv_path)
+        warnings += _check_outside(probability, geometry, threshold)
         array = probability.array.astype(np.float32, copy=False)
-        probability = resample(probability.with_array(array), suv.geometry)
+        probability = resample(probability.with_array(array), geometry)
         if found.is_mask:
             probability = probability.with_array(probability.array > 0.5)
-    return CaseImages(suv, replace(probability, geometry=suv.geometry), pet.geometry, warnings)
+    return replace(images, probability=replace(probability, geometry=geometry), warnings=warnings)
 
 
-def read_mask(path: str | os.PathLike[str], geometry: Geometry) -> npt.NDArray[np.bool_]:
-    """A mask (not 0) on a canonical grid, by nearest neighbour; False outside the file's image."""
-    mask = to_canonical(_mask(read_image(path), MapFile(Path(path))))
-    if not mask.geometry.overlaps(geometry):
-        raise ImageError(f"{path}: this mask does not overlap the PET.")
-    return resample(mask, geometry, nearest=True).array
-
-
-def _read_softmax(found: MapFile, pet: Image) -> Image:
+def _read_softmax(found: MapFile, pet: Image, source: SuvSource) -> Image:
     try:
         with np.load(found.path, allow_pickle=False) as file:
             key = next((k for k in ("probabilities", "softmax") if k in file.files), None)
@@ -107,7 +224,7 @@ def _read_softmax(found: MapFile, pet: Image) -> Image:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{found.path}: not a readable .npz file ({error}).") from error
-    grid = pet.geometry if found.reference is None else read_image(found.reference).geometry
+    grid = pet.geometry if found.reference is None else reference_grid(found.reference, pet, source)
     if softmax.ndim != 4 or softmax.shape[1:] != grid.shape:
         raise ImageError(
             f"{found.path}: expected (classes, Z, Y, X) with Z, Y, X = {grid.shape} of the reference image. "
@@ -146,19 +263,6 @@ def _check_labels(image: Image, mask: Image, found: MapFile) -> list[str]:
     held = ", ".join(f"{value:g}" for value in np.unique(image.array)[:10] if value)
     asked = ", ".join(map(str, found.mask_labels))
     return [f"{found.path.name}: no voxel has the label {asked}; the image holds {held}."]
-
-
-def _check_suv(image: Image, path: str | os.PathLike[str]) -> list[str]:
-    lowest, highest = float(image.array.min()), float(image.array.max())
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
-        raise ImageError(f"{path}: the SUV image holds NaN or infinite values.")
-    name = Path(path).name
-    if highest > SUV_IMPLAUSIBLE:
-        return [f"{name}: its highest value is {highest:g}: this is hardly SUV (is it Bq/mL?)."]
-    sample = image.array[:: max(1, image.array.shape[0] // 16)]
-    if image.array.dtype.kind in "iu" or (sample.max() > 0 and not np.any(sample % 1)):
-        return [f"{name}: all its values are whole numbers: is this SUV?"]
-    return []
 
 
 def _check_overlap(map_grid: Geometry, pet_grid: Geometry, map_path: object, suv_path: object) -> list[str]:

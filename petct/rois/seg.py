@@ -81,6 +81,21 @@ def read_seg(
     return rois, warnings
 
 
+def seg_grid(path: str | Path, pet: Geometry) -> Geometry:
+    """The grid that the frames of a segmentation span: the PET's where they lie in its slices. Empty slices that
+    were not written at either end are not part of it.
+
+    Raises
+    ------
+    RoiError
+        Not a SEG, frames without a position or on no uniform grid.
+    """
+    path = Path(path)
+    dataset = read_whole(path, "SEG", ("SegmentSequence", "PerFrameFunctionalGroupsSequence"))
+    _, positions, orientation, spacing = _frames(path, dataset)
+    return _grid(path, positions, orientation, spacing, (int(dataset.Rows), int(dataset.Columns)), pet)
+
+
 def _threshold(dataset: Dataset) -> float:
     if dataset.get("SegmentationType") == "FRACTIONAL":
         return float(dataset.get("MaximumFractionalValue", 255)) / 2

@@ -283,8 +283,12 @@ def test_maps_that_are_no_probabilities(tmp_path: Path, value: float, says: str)
 
 def test_pet_that_is_hardly_suv(tmp_path: Path) -> None:
     probability, suv = pair()
-    in_bqml = Image(suv.array * 4000, GRID)
-    assert "hardly SUV" in run(tmp_path / "a", probability, in_bqml)["warnings"][0]
+    for highest in (273_860, 47_000):
+        in_bqml = Image(suv.array * np.float32(highest / suv.array.max()), GRID)
+        with pytest.raises(ImageError, match=f"pet.nii.gz: its maximum is {highest:g}, which no SUV is"):
+            run(tmp_path / str(highest), probability, in_bqml)
+    warm = Image(suv.array * np.float32(600 / suv.array.max()), GRID)
+    assert "hardly SUV" in run(tmp_path / "a", probability, warm)["warnings"][0]
     whole = Image(np.round(suv.array).astype(np.int16), GRID)
     assert "whole numbers" in run(tmp_path / "b", probability, whole)["warnings"][0]
     suv.array[0, 0, 0] = np.nan

@@ -1,0 +1,123 @@
+"""Where the SUV come from: an image file that holds them, or the DICOM folder of a PET."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from petct.errors import ImageError, TmtvError
+from petct.files import read_json
+from petct.image import Image, read_image
+from petct.suv.plausible import check_suv_values
+
+if TYPE_CHECKING:
+    from petct.dicom.headers import Series
+
+DICOM_SUFFIXES = (".dcm", ".ima")
+CASE_FILE = "case.json"  # what `tmtv prepare` says of the pet.nii.gz beside it (DESIGN section 5)
+
+
+@dataclass(frozen=True)
+class SuvSource:
+    """The PET of a case, found but not read.
+
+    Attributes
+    ----------
+    path : image file, or folder of DICOM files
+    pet, ct : the series of a DICOM folder that `tmtv prepare` would take
+    series_uid, frame_of_reference_uid : of the PET; "" where nobody says them
+    computed : its SUV were computed by this software, here or by `tmtv prepare`
+    notes : choices between series, in sentences
+    """
+
+    path: Path
+    pet: Series | None = None
+    ct: Series | None = None
+    series_uid: str = ""
+    frame_of_reference_uid: str = ""
+    computed: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For results: the name of the file, or the SeriesInstanceUID (a folder may be called like a patient)."""
+        return self.path.name if self.pet is None else f"DICOM series {self.series_uid}"
+
+    def files(self) -> list[Path]:
+        return [self.path] if self.pet is None else sorted(self.pet.files)
+
+    def read(self) -> tuple[Image, list[str]]:
+        """The PET in SUVbw, and warnings.
+
+        Raises
+        ------
+        TmtvError
+            The image cannot be read, SUV cannot be known, or its values are no SUV.
+        """
+        if self.pet is not None:
+            from petct.exam import read_series
+
+            exam = read_series(self.pet)
+            folder = str(self.pet.folder)
+            return exam.pet, [*self.notes, *(text.replace(folder, "PET") for text in exam.warnings)]
+        image = read_image(self.path)
+        voxel_ml = image.geometry.voxel_ml
+        warnings = check_suv_values(image.array, str(self.path), computed=self.computed, voxel_ml=voxel_ml)
+        sample = image.array[:: max(1, image.array.shape[0] // 16)]
+        if not warnings and (image.array.dtype.kind in "iu" or (sample.max() > 0 and not (sample % 1).any())):
+            warnings = ["All its values are whole numbers: is this SUV?"]
+        return image, [f"{self.name}: {text[0].lower()}{text[1:]}" for text in warnings]
+
+
+def find_suv(path: str | os.PathLike[str]) -> SuvSource:
+    """The PET of a file or of a DICOM folder; headers are read, voxels are not.
+
+    Raises
+    ------
+    TmtvError
+        No such file; one DICOM slice; a folder without one study that has a usable PET.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from petct.exam import select_exam
+
+        selection = select_exam(path)
+        pet = selection.require_pet()
+        uids = pet.series_uid, pet.frame_of_reference_uid
+        return SuvSource(path, pet, selection.ct, *uids, computed=True, notes=selection.notes)
+    if not path.is_file():
+        raise TmtvError(f"{path}: no such file.")
+    if is_dicom(path):
+        raise ImageError(
+            f"{path}: one DICOM file, whose slices lie in other files; give the folder of the PET series."
+        )
+    info = _case_info(path)
+    suv = info.get("suv")
+    return SuvSource(
+        path,
+        series_uid=str(info.get("pet_series_uid") or ""),
+        frame_of_reference_uid=str(info.get("frame_of_reference_uid") or ""),
+        computed=isinstance(suv, dict) and suv.get("factor") is not None,
+    )
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file is DICOM, by its first bytes or its suffix."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(132)[128:] == b"DICM" or path.suffix.lower() in DICOM_SUFFIXES
+
+
+def _case_info(path: Path) -> dict[str, object]:
+    """The `case.json` beside a `pet.nii.gz`; empty where there is none that can be read."""
+    beside = path.with_name(CASE_FILE)
+    if not path.name.startswith("pet.") or not beside.is_file():
+        return {}
+    try:
+        info = read_json(beside)
+    except TmtvError:
+        return {}
+    return info if isinstance(info, dict) else {}

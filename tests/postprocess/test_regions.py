@@ -1,0 +1,226 @@
+"""Readers' regions as masks: the numbers are those of `tmtv prepare`, whatever file the contours come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cohort_files import GEOMETRY, SHAPE, SUV, roi_mask, write_study
+from dicom_files import write_series
+from roi_files import pet_datasets, write_rtstruct, write_seg
+
+from petct.errors import DicomError, ImageError, ParameterError, RoiError, SuvError, TmtvError
+from petct.files import write_json
+from petct.image import Geometry, Image, write_image
+from petct.orientation import to_canonical
+from petct.rois import Roi
+from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
+from postprocess.segmentation import Segmentation
+from postprocess.suv_source import find_suv
+from tmtv_tf.cases.truth import make_truth
+
+
+def two_masks() -> list[np.ndarray]:
+    """Two regions that touch: as one mask they are one component."""
+    masks = [np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)]
+    masks[0][1:4, 1:5, 1:4] = True
+    masks[1][4:7, 1:3, 1:5] = True
+    return masks
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """PET and CT as DICOM, `pet.nii.gz` with its case.json as `tmtv prepare` writes them, SEG and label image."""
+    folder = write_study(tmp_path / "study", roi=False)
+    slices = pet_datasets(folder / "PT")
+    write_seg(tmp_path / "two.dcm", slices, np.stack(two_masks(), axis=-1))
+    write_seg(tmp_path / "one.dcm", slices, np.any(two_masks(), axis=0)[..., None])
+    contours = {
+        f"lesion {k}": [
+            GEOMETRY.to_world(
+                [
+                    (z, y0 - 0.5, x0 - 0.5),
+                    (z, y0 - 0.5, x1 + 0.5),
+                    (z, y1 + 0.5, x1 + 0.5),
+                    (z, y1 + 0.5, x0 - 0.5),
+                ]
+            )
+            for z in range(z0, z1 + 1)
+        ]
+        for k, ((z0, z1), (y0, y1), (x0, x1)) in enumerate(
+            (((1, 3), (1, 4), (1, 3)), ((4, 6), (1, 2), (1, 4)))
+        )
+    }
+    write_rtstruct(tmp_path / "two_rs.dcm", slices[0], contours)
+    write_image(tmp_path / "case" / "pet.nii.gz", Image(SUV, GEOMETRY))
+    info = {
+        "pet_series_uid": slices[0].SeriesInstanceUID,
+        "frame_of_reference_uid": slices[0].FrameOfReferenceUID,
+        "suv": {"factor": 4e-4},
+    }
+    write_json(tmp_path / "case" / "case.json", info)
+    labels = two_masks()[0] * np.uint16(1) + two_masks()[1] * np.uint16(2)
+    write_image(tmp_path / "rois.nii.gz", Image(labels, GEOMETRY))
+    write_image(tmp_path / "labels.nii.gz", Image(labels, GEOMETRY))
+    return folder
+
+
+def mask_ml(images: CaseImages, method: str = "41") -> float:
+    work = Segmentation(
+        images.probability.array, images.suv.array, images.suv.spacing_mm, instances=images.instances
+    )
+    return work.lesions(method).index.size * images.suv.geometry.voxel_ml
+
+
+@pytest.mark.parametrize("suv", ["study", "study/PT", "case/pet.nii.gz"])
+@pytest.mark.parametrize("file", ["two.dcm", "two_rs.dcm", "rois.nii.gz", "labels.nii.gz"])
+@pytest.mark.parametrize("method", ["41", "2.5", "4.0", "otsu"])
+def test_the_same_contours_give_one_tmtv_by_every_way(
+    study: Path, tmp_path: Path, suv: str, file: str, method: str
+) -> None:
+    """Raw 6.53 mL for 626.04 with a SEG read as an image; 80.31 mL per ROI, 72.01 as one mask (items 1 and 5)."""
+    truth = make_truth(SUV, [Roi.from_mask("", m) for m in two_masks()], GEOMETRY.voxel_ml)
+    images = read_case(MapFile(tmp_path / file, is_mask=True), tmp_path / suv)
+    np.testing.assert_allclose(images.suv.array, SUV, rtol=1e-6)
+    assert mask_ml(images, method) == pytest.approx(np.count_nonzero(truth.mask(method)) * GEOMETRY.voxel_ml)
+    assert mask_ml(images, "raw") == pytest.approx(
+        np.count_nonzero(np.any(two_masks(), axis=0)) * GEOMETRY.voxel_ml
+    )
+    assert any("2 regions are one lesion each" in text for text in images.warnings)
+
+
+@pytest.mark.parametrize("file", ["two.dcm", "labels.nii.gz", "two_rs.dcm"])
+def test_without_instances_they_are_one_mask(study: Path, tmp_path: Path, file: str) -> None:
+    found = read_case(MapFile(tmp_path / file, is_mask=True, instances=False), study)
+    single = read_case(MapFile(tmp_path / "one.dcm", is_mask=True), study)
+    assert found.instances is single.instances is None
+    assert (
+        mask_ml(found) == mask_ml(single) != mask_ml(read_case(MapFile(tmp_path / file, is_mask=True), study))
+    )
+    assert any("one segment" in text for text in single.warnings)
+    whole = read_case(MapFile(tmp_path / "one.dcm", is_mask=True, instances=True), study)
+    assert whole.instances is not None
+
+
+def test_a_mask_of_one_label_is_split_as_published_but_rois_are_not(study: Path, tmp_path: Path) -> None:
+    for name in ("mask", "rois"):
+        write_image(tmp_path / "b" / f"{name}.nii.gz", Image(roi_mask().astype(np.uint8), GEOMETRY))
+    assert read_case(MapFile(tmp_path / "b" / "mask.nii.gz", is_mask=True), study).instances is None
+    assert read_case(MapFile(tmp_path / "b" / "rois.nii.gz", is_mask=True), study).instances is not None
+    one = MapFile(tmp_path / "labels.nii.gz", is_mask=True, mask_labels=(2,))
+    assert read_case(one, study).instances is None
+
+
+def test_overlapping_rois_go_on_in_further_files(study: Path, tmp_path: Path) -> None:
+    masks = two_masks()
+    masks[1][2:5] |= masks[0][2:5]
+    truth = make_truth(SUV, [Roi.from_mask("", m) for m in masks], GEOMETRY.voxel_ml)
+    for number, name in enumerate(("rois", "rois_2")):
+        write_image(tmp_path / "r" / f"{name}.nii.gz", Image(masks[number] * np.uint16(number + 1), GEOMETRY))
+    images = read_case(MapFile(tmp_path / "r" / "rois.nii.gz", is_mask=True), study)
+    assert mask_ml(images) == pytest.approx(np.count_nonzero(truth.mask("41")) * GEOMETRY.voxel_ml)
+    write_image(tmp_path / "r" / "rois_3.nii.gz", Image(masks[0] * np.uint16(2), GEOMETRY))
+    with pytest.raises(ImageError, match="label 2 stands in several of its 3 files"):
+        read_case(MapFile(tmp_path / "r" / "rois.nii.gz", is_mask=True), study)
+
+
+@pytest.mark.parametrize(("order", "flips"), [((0, 1, 2), (0, 2)), ((0, 1, 2), (1,)), ((2, 0, 1), (1,))])
+@pytest.mark.parametrize("file", ["two.dcm", "two_rs.dcm"])
+def test_how_the_pet_is_stored_does_not_matter(
+    study: Path, tmp_path: Path, file: str, order: tuple, flips: tuple
+) -> None:
+    from test_inputs import stored
+
+    expected = read_case(MapFile(tmp_path / file, is_mask=True), study)
+    write_image(tmp_path / "other.nii.gz", stored(Image(SUV, GEOMETRY), order, flips))
+    found = read_case(MapFile(tmp_path / file, is_mask=True), tmp_path / "other.nii.gz")
+    np.testing.assert_array_equal(found.probability.array, to_canonical(expected.probability).array)
+    assert mask_ml(found) == mask_ml(expected)
+    assert any("nothing says the frame of reference of other.nii.gz" in text for text in found.warnings)
+
+
+def test_a_seg_on_the_ct_is_read_at_the_pets_voxels(study: Path, tmp_path: Path) -> None:
+    slices = pet_datasets(study / "CT")  # 16 slices of 1.5 mm: every second one lies in a PET slice
+    mask = np.repeat(roi_mask(), 2, axis=0)
+    write_seg(tmp_path / "ct.dcm", slices, mask[..., None])
+    images = read_case(MapFile(tmp_path / "ct.dcm", is_mask=True), study)
+    np.testing.assert_array_equal(images.probability.array, roi_mask())
+    assert any("read at the centres of the PET voxels" in text for text in images.warnings)
+    np.testing.assert_array_equal(read_mask(tmp_path / "ct.dcm", GEOMETRY), roi_mask())
+
+
+def test_another_frame_of_reference_is_refused_where_it_is_known(study: Path, tmp_path: Path) -> None:
+    other = pet_datasets(write_study(tmp_path / "other", "P2", roi=False) / "PT")
+    write_seg(tmp_path / "other.dcm", other, roi_mask()[..., None])
+    for suv in (study, tmp_path / "case" / "pet.nii.gz"):
+        with pytest.raises(RoiError, match="FrameOfReferenceUID"):
+            read_case(MapFile(tmp_path / "other.dcm", is_mask=True), suv)
+        with pytest.raises(RoiError, match="FrameOfReferenceUID"):
+            read_mask(tmp_path / "other.dcm", GEOMETRY, find_suv(suv))
+
+
+def test_exclusion_masks_and_those_that_exclude_nothing(study: Path, tmp_path: Path) -> None:
+    np.testing.assert_array_equal(read_mask(tmp_path / "two.dcm", GEOMETRY), np.any(two_masks(), axis=0))
+    np.testing.assert_array_equal(read_mask(tmp_path / "rois.nii.gz", GEOMETRY), np.any(two_masks(), axis=0))
+    write_image(tmp_path / "none.nii.gz", Image(np.zeros(SHAPE, np.uint8), GEOMETRY))
+    with pytest.raises(ImageError, match="would exclude nothing"):
+        read_mask(tmp_path / "none.nii.gz", GEOMETRY)
+    away = Geometry(SHAPE, GEOMETRY.spacing_mm, (500.0, 500.0, 0.0))
+    with pytest.raises(RoiError, match="none of its 2 regions holds a voxel"):
+        read_mask(tmp_path / "two.dcm", away)
+
+
+def test_what_has_no_place_in_the_patient_is_refused(study: Path, tmp_path: Path) -> None:
+    """A single DICOM slice, as anything; a DICOM image as a mask; a folder that is no PET."""
+    slice_file = next((study / "PT").iterdir())
+    with pytest.raises(ImageError, match="one DICOM file.*give the folder"):
+        find_suv(slice_file)
+    with pytest.raises(RoiError, match="neither SEG nor RTSTRUCT"):
+        read_case(MapFile(slice_file, is_mask=True), _bare(tmp_path))
+    with pytest.raises(TmtvError, match="not a file of ROIs"):
+        read_case(MapFile(slice_file, is_mask=True), study)
+    with pytest.raises(ImageError):
+        read_case(MapFile(slice_file), study)  # as a probability map
+    with pytest.raises(DicomError, match="no PET series"):
+        find_suv(study / "CT")
+    with pytest.raises(ParameterError, match="--mask-label"):
+        read_case(MapFile(tmp_path / "two.dcm", is_mask=True, mask_labels=(1,)), study)
+    with pytest.raises(ImageError, match="are one file"):
+        read_case(MapFile(_bare(tmp_path), is_mask=True), _bare(tmp_path))
+
+
+def _bare(folder: Path) -> Path:
+    """A SUV image of which nothing else is known."""
+    write_image(folder / "bare.nii.gz", Image(SUV, GEOMETRY))
+    return folder / "bare.nii.gz"
+
+
+def test_a_dicom_folder_follows_the_suv_rules_of_prepare(tmp_path: Path) -> None:
+    def no_dose(ds, k):
+        ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = ""
+
+    write_series(tmp_path / "pet", "PT", 4, edit=no_dose)
+    write_image(
+        tmp_path / "mask.nii.gz", Image(np.ones((4, 6, 5), np.uint8), Geometry((4, 6, 5), (3.0, 2.0, 2.5)))
+    )
+    with pytest.raises(SuvError, match="RadionuclideTotalDose"):
+        read_case(MapFile(tmp_path / "mask.nii.gz", is_mask=True), tmp_path / "pet")
+
+
+def test_the_reference_of_an_npz(study: Path, tmp_path: Path) -> None:
+    """A folder has the grid of its series; SEG and RTSTRUCT that of the series they were drawn on."""
+    np.savez(tmp_path / "map.npz", probabilities=roi_mask()[None].astype(np.float32))
+    on_ct = np.zeros((16, *SHAPE[1:]), np.float32)
+    on_ct[6:12] = 1
+    np.savez(tmp_path / "ct.npz", probabilities=on_ct[None])
+    for reference in ("study/PT", "two.dcm", "two_rs.dcm", "case/pet.nii.gz"):
+        found = read_case(MapFile(tmp_path / "map.npz", reference=tmp_path / reference), study)
+        np.testing.assert_array_equal(found.probability.array, roi_mask())
+    assert read_case(MapFile(tmp_path / "ct.npz", reference=study / "CT"), study).probability.array[4].all()
+    with pytest.raises(ImageError, match="found 2"):
+        read_case(MapFile(tmp_path / "map.npz", reference=study), study)
+    with pytest.raises(ImageError, match="an RTSTRUCT has no grid"):
+        read_case(MapFile(tmp_path / "map.npz", reference=tmp_path / "two_rs.dcm"), _bare(tmp_path))
+    with pytest.raises(ImageError, match="one DICOM file"):
+        read_case(MapFile(tmp_path / "map.npz", reference=next((study / "PT").iterdir())), study)

@@ -7,7 +7,7 @@ STUDY  := runs/study
 CASES  ?= 100
 SEED   ?= 1
 # Debian packages of the tools that some tests compare with; those tests are skipped where one is missing.
-TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium
+TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium poppler-utils
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .PHONY: help demo test lint format test-tools test-docker study-small clean

@@ -1,0 +1,122 @@
+"""What the page says, as plain values: `html` and `pdf` only lay it out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NOT_A_DEVICE = "For research. Not a medical device."
+LESIONS_SHOWN = 30  # rows of the page's table; the CSV file has them all
+# The columns of the table of methods: key in tmtv.json, heading, digits after the point.
+METHOD_COLUMNS = (
+    ("tmtv_ml", "TMTV, mL", 1),
+    ("lesion_count", "Lesions", 0),
+    ("tlg", "TLG, g", 1),
+    ("suv_max", "SUVmax", 1),
+    ("suv_peak", "SUVpeak", 1),
+    ("dmax_mm", "Dmax, mm", 0),
+    ("dmax_bulk_mm", "Dmax bulk, mm", 0),
+)
+LESION_COLUMNS = (
+    ("volume_ml", "Volume, mL", 2),
+    ("suv_max", "SUVmax", 1),
+    ("suv_mean", "SUVmean", 1),
+    ("suv_peak", "SUVpeak", 1),
+    ("tlg", "TLG, g", 1),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of the page: PNG bytes, and what it shows."""
+
+    png: bytes
+    caption: str
+
+    @property
+    def aspect(self) -> float:
+        """Width over height, from the PNG's own header."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width / height
+
+
+@dataclass(frozen=True)
+class StudyPage:
+    """All that the page of one study says.
+
+    Attributes
+    ----------
+    case_id : pseudonymous
+    method : whose lesions are drawn, listed and exported
+    methods : measures by method, as in tmtv.json
+    lesions : of `method`, with the attributes of `postprocess.Lesion`
+    projections : coronal and sagittal; empty if no picture could be made
+    cuts : axial, through the largest lesions
+    suv, origin : (name, value) rows: how SUV was found; model, version, what it was trained on
+    warnings : sentences that the reader must see
+    patient : (name, value) rows, shown only because the user asked for them
+    edited : a reader changed the automatic result
+    """
+
+    case_id: str
+    method: str
+    methods: Mapping[str, Mapping[str, Any]]
+    lesions: Sequence[Any]
+    projections: Sequence[Picture] = ()
+    cuts: Sequence[Picture] = ()
+    suv: Sequence[tuple[str, str]] = ()
+    origin: Sequence[tuple[str, str]] = ()
+    warnings: Sequence[str] = ()
+    patient: Sequence[tuple[str, str]] = ()
+    edited: bool = False
+
+    @property
+    def headline(self) -> str:
+        """The number that the page is read for."""
+        return f"{number(self.methods[self.method]['tmtv_ml'], 1)} mL"
+
+    @property
+    def statement(self) -> str:
+        """One sentence under the headline."""
+        count = self.methods[self.method]["lesion_count"]
+        if not count:
+            return f"No lesion under the method {method_name(self.method)}."
+        return f"in {count} lesion{'' if count == 1 else 's'}, {method_name(self.method)}"
+
+    def method_rows(self) -> list[list[str]]:
+        """The table of methods, first the name, then one text a column."""
+        return [
+            [method_name(name), *(number(values.get(key), digits) for key, _, digits in METHOD_COLUMNS)]
+            for name, values in self.methods.items()
+        ]
+
+    def lesion_rows(self) -> list[tuple[int, list[str]]]:
+        """(label, one text a column) of the first lesions, largest first as the labels are."""
+        return [
+            (lesion.label, [number(getattr(lesion, key), digits) for key, _, digits in LESION_COLUMNS])
+            for lesion in list(self.lesions)[:LESIONS_SHOWN]
+        ]
+
+    @property
+    def lesions_left_out(self) -> int:
+        return max(0, len(self.lesions) - LESIONS_SHOWN)
+
+
+def method_name(method: str) -> str:
+    """How a method is called on the page."""
+    names = {
+        "raw": "network's mask, no threshold",
+        "41": "41 % of each lesion's SUVmax",
+        "50p": "50 % of each lesion's SUVmax",
+        "2.5": "SUV > 2.5",
+        "4.0": "SUV > 4.0",
+        "otsu": "Otsu's threshold in each lesion",
+    }
+    return names.get(method, method)
+
+
+def number(value: float | int | None, digits: int) -> str:
+    """A number for the page; an undefined one is a dash."""
+    return "–" if value is None else f"{value:,.{digits}f}"

@@ -5,20 +5,13 @@ A file's name says nothing: every file is opened. What is not used is returned w
 
 from __future__ import annotations
 
-import logging
-import math
 import os
-import struct
-import warnings
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -26,69 +19,44 @@ from pydicom.uid import (
     PositronEmissionTomographyImageStorage,
 )
 
+from petct.dicom.agreement import AGREEING, agreeing_texts, disagreements
 from petct.dicom.multiframe import is_converted, split_frames
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
+from petct.dicom.reading import frames_of, looks_like_dicom, read_dataset, reason
+from petct.dicom.structure import first_fault
+from petct.dicom.values import element_text, numbers, tag_name, tag_value, whole_number
 from petct.errors import DicomError
 from petct.parallel import progress
-
-# pydicom would print odd values, a patient's name among them, and the tracebacks of its decoders on stderr. What
-# matters is judged here, by name.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-warnings.filterwarnings("ignore", module=r"pydicom\.")
-
-# What pydicom raises on a value or a file that does not follow the standard.
-PYDICOM_ERRORS = (
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    InvalidDicomError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 NOT_DICOM = "not a DICOM file"
 
 # Read while walking the tree: enough to group files, to choose series and to check their geometry.
 SCAN_KEYWORDS = (
     "SpecificCharacterSet",
-    "ImageType",
-    "SOPClassUID",
     "SOPInstanceUID",
     "StudyDate",
     "SeriesDate",
     "SeriesTime",
-    "Modality",
     "Manufacturer",
     "SeriesDescription",
     "ManufacturerModelName",
-    "PatientID",
-    "ContrastBolusAgent",
     "ReconstructionDiameter",
-    "StudyInstanceUID",
     "SeriesInstanceUID",
-    "SeriesNumber",
     "ImagePositionPatient",
     "ImageOrientationPatient",
-    "FrameOfReferenceUID",
+    "InstanceNumber",
+    "SliceLocation",
     "AcquisitionDateTime",
     "NumberOfFrames",
     "Rows",
     "Columns",
     "PixelSpacing",
-    "CorrectedImage",
-    "SeriesType",
-    "Units",
     "NumberOfSlices",
     "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence",
+    *AGREEING,
 )
+_SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +74,8 @@ class Instance:
     rows: int | None
     columns: int | None
     frame: int | None = None
+    number: int | None = None  # InstanceNumber
+    location_mm: float | None = None  # SliceLocation
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +85,8 @@ class Series:
     Attributes
     ----------
     header : the scanned attributes (`SCAN_KEYWORDS`) of the first file.
-    conflicts : sentences about files that carry this SeriesInstanceUID but differ in patient, study, modality,
-        SOP class or frame of reference. Such a series is never read.
+    conflicts : sentences about files that carry this SeriesInstanceUID but differ in what all slices must share
+        (`agreement`), or whose elements stand twice or out of order (`structure`). Such a series is never read.
     damaged : unreadable DICOM files in the same folders, any of which may be a lost slice of this series.
     """
 
@@ -163,6 +133,7 @@ class Skipped:
     damaged: bool = False
 
 
+@quiet_pydicom()
 def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple[list[Series], list[Skipped]]:
     """Every DICOM series below one or more folders (or files), read by header only.
 
@@ -177,7 +148,7 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
         A root does not exist.
     """
     paths = list(_walk([roots] if isinstance(roots, str | os.PathLike) else roots))
-    groups: dict[str, list[tuple[Instance, Dataset]]] = {}
+    groups: dict[str, _Group] = {}
     skipped: list[Skipped] = []
     with progress("Reading DICOM headers", len(paths)) as advance:
         for path in paths:
@@ -185,16 +156,17 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
             if isinstance(scanned, Skipped):
                 skipped.append(scanned)
             else:
-                group = groups.setdefault(str(scanned[0].SeriesInstanceUID), [])
-                for frame, header in enumerate(scanned):
-                    # One header a series is kept whole: a tree may hold a hundred thousand files.
-                    instance = _instance(path, header, frame if is_converted(header) else None)
-                    group.append((instance, _identity(header) if group else header))
+                uid = str(scanned.headers[0].SeriesInstanceUID)
+                groups.setdefault(uid, _Group(scanned.headers[0])).add(path, scanned)
             advance(1)
     damaged = [item.path for item in skipped if item.damaged]
     # A slice that ends before its matrix may have lost the end of its SeriesInstanceUID as well.
     damaged += [
-        i.path for group in groups.values() for i, header in group if i.rows is None and _is_slice(header)
+        i.path
+        for group in groups.values()
+        if _is_slice(group.header)
+        for i in group.instances
+        if i.rows is None
     ]
     series = [_series(group, damaged) for group in groups.values()]
     big = 2**31
@@ -204,55 +176,7 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
     return series, skipped
 
 
-def tag_value(dataset: Dataset, keyword: str) -> Any:
-    """The value of an attribute, or None when it is absent, empty or not decodable."""
-    try:
-        value = dataset.get(keyword)
-    except PYDICOM_ERRORS:
-        return None
-    return None if value is None or (hasattr(value, "__len__") and len(value) == 0) else value
-
-
-def whole_number(dataset: Dataset, keyword: str) -> int | None:
-    """A single whole number, or None when it is absent or is none."""
-    number = _numbers(dataset, keyword, 1)
-    return int(number[0]) if number and math.isfinite(number[0]) else None
-
-
-def tag_values(dataset: Dataset, keyword: str) -> tuple[str, ...]:
-    """The values of a multi-valued text attribute (ImageType, CorrectedImage), upper case; empty if absent."""
-    value = tag_value(dataset, keyword)
-    if value is None:
-        return ()
-    values = [value] if isinstance(value, str | bytes | int | float) else value
-    return tuple(printable(str(item)).strip().upper() for item in values)
-
-
-def printable(text: str) -> str:
-    """One short line: a broken length can turn the rest of a file into one value, and values stand in messages."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:64])
-
-
-def tag_name(keyword: str) -> str:
-    """'PatientWeight (0010,1030)'."""
-    tag = pydicom.datadict.tag_for_keyword(keyword)
-    return keyword if tag is None else f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
-
-
-def read_dataset(path: Path, *, pixels: bool = True) -> Dataset:
-    """Read one DICOM file, with or without the File Meta header.
-
-    Raises
-    ------
-    DicomError
-        The file cannot be read as DICOM.
-    """
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=not pixels, force=True)
-    except PYDICOM_ERRORS as error:
-        raise DicomError(f"{path}: not readable as DICOM ({_reason(error)}).") from error
-
-
+@quiet_pydicom()
 def read_headers(series: Series) -> list[Dataset]:
     """The full header of every slice of a series, without pixels.
 
@@ -264,7 +188,7 @@ def read_headers(series: Series) -> list[Dataset]:
     headers: list[Dataset] = []
     for path in series.files:
         dataset = read_dataset(path, pixels=False)
-        headers += split_frames(dataset) if is_converted(dataset) else [dataset]
+        headers += frames_of(dataset, path) if is_converted(dataset) else [dataset]
     return headers
 
 
@@ -279,8 +203,33 @@ def _walk(roots: Iterable[str | os.PathLike]) -> Iterable[Path]:
             yield from (Path(folder, name) for name in sorted(names))
 
 
-def _scan(path: Path) -> list[Dataset] | Skipped:
-    """The scanned header of a file (of each frame of a converted multi-frame file), or why it is left out."""
+@dataclass(frozen=True)
+class _Scanned:
+    """The scanned header of a file, one for each frame of a converted multi-frame file, and what is wrong with it."""
+
+    headers: list[Dataset]
+    converted: bool
+    fault: str | None
+
+
+class _Group:
+    """The files of one series. One header is kept whole: a tree may hold a hundred thousand files."""
+
+    def __init__(self, header: Dataset) -> None:
+        self.header = header
+        self.instances: list[Instance] = []
+        self.texts: list[tuple[str, ...]] = []
+        self.faults: list[str] = []
+
+    def add(self, path: Path, scanned: _Scanned) -> None:
+        self.faults += [scanned.fault] if scanned.fault else []
+        for frame, header in enumerate(scanned.headers):
+            self.instances.append(_instance(path, header, frame if scanned.converted else None))
+            self.texts.append(agreeing_texts(header))
+
+
+def _scan(path: Path) -> _Scanned | Skipped:
+    """The scanned header of a file, or why it is left out."""
     if path.name.startswith("."):
         return Skipped(path, "hidden file")
     if not path.is_file():
@@ -289,8 +238,9 @@ def _scan(path: Path) -> list[Dataset] | Skipped:
     try:
         with open(path, "rb") as file:
             head = file.read(132)
-        if not _looks_like_dicom(head):
+        if not looks_like_dicom(head):
             return Skipped(path, "empty file" if not head else NOT_DICOM, damaged=claims)
+        fault = first_fault(path)
         dataset = pydicom.dcmread(
             path, stop_before_pixels=True, force=True, specific_tags=list(SCAN_KEYWORDS)
         )
@@ -299,79 +249,47 @@ def _scan(path: Path) -> list[Dataset] | Skipped:
             return Skipped(path, "DICOMDIR: an index; the files themselves are found by walking the tree")
         missing = [k for k in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID") if not dataset.get(k)]
         if not missing:
-            return split_frames(dataset) if is_converted(dataset) else [dataset]
+            _refuse_sequences(dataset)
+            converted = is_converted(dataset)
+            return _Scanned(split_frames(dataset) if converted else [dataset], converted, fault)
+    except DicomError as error:
+        return Skipped(path, str(error).removeprefix(f"{path}: ").rstrip("."), damaged=True)
     except PYDICOM_ERRORS as error:
-        return Skipped(path, f"not readable as DICOM ({_reason(error)})", damaged=True)
+        return Skipped(path, f"not readable as DICOM ({reason(error)})", damaged=True)
     names = ", ".join(map(tag_name, missing))
     return Skipped(path, f"DICOM file cut short or incomplete: {names} is missing", damaged=True)
 
 
-def _looks_like_dicom(head: bytes) -> bool:
-    """The 'DICM' prefix, or (files written without it) a data set that starts with group 0002 or 0008."""
-    if head[128:132] == b"DICM":
-        return True
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
-    implicit = head[6:8] == b"\0\0" and head[4:5] != b"\0"
-    return (
-        len(head) >= 8
-        and head[:2] in (b"\x02\0", b"\x08\0")
-        and head[3:4] == b"\0"
-        and (explicit or implicit)
-    )
+def _refuse_sequences(dataset: Dataset) -> None:
+    """A sequence where a text or a number belongs: no reader knows what it means."""
+    for keyword in SCAN_KEYWORDS:
+        if keyword in dataset and keyword not in _SEQUENCES and dataset.get_item(keyword).VR == "SQ":
+            raise DicomError(f"{tag_name(keyword)} is a sequence (VR SQ); it must be a plain value.")
 
 
 def _instance(path: Path, dataset: Dataset, frame: int | None) -> Instance:
     return Instance(
         path=path,
-        sop_instance_uid=str(tag_value(dataset, "SOPInstanceUID") or ""),
-        position_mm=_numbers(dataset, "ImagePositionPatient", 3),
-        orientation=_numbers(dataset, "ImageOrientationPatient", 6),
-        pixel_spacing_mm=_numbers(dataset, "PixelSpacing", 2),
+        sop_instance_uid=element_text(dataset, "SOPInstanceUID") or "",
+        position_mm=numbers(dataset, "ImagePositionPatient", 3),
+        orientation=numbers(dataset, "ImageOrientationPatient", 6),
+        pixel_spacing_mm=numbers(dataset, "PixelSpacing", 2),
         rows=whole_number(dataset, "Rows"),
         columns=whole_number(dataset, "Columns"),
         frame=frame,
+        number=whole_number(dataset, "InstanceNumber") if frame is None else None,
+        location_mm=(numbers(dataset, "SliceLocation", 1) or (None,))[0] if frame is None else None,
     )
-
-
-def _numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | None:
-    value = tag_value(dataset, keyword)
-    if value is None:
-        return None
-    try:
-        numbers = tuple(float(v) for v in (value if count > 1 else [value]))
-    except (TypeError, ValueError):
-        return None
-    return numbers if len(numbers) == count else None
 
 
 def _is_slice(header: Dataset) -> bool:
     return str(tag_value(header, "SOPClassUID")) in (CTImageStorage, PositronEmissionTomographyImageStorage)
 
 
-_IDENTITY = ("PatientID", "StudyInstanceUID", "Modality", "SOPClassUID", "FrameOfReferenceUID")
-
-
-def _identity(dataset: Dataset) -> Dataset:
-    identity = Dataset()
-    for keyword in _IDENTITY:
-        setattr(identity, keyword, str(tag_value(dataset, keyword) or ""))
-    return identity
-
-
-def _series(group: list[tuple[Instance, Dataset]], damaged: list[Path]) -> Series:
-    first, header = group[0]
-    conflicts = []
-    for keyword in _IDENTITY:
-        value = str(tag_value(header, keyword) or "")
-        for instance, other in group[1:]:
-            if str(tag_value(other, keyword) or "") != value:
-                # Values are left out: a PatientID must not reach a log.
-                conflicts.append(
-                    f"{instance.path}: {tag_name(keyword)} differs from that of {first.path}, "
-                    "though both carry the same SeriesInstanceUID (0020,000E)."
-                )
-                break
-    own = {instance.path for instance, _ in group}
+def _series(group: _Group, damaged: list[Path]) -> Series:
+    header = group.header
+    paths = [instance.path for instance in group.instances]
+    own = set(paths)
     folders = {path.parent for path in own}
     return Series(
         series_uid=str(header.SeriesInstanceUID),
@@ -380,12 +298,8 @@ def _series(group: list[tuple[Instance, Dataset]], damaged: list[Path]) -> Serie
         modality=str(tag_value(header, "Modality") or ""),
         sop_class_uid=str(header.SOPClassUID),
         frame_of_reference_uid=str(tag_value(header, "FrameOfReferenceUID") or ""),
-        instances=tuple(instance for instance, _ in group),
+        instances=tuple(group.instances),
         header=header,
-        conflicts=tuple(conflicts),
+        conflicts=(*group.faults, *disagreements(paths, group.texts)),
         damaged=tuple(path for path in damaged if path.parent in folders and path not in own),
     )
-
-
-def _reason(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

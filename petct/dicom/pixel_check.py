@@ -12,9 +12,12 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from petct.dicom.headers import PYDICOM_ERRORS, Instance, Series, tag_name, tag_value, whole_number
-from petct.dicom.multiframe import is_converted, split_frames
-from petct.dicom.volume import check_decodable, is_encapsulated, slope_and_intercept
+from petct.dicom.headers import Instance, Series
+from petct.dicom.multiframe import is_converted
+from petct.dicom.pixels import check_decodable, is_encapsulated, slope_and_intercept
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
+from petct.dicom.reading import frames_of, reason
+from petct.dicom.values import tag_name, tag_value, whole_number
 from petct.errors import DicomError
 
 PIXEL_DATA = (0x7FE0, 0x0010)
@@ -29,6 +32,7 @@ class _Header:
     held: int
 
 
+@quiet_pydicom()
 def check_files(series: Series) -> None:
     """Refuse what `read_volume` would: pixels missing, cut short or too many, a slope or intercept that is none.
 
@@ -48,7 +52,7 @@ def check_files(series: Series) -> None:
         _check_length(path, header)
         converted = is_converted(header.dataset)
         for dataset, instance in zip(
-            split_frames(header.dataset) if converted else [header.dataset], instances
+            frames_of(header.dataset, path) if converted else [header.dataset], instances
         ):
             slope_and_intercept(dataset, instance)
 
@@ -87,7 +91,7 @@ def _read_header(path: Path) -> _Header:
             head = file.read(8 if implicit else 12)
             rest = os.fstat(file.fileno()).st_size - file.tell()
     except PYDICOM_ERRORS as error:
-        raise DicomError(f"{path}: not readable as DICOM ({' '.join(str(error).split())[:200]}).") from error
+        raise DicomError(f"{path}: not readable as DICOM ({reason(error)}).") from error
     order = "<" if little else ">"
     if len(head) < 8 or struct.unpack(f"{order}HH", head[:4]) != PIXEL_DATA:
         return _Header(dataset, 0, 0)

@@ -25,7 +25,8 @@ from pydicom.uid import (
     SegmentationStorage,
 )
 
-from petct.dicom.headers import Series, tag_value, tag_values
+from petct.dicom.headers import Series
+from petct.dicom.values import tag_value, tag_values
 from petct.errors import DicomError
 
 PET_CLASSES = (PositronEmissionTomographyImageStorage, LegacyConvertedEnhancedPETImageStorage)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
-from functools import cache
+from pathlib import Path
 from typing import Any
 
-from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag, Tag
 
-from petct.dicom.headers import PYDICOM_ERRORS, printable
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
+from petct.dicom.values import element_text as _text
+from petct.dicom.values import parse_number
 from petct.suv.header import ATTRIBUTES, PetHeader, SliceTiming
 
 GE_CREATOR = "GEMS_PETD_01"
@@ -29,15 +28,14 @@ ELEMENTS = {
     "THALLIUM": "Tl", "SC": "Sc", "SCANDIUM": "Sc", "TB": "Tb", "TERBIUM": "Tb",
 }  # fmt: skip
 
-# Value representations whose bytes are the text (PS3.5 6.2); of all others pydicom makes a value first.
-TEXT_VRS = frozenset({"CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UN", "UT"})
-
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _TIME = re.compile(r"(\d{2}):?(\d{2})(?::?(\d{2})(?:\.(\d{1,6}))?)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})([.-]?)(\d{2})\2(\d{2})", re.ASCII)
+# Two statements of one time may differ by this: seconds are often left out.
+SAME_TIME_S = 60.0
 _DATETIME = re.compile(r"(\d{8})(\d{4}(?:\d{2}(?:\.\d{1,6})?)?)([+-]\d{4})?", re.ASCII)
 
 
+@quiet_pydicom()
 def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
     """What the slices of one PET series say about SUV. Judges nothing; see `factor.suv_bw_factor`.
 
@@ -53,18 +51,23 @@ def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
     values: dict[str, Any] = {}
     unusable: dict[str, str] = {}
     for name, (get, parse) in _FIELDS.items():
-        texts: set[str | None] = set()
+        texts: list[str | None] = []
         try:
-            texts = {get(dataset) for dataset in datasets}
-            parsed = {None if text is None else parse(text) for text in texts}
+            texts = [get(dataset) for dataset in datasets]
+            parsed = {text: None if text is None else parse(text) for text in texts}
         except ValueError as error:
-            shown = f" {_shown(texts)}" if texts else " in doubt"
+            shown = f" {_shown(set(texts))}" if texts else " in doubt"
             unusable[name] = f"{source}: {ATTRIBUTES[name]} is{shown}: {error}."
             continue
-        if len(parsed) > 1:
-            unusable[name] = f"{source}: {ATTRIBUTES[name]} is not the same in all slices: {_shown(texts)}."
+        first = parsed[texts[0]] if texts else None
+        odd = next((k for k, text in enumerate(texts) if parsed[text] != first), None)
+        if odd is not None:
+            unusable[name] = (
+                f"{source}: {ATTRIBUTES[name]} is not the same in all slices: {texts[0]!r} in "
+                f"{_slice_name(datasets, 0)} and {texts[odd]!r} in {_slice_name(datasets, odd)}."
+            )
         else:
-            values[name] = parsed.pop() if parsed else None
+            values[name] = first
     corrected = [
         set((text or "").upper().split("\\")) for text in {_text(d, "CorrectedImage") for d in datasets}
     ]
@@ -76,16 +79,6 @@ def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
         unusable=unusable,
         **values,
     )
-
-
-def parse_number(text: str) -> float:
-    """A DICOM decimal string. Raises ValueError on anything else."""
-    if not _NUMBER.fullmatch(text):
-        raise ValueError("not a number")
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("not a finite number")
-    return number
 
 
 def parse_time(text: str) -> time:
@@ -111,19 +104,34 @@ def parse_date(text: str) -> date:
     return day
 
 
-def parse_datetime(text: str, local_offset: str | None = None) -> datetime:
+def parse_datetime(text: str, local_offset: str | None = None, clock: time | None = None) -> datetime:
     """A DICOM DT to the minute at least, on the clock of the other times of the file.
 
-    An offset from UTC is applied when the file names its own (`local_offset`, TimezoneOffsetFromUTC); without
-    one the time is taken as local.
+    Parameters
+    ----------
+    text : YYYYMMDDHHMM[SS[.FFFFFF]][+-ZZXX].
+    local_offset : TimezoneOffsetFromUTC (0008,0201), the clock of the dates and times that carry no offset.
+    clock : another statement of the same time without an offset. It tells the clock where `local_offset` is missing.
+
+    Raises
+    ------
+    ValueError
+        No such text, or an offset from UTC and nothing that says on which clock the other times of the file are.
     """
     match = _DATETIME.fullmatch(text)
     if match is None:
         raise ValueError("not a date and time YYYYMMDDHHMM[SS[.FFFFFF]]")
     moment = datetime.combine(parse_date(match[1]), parse_time(match[2]))
-    if match[3] and local_offset and local_offset != match[3]:
-        moment = moment.replace(tzinfo=_zone(match[3])).astimezone(_zone(local_offset)).replace(tzinfo=None)
-    return moment
+    if not match[3]:
+        return moment
+    zone = _zone(match[3])
+    if local_offset:
+        return moment.replace(tzinfo=zone).astimezone(_zone(local_offset)).replace(tzinfo=None)
+    if clock is not None and abs((datetime.combine(moment, clock) - moment).total_seconds()) <= SAME_TIME_S:
+        return moment
+    raise ValueError(
+        "it has an offset from UTC, and TimezoneOffsetFromUTC (0008,0201), the clock of the other times, is missing"
+    )
 
 
 def nuclide_name(text: str) -> str:
@@ -138,44 +146,22 @@ def nuclide_name(text: str) -> str:
     return f"{elements[0]}-{mass[1]}{mass[2]}" if elements else text
 
 
+def _slice_name(datasets: Sequence[Dataset], k: int) -> str:
+    """The name of the file of a slice, without its folder; its place where the slice is a frame."""
+    path = getattr(datasets[k], "filename", None)
+    return Path(path).name if isinstance(path, str | Path) and path else f"slice {k + 1}"
+
+
 def _shown(texts: set[str | None]) -> str:
     return " and ".join(sorted(map(repr, texts))[:2])
 
 
 def _zone(offset: str) -> timezone:
-    parsed = re.fullmatch(r"([+-])(\d{2})(\d{2})", offset)
+    parsed = re.fullmatch(r"([+-])([01]\d)([0-5]\d)", offset, re.ASCII)
     if parsed is None:
         raise ValueError(f"{offset!r} is not an offset from UTC")
     minutes = int(parsed[2]) * 60 + int(parsed[3])
     return timezone(timedelta(minutes=minutes if parsed[1] == "+" else -minutes))
-
-
-def _as_text(value: Any) -> str | None:
-    """A value of any VR as text; bytes (VR UN) are decoded; absent or empty is None."""
-    if isinstance(value, bytes):
-        value = value.decode("ascii", errors="replace")
-    elif not isinstance(value, str) and hasattr(value, "__iter__"):
-        value = "\\".join(str(item) for item in value)
-    text = "" if value is None else str(value).strip(" \0")
-    return printable(text) or None
-
-
-def _text(dataset: Dataset, key: str | int) -> str | None:
-    tag = _tag(key)
-    try:
-        if tag not in dataset:
-            return None
-        raw = dataset.get_item(tag)
-        if isinstance(raw, RawDataElement) and raw.VR in TEXT_VRS:  # as it stands in the file
-            return _as_text(raw.value)
-        return _as_text(dataset[tag].value)
-    except PYDICOM_ERRORS:
-        return "unreadable"
-
-
-@cache
-def _tag(key: str | int) -> BaseTag:
-    return Tag(key)
 
 
 def _injected(dataset: Dataset, key: str) -> str | None:
@@ -243,7 +229,7 @@ def _slice_timing(dataset: Dataset, source: str, unusable: dict[str, str]) -> Sl
 
     acquisition = _date_and_time(dataset, "AcquisitionDate", "AcquisitionTime")
     if acquisition is None and (stamp := _text(dataset, "AcquisitionDateTime")) is not None:
-        moment = read("acquisition", stamp, parse_datetime)
+        moment = read("acquisition", _with_zone(dataset, stamp), _parse_moment)
     else:
         moment = read("acquisition", acquisition, _parse_date_and_time)
     reference_s = read("frame_reference_s", _text(dataset, "FrameReferenceTime"), _parse_milliseconds)
@@ -267,17 +253,25 @@ def _parse_duration(text: str) -> float | None:
     return seconds or None
 
 
+def _with_zone(dataset: Dataset, stamp: str | None, clock: str | None = None) -> str | None:
+    """A DT, the file's own offset from UTC and another statement of the time, for `_parse_moment`."""
+    if stamp is None or not re.search(r"[+-]", stamp):
+        return stamp
+    return f"{stamp} {_text(dataset, 'TimezoneOffsetFromUTC') or ''} {clock or ''}".rstrip()
+
+
+def _parse_moment(text: str) -> datetime:
+    stamp, zone, clock = (text.split(" ") + ["", ""])[:3]
+    return parse_datetime(stamp, zone or None, parse_time(clock) if clock else None)
+
+
 def _injection_datetime(dataset: Dataset) -> str | None:
-    stamp, zone = (
-        _injected(dataset, "RadiopharmaceuticalStartDateTime"),
-        _text(dataset, "TimezoneOffsetFromUTC"),
-    )
-    return f"{stamp} {zone}" if stamp and zone else stamp
+    stamp = _injected(dataset, "RadiopharmaceuticalStartDateTime")
+    return _with_zone(dataset, stamp, _injected(dataset, "RadiopharmaceuticalStartTime"))
 
 
-def _parse_injection_datetime(text: str) -> datetime:
-    stamp, _, zone = text.partition(" ")
-    return parse_datetime(stamp, zone or None)
+def _ge_time(dataset: Dataset, element: int) -> str | None:
+    return _with_zone(dataset, _private(dataset, 0x0009, GE_CREATOR, element))
 
 
 # Field of PetHeader -> (its text in one slice, its parser). A text is compared between slices before parsing.
@@ -292,11 +286,11 @@ _FIELDS: dict[str, tuple[Callable[[Dataset], str | None], Callable[[str], Any]]]
     "nuclide": (_nuclide, nuclide_name),
     "total_dose": (lambda d: _injected(d, "RadionuclideTotalDose"), parse_number),
     "half_life_s": (lambda d: _injected(d, "RadionuclideHalfLife"), parse_number),
-    "injection_datetime": (_injection_datetime, _parse_injection_datetime),
+    "injection_datetime": (_injection_datetime, _parse_moment),
     "injection_time": (lambda d: _injected(d, "RadiopharmaceuticalStartTime"), parse_time),
     "series_datetime": (lambda d: _date_and_time(d, "SeriesDate", "SeriesTime"), _parse_date_and_time),
-    "ge_reference": (lambda d: _private(d, 0x0009, GE_CREATOR, 0x0D), parse_datetime),
-    "ge_injection": (lambda d: _private(d, 0x0009, GE_CREATOR, 0x3B), parse_datetime),
+    "ge_reference": (lambda d: _ge_time(d, 0x0D), _parse_moment),
+    "ge_injection": (lambda d: _ge_time(d, 0x3B), _parse_moment),
     "philips_suv_factor": (lambda d: _private(d, 0x7053, PHILIPS_CREATOR, 0x00), parse_number),
     "philips_activity_factor": (lambda d: _private(d, 0x7053, PHILIPS_CREATOR, 0x09), parse_number),
 }

@@ -10,7 +10,8 @@ import pytest
 from dicom_files import uid, write_series
 from pydicom.fileset import FileSet
 
-from petct.dicom.headers import find_series, tag_name, tag_values
+from petct.dicom.headers import find_series
+from petct.dicom.values import tag_name, tag_values
 from petct.errors import DicomError
 
 

@@ -10,10 +10,12 @@ from dicom_files import FACTOR, injected, write_series
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from petct.dicom.headers import find_series, read_dataset
+from petct.dicom.headers import find_series
+from petct.dicom.reading import read_dataset
+from petct.dicom.values import parse_number
 from petct.errors import SuvError
 from petct.suv import PetHeader, parse_pet_header, read_suv
-from petct.suv.parse import nuclide_name, parse_date, parse_datetime, parse_number, parse_time
+from petct.suv.parse import nuclide_name, parse_date, parse_datetime, parse_time
 
 
 def header(folder: Path, edit=None) -> PetHeader:
@@ -96,7 +98,7 @@ def test_values_that_differ_between_slices(tmp_path: Path) -> None:
 
     h = header(tmp_path, edit)
     assert set(h.unusable) == {"patient_weight"}
-    assert "not the same in all slices: '70' and '71'" in h.unusable["patient_weight"]
+    assert "not the same in all slices: '70' in 003_1_PT and '71' in 017_1_PT" in h.unusable["patient_weight"]
     with pytest.raises(SuvError, match="PatientWeight"):
         read_suv(find_series(tmp_path)[0][0])
 
@@ -167,10 +169,43 @@ def test_dates() -> None:
 
 def test_date_times() -> None:
     assert parse_datetime("202401311035") == datetime(2024, 1, 31, 10, 35)
-    assert parse_datetime("20240131103500.5+0100") == datetime(2024, 1, 31, 10, 35, 0, 500000)
+    assert parse_datetime("20240131103500.5+0100", "+0200") == datetime(2024, 1, 31, 11, 35, 0, 500000)
+    assert parse_datetime("20240131103500+0000", None, time(10, 35)) == datetime(2024, 1, 31, 10, 35)
+    for clock in (None, time(11, 35)):
+        with pytest.raises(ValueError, match=r"TimezoneOffsetFromUTC \(0008,0201\)"):
+            parse_datetime("20240131103500+0000", None, clock)
     for text in ("20240131", "2024013110", "20240131 1035"):
         with pytest.raises(ValueError):
             parse_datetime(text)
+
+
+def test_offset_of_the_injection_without_a_clock_for_the_others(tmp_path: Path) -> None:
+    """10:00 UTC on a scanner that runs at +0100 is 11:00: one hour of uptake, 46 % of the SUV."""
+
+    def edit(ds, k):
+        injected(ds).RadiopharmaceuticalStartDateTime = "20240131100000+0000"
+        del injected(ds).RadiopharmaceuticalStartTime
+
+    write_series(tmp_path / "none", edit=edit)
+    with pytest.raises(SuvError, match=r"StartDateTime \(0018,1078\).*TimezoneOffsetFromUTC \(0008,0201\)"):
+        read_suv(find_series(tmp_path / "none")[0][0])
+
+    def named(ds, k):
+        edit(ds, k)
+        ds.TimezoneOffsetFromUTC = "+0000"
+
+    _, suv = read_suv(find_series(write_series(tmp_path / "named", edit=named))[0][0])
+    assert suv.single_factor == pytest.approx(FACTOR, rel=1e-9)
+
+
+@pytest.mark.parametrize("tag", [0x0D, 0x3B])
+def test_offset_of_a_private_time_is_applied(tmp_path: Path, tag: int) -> None:
+    def edit(ds, k):
+        ds.TimezoneOffsetFromUTC = "+0100"
+        private(ds, 0x0009, "GEMS_PETD_01", tag, "DT", "20240131101500+0000")
+
+    found = header(tmp_path, edit)
+    assert (found.ge_reference or found.ge_injection) == datetime(2024, 1, 31, 11, 15)
 
 
 @pytest.mark.parametrize(("text", "number"), [("70", 70), ("+7.0E1", 70), (".5", 0.5), ("-1e-3", -1e-3)])

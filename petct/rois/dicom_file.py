@@ -7,12 +7,14 @@ from pathlib import Path
 from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 
-from petct.dicom.headers import PYDICOM_ERRORS, tag_name
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
+from petct.dicom.values import tag_name
 from petct.errors import RoiError
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 
 
+@quiet_pydicom()
 def read_whole(path: Path, modality: str, required: tuple[str, ...]) -> Dataset:
     """Read a file of ROIs of one modality that holds the required sequences.
 

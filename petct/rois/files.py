@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom import dcmread
 
-from petct.dicom.headers import PYDICOM_ERRORS
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import RoiError, TmtvError
 from petct.image import Image
 from petct.rois.nifti import read_label_image
@@ -35,6 +35,7 @@ def roi_suffix(path: Path) -> str:
     return next((suffix for suffix in (*IMAGE_SUFFIXES, TABLE_SUFFIX) if name.endswith(suffix)), "")
 
 
+@quiet_pydicom()
 def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]]:
     """The ROIs of one file (RTSTRUCT, SEG, NIfTI or other image, Fiji CSV) on the PET grid, and warnings.
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from petct.dicom.headers import NOT_DICOM, PYDICOM_ERRORS, Series, Skipped
+from petct.dicom.headers import NOT_DICOM, Series, Skipped
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import RoiError
 from petct.rois.files import DICOM_MODALITIES, roi_suffix
 from petct.rois.rtstruct import referenced_series
@@ -44,6 +45,7 @@ class RoiFile:
     names: tuple[str, ...] = ()
 
 
+@quiet_pydicom()
 def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
     """What an RTSTRUCT or SEG file refers to; None for any other DICOM file.
 
@@ -61,6 +63,7 @@ def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
         raise RoiError(f"{path}: not readable as DICOM ({' '.join(str(error).split())[:200]}).") from error
 
 
+@quiet_pydicom()
 def describe_series(series: Series) -> list[RoiFile]:
     """What the RTSTRUCT or SEG files of one series refer to.
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from petct.dicom.headers import Series, Skipped, find_series, read_headers, tag_value, whole_number
+from petct.dicom.headers import Series, Skipped, find_series, read_headers
 from petct.dicom.pixel_check import check_files
 from petct.dicom.selection import Selection, no_pet_reason, select_studies
+from petct.dicom.values import tag_value, whole_number
 from petct.dicom.volume import sort_slices
 from petct.errors import DicomError
 from petct.image import Geometry

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.multival import MultiValue
 
-from petct.dicom.headers import PYDICOM_ERRORS
+from petct.dicom.quiet import PYDICOM_ERRORS
 from petct.errors import CaseError
 from petct.files import replace_atomically
 

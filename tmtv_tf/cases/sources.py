@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from pydicom import Dataset
 
-from petct.dicom.headers import Series, tag_value
+from petct.dicom.headers import Series
+from petct.dicom.values import tag_value
 from petct.errors import ParameterError
 from petct.exam import read_series
 from petct.image import Image, read_image

@@ -92,3 +92,77 @@ def test_functional_groups_missing_is_a_damaged_file(tmp_path: Path) -> None:
     series, skipped = find_series(tmp_path / "out")
     assert series == []
     assert skipped[0].damaged
+
+
+# -- files whose frames cannot be told apart -------------------------------------------------------------------
+
+
+def broken(tmp_path: Path, change) -> str:
+    """What is said of a converted PET that `change` broke, read as every command does."""
+    write_series(tmp_path / "p", n=5, edit=complete)
+    path = convert(tmp_path / "p", tmp_path / "out", LegacyConvertedEnhancedPETImage, "9") / "file"
+    ds = pydicom.dcmread(path)
+    change(ds)
+    ds.save_as(path)
+    series, skipped = find_series(tmp_path / "out")
+    if not series:
+        return skipped[0].reason
+    with pytest.raises(DicomError) as caught:
+        read_suv(series[0])
+    assert str(caught.value).startswith(str(path))
+    with pytest.raises(DicomError):  # `inspect` reads the same header
+        check_files(series[0])
+    return str(caught.value)
+
+
+def test_a_lost_frame_does_not_shift_the_slopes(tmp_path: Path) -> None:
+    text = broken(tmp_path, lambda ds: ds.PerFrameFunctionalGroupsSequence.pop(1))
+    assert "PerFrameFunctionalGroupsSequence (5200,9230) has 4 items" in text
+
+
+def test_a_lost_slope_of_one_frame(tmp_path: Path) -> None:
+    def change(ds):
+        del ds.PerFrameFunctionalGroupsSequence[2].PixelValueTransformationSequence
+
+    text = broken(tmp_path, change)
+    assert "is missing in the functional groups of frame 3" in text
+
+
+def test_a_left_over_slope_of_the_whole_file(tmp_path: Path) -> None:
+    text = broken(tmp_path, lambda ds: setattr(ds, "RescaleSlope", "0.22"))
+    assert "RescaleSlope (0028,1053) stands twice, for all frames (0.22)" in text
+
+
+def test_a_second_dose_above_the_groups(tmp_path: Path) -> None:
+    def change(ds):
+        injected = None
+        for groups in ds.SharedFunctionalGroupsSequence:
+            for element in groups:
+                for item in element.value:
+                    injected = item.get("RadiopharmaceuticalInformationSequence", injected)
+        again = pydicom.Dataset.from_json(
+            (injected or ds.RadiopharmaceuticalInformationSequence)[0].to_json()
+        )
+        again.RadionuclideTotalDose = "700000000"
+        if injected is None:  # it stands in the file itself: the copy goes into the groups
+            unassigned = pydicom.Dataset()
+            unassigned.RadiopharmaceuticalInformationSequence = [again]
+            ds.SharedFunctionalGroupsSequence[0].UnassignedSharedConvertedAttributesSequence = [unassigned]
+        else:
+            ds.RadiopharmaceuticalInformationSequence = [again]
+
+    assert "RadiopharmaceuticalInformationSequence (0054,0016) stands twice" in broken(tmp_path, change)
+
+
+@pytest.mark.parametrize("keyword", ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])
+def test_empty_functional_groups_do_not_stop_the_tree(tmp_path: Path, keyword: str) -> None:
+    write_series(tmp_path / "good", series="2")
+    write_series(tmp_path / "p", edit=complete)
+    path = convert(tmp_path / "p", tmp_path / "out", LegacyConvertedEnhancedPETImage, "9") / "file"
+    ds = pydicom.dcmread(path)
+    setattr(ds, keyword, [])
+    ds.save_as(path)
+    series, skipped = find_series(tmp_path)
+    assert f"{keyword} " in skipped[0].reason
+    assert "has 0 items" in skipped[0].reason
+    assert len(series) == 2

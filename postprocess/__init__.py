@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from postprocess.components import label_components, threshold_probability
     from postprocess.config import Config
-    from postprocess.measures import Lesion, lesion_table, patient_measures
+    from postprocess.measures import Lesion, LesionInArray, lesion_table, patient_measures
     from postprocess.methods import METHODS
     from postprocess.segmentation import Segmentation, segment
     from postprocess.thresholds import threshold_suvmax_fraction
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Config": "config",
     "Lesion": "measures",
+    "LesionInArray": "measures",
     "METHODS": "methods",
     "Segmentation": "segmentation",
     "label_components": "components",
@@ -33,6 +34,7 @@ __all__ = [
     "METHODS",
     "Config",
     "Lesion",
+    "LesionInArray",
     "Segmentation",
     "label_components",
     "lesion_table",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
+from petct.errors import ImageError
 from petct.image import Geometry
 from postprocess.components import Labels, voxels_above
 from postprocess.distance import farthest_distance, outermost
@@ -53,17 +55,90 @@ class Lesion:
     z_max_mm: float
 
 
+@dataclass(frozen=True)
+class LesionInArray:
+    """A row of the lesion table where nobody knows where the array lies in the patient.
+
+    As `Lesion`, but the positions count from the centre of the first voxel, along the axes X, Y and Z of the array:
+    they are no DICOM coordinates.
+    """
+
+    label: int
+    volume_ml: float
+    suv_max: float
+    suv_mean: float
+    suv_peak: float
+    tlg: float
+    x_from_first_voxel_mm: float
+    y_from_first_voxel_mm: float
+    z_from_first_voxel_mm: float
+    suv_sd: float
+    suv_peak_at_max: float
+    sphericity: float
+    x_min_from_first_voxel_mm: float
+    x_max_from_first_voxel_mm: float
+    y_min_from_first_voxel_mm: float
+    y_max_from_first_voxel_mm: float
+    z_min_from_first_voxel_mm: float
+    z_max_from_first_voxel_mm: float
+
+
+@overload
+def lesion_table(
+    labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float], geometry: Geometry
+) -> list[Lesion]: ...
+
+
+@overload
+def lesion_table(
+    labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float], geometry: None = None
+) -> list[LesionInArray]: ...
+
+
 def lesion_table(
     labels: Labels,
     suv: npt.NDArray,
     spacing_mm: tuple[float, float, float],
     geometry: Geometry | None = None,
-) -> list[Lesion]:
+) -> list[Lesion] | list[LesionInArray]:
     """One row for each label that occurs in `labels` (Z, Y, X), in ascending order; none gives an empty list.
 
-    Positions are in the world of `geometry` (LPS mm); without one, the first voxel's centre is (0, 0, 0).
+    Parameters
+    ----------
+    labels : (Z, Y, X) label image; 0 is background
+    suv : (Z, Y, X) SUVbw
+    spacing_mm : (sz, sy, sx)
+    geometry : where the array lies (`exam.pet.geometry`)
+
+    Returns
+    -------
+    rows
+        With `geometry`: `Lesion`, positions `x_mm`, `y_mm`, `z_mm` in DICOM LPS. Without: `LesionInArray`, positions
+        `x_from_first_voxel_mm`, ... along the array's own axes.
+
+    Raises
+    ------
+    ImageError
+        Arrays, spacing and geometry that do not agree.
+
+    Examples
+    --------
+    >>> labels = np.ones((1, 1, 2), np.int32)
+    >>> row, = lesion_table(labels, np.float32([[[3, 5]]]), (4.0, 3.0, 2.0))
+    >>> row.volume_ml, row.suv_mean, row.x_from_first_voxel_mm
+    (0.048, 4.0, 1.0)
     """
-    return lesions_of_voxels(_voxels(labels), suv, geometry or Geometry(suv.shape, spacing_mm))
+    if labels.shape != suv.shape:
+        raise ImageError(f"Labels and SUV image differ in shape: {labels.shape} and {suv.shape}.")
+    if geometry is None:
+        rows = lesions_of_voxels(_voxels(labels), suv, Geometry(suv.shape, spacing_mm))
+        return [LesionInArray(*astuple(row)) for row in rows]
+    if geometry.shape != suv.shape or not np.allclose(geometry.spacing_mm, spacing_mm, rtol=1e-4):
+        raise ImageError(
+            f"The geometry is of {geometry.shape} voxels of {geometry.spacing_mm} mm, the array of {suv.shape} of "
+            f"{tuple(spacing_mm)} mm."
+        )
+    return lesions_of_voxels(_voxels(labels), suv, geometry)
 
 
 def patient_measures(

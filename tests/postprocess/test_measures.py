@@ -10,6 +10,7 @@ import slow_reference as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from petct.errors import ImageError
 from petct.image import Geometry
 from postprocess import lesion_table, patient_measures, segment
 from postprocess.ball import ball
@@ -192,3 +193,28 @@ def test_nothing_found_is_zeros_and_undefined() -> None:
 
 def test_body_surface_of_a_standard_adult() -> None:
     assert body_surface_m2(170, 70) == pytest.approx(1.81, abs=0.005)
+
+
+def test_positions_are_lps_only_where_the_geometry_is_known() -> None:
+    """`x_mm` without a geometry was no LPS, and looked it (issue 12, item 8)."""
+    geometry = Geometry((4, 5, 6), (4.0, 3.0, 2.0), (10.0, 20.0, 30.0), (-1, 0, 0, 0, -1, 0, 0, 0, 1))
+    labels = np.zeros(geometry.shape, np.int32)
+    labels[1, 2, 3] = labels[1, 2, 4] = 1
+    suv = np.full(geometry.shape, 3, np.float32)
+    (here,) = lesion_table(labels, suv, geometry.spacing_mm)
+    (there,) = lesion_table(labels, suv, geometry.spacing_mm, geometry)
+    place = here.x_from_first_voxel_mm, here.y_from_first_voxel_mm, here.z_from_first_voxel_mm
+    assert place == (7, 6, 4)
+    assert (there.x_mm, there.y_mm, there.z_mm) == (10 - 7, 20 - 6, 30 + 4)
+    assert (here.x_min_from_first_voxel_mm, here.x_max_from_first_voxel_mm) == (5, 9)
+    assert not any(hasattr(here, name) for name in ("x_mm", "x_min_mm", "z_max_mm"))
+    assert (here.volume_ml, here.tlg, here.suv_peak) == (there.volume_ml, there.tlg, there.suv_peak)
+
+
+def test_arrays_that_do_not_agree_are_refused() -> None:
+    labels, suv = np.ones((2, 3, 4), np.int32), np.ones((2, 3, 4), np.float32)
+    with pytest.raises(ImageError, match="differ in shape"):
+        lesion_table(labels[1:], suv, (1.0, 1.0, 1.0))
+    for geometry in (Geometry((2, 3, 4), (1.0, 1.0, 2.0)), Geometry((4, 3, 2), (1.0, 1.0, 1.0))):
+        with pytest.raises(ImageError, match="The geometry is of"):
+            lesion_table(labels, suv, (1.0, 1.0, 1.0), geometry)

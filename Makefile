@@ -17,7 +17,7 @@ help:
 	@echo 'make demo         phantom DICOM -> SUV -> V-Net -> lesions -> TMTV -> report (under ten minutes on 2 cores)'
 	@echo 'make test         all tests'
 	@echo 'make study-small  nine models, five folds, on 60 phantoms at reduced size (under 90 minutes on 2 cores)'
-	@echo 'make lint         ruff and mypy'
+	@echo 'make lint         ruff, mypy, and which package may import which'
 	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
 	@echo 'make test-docker  build the image of the post-processing without a Docker engine, and try it (root, Debian)'
 	@echo 'make clean        remove $(VENV) and runs/'
@@ -59,6 +59,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -142,7 +142,7 @@ def prepare_inputs(cases: Path, rows: Sequence[Row], grid: MultitaskGrid) -> dic
     with progress("network inputs", len(rows)) as advance:
         for row in rows:
             case_id = row["case_id"]
-            arrays[case_id] = multitask_arrays(load_case(cases / case_id), grid)
+            arrays[case_id] = multitask_arrays(load_case(cases / case_id).folder, grid)
             report = arrays[case_id].report
             if report is not None and report.warning:
                 log.warning("Case %s: %s", case_id, report.warning)

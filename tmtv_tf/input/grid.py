@@ -31,6 +31,8 @@ COVERAGE_STEP_MM = 8.0
 CHANNELS = ("pet", "ct")
 FORMAT_VERSION = 2
 MODEL_GRID_FOLDER = "model_grid"
+# The files of a case folder that the arrays are made of.
+PET_FILE, CT_FILE, TRUTH_FILE = "pet.nii.gz", "ct.nii.gz", "tmtvprob.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -214,15 +216,15 @@ def write_model_arrays(case_dir: str | Path, grid: ModelGrid) -> list[str]:
         if same and arrays.whole():
             return list(description["warnings"])
 
-    truth = read_image(case_dir / "tmtvprob.nii.gz")  # first, to be gone before the other two are read
+    truth = read_image(case_dir / TRUTH_FILE)  # first, to be gone before the other two are read
     truth_geometry, geometry = truth.geometry, place_grid(truth.geometry, grid)
     outside, total = _truth_outside(truth, geometry)
     target = resample(truth, geometry).array
     del truth
-    pet = read_image(case_dir / "pet.nii.gz")
+    pet = read_image(case_dir / PET_FILE)
     if not truth_geometry.same_grid(pet.geometry):
         raise CaseError(f"{case_dir / 'tmtvprob.nii.gz'}: not on the grid of pet.nii.gz.")
-    ct = read_image(case_dir / "ct.nii.gz") if grid.needs_ct else None
+    ct = read_image(case_dir / CT_FILE) if grid.needs_ct else None
     warnings = [w for w in (ct and ct_coverage_warning(pet, ct),) if w]
     if outside:
         warnings.append(
@@ -287,14 +289,12 @@ def _truth_outside(truth: Image, geometry: Geometry) -> tuple[int, int]:
 
 
 def _sources(case_dir: Path, grid: ModelGrid) -> dict[str, list[int]]:
-    names = (
-        ["pet.nii.gz", "ct.nii.gz", "tmtvprob.nii.gz"] if grid.needs_ct else ["pet.nii.gz", "tmtvprob.nii.gz"]
-    )
+    names = [PET_FILE, CT_FILE, TRUTH_FILE] if grid.needs_ct else [PET_FILE, TRUTH_FILE]
     sources = {}
     for name in names:
         path = case_dir / name
         if not path.is_file():
-            what = {"ct.nii.gz": "the model needs PET and CT", "tmtvprob.nii.gz": "no truth to learn from"}
+            what = {CT_FILE: "the model needs PET and CT", TRUTH_FILE: "no truth to learn from"}
             raise CaseError(f"{path}: missing ({what.get(name, 'not a case folder')}).")
         status = path.stat()
         sources[name] = [status.st_size, status.st_mtime_ns]

@@ -16,8 +16,7 @@ import numpy.typing as npt
 from petct.errors import CaseError, ParameterError
 from petct.files import read_json, replace_atomically, write_json
 from petct.image import Geometry, Image, read_image, resample
-from tmtv_tf.cases.case import Case
-from tmtv_tf.input.grid import BODY_SUV, ModelGrid, place_grid
+from tmtv_tf.input.grid import BODY_SUV, MODEL_GRID_FOLDER, PET_FILE, TRUTH_FILE, ModelGrid, place_grid
 
 # The paper resizes by a tenth to a quarter, where linear interpolation reads every voxel. Beyond this factor it
 # would step over voxels, and lesions with them: the mean over each new voxel is taken instead.
@@ -186,34 +185,36 @@ class MultitaskArrays:
         return np.fromfile(self.truth, np.uint8).reshape(self.grid.size).astype(bool)
 
 
-def multitask_arrays(case: Case, grid: MultitaskGrid) -> MultitaskArrays:
-    """The arrays of a case, written first where they are not there yet or were made from other files.
+def multitask_arrays(case_dir: str | Path, grid: MultitaskGrid) -> MultitaskArrays:
+    """The arrays of a case folder, written first where they are not there yet or were made from other files.
 
     Raises
     ------
     CaseError
         An empty PET, or a TMTVprob on another grid than the PET.
     """
-    folder = case.folder / "model_grid" / grid.key
-    description, sources = folder / "input.json", _sources(case)
+    case_dir = Path(case_dir)
+    pet_file, truth_file = case_dir / PET_FILE, case_dir / TRUTH_FILE
+    folder = case_dir / MODEL_GRID_FOLDER / grid.key
+    description, sources = folder / "input.json", _sources(case_dir)
     if description.is_file():
         stored = read_json(description)
         if stored["sources"] == sources:
             crop = Geometry(**{key: tuple(value) for key, value in stored["crop"].items()})
             report = CropReport(**stored["report"]) if stored["report"] else None
-            return MultitaskArrays(case.case_id, folder, grid, crop, report)
-    pet = read_image(case.pet)
+            return MultitaskArrays(case_dir.name, folder, grid, crop, report)
+    pet = read_image(pet_file)
     try:
         crop = crop_geometry(pet, grid)
     except CaseError as error:
-        raise CaseError(f"{case.pet}: {error}") from error
+        raise CaseError(f"{pet_file}: {error}") from error
     truth, report = np.zeros(grid.size, bool), None
-    if case.tmtvprob is not None:
-        tmtvprob = read_image(case.tmtvprob)
+    if truth_file.is_file():
+        tmtvprob = read_image(truth_file)
         if not tmtvprob.geometry.same_grid(pet.geometry):
-            raise CaseError(f"{case.tmtvprob}: not on the grid of {case.pet.name}.")
+            raise CaseError(f"{truth_file}: not on the grid of {PET_FILE}.")
         truth, report = multitask_truth(tmtvprob, crop, grid), crop_report(tmtvprob, crop)
-    arrays = MultitaskArrays(case.case_id, folder, grid, crop, report)
+    arrays = MultitaskArrays(case_dir.name, folder, grid, crop, report)
     for path, array in (
         (arrays.image, multitask_image(pet, crop, grid).array.astype("<f2")),
         (arrays.truth, truth.astype(np.uint8)),
@@ -249,7 +250,7 @@ def _largest_component_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice, s
     return find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
 
 
-def _sources(case: Case) -> dict[str, list[int]]:
-    files = [path for path in (case.pet, case.tmtvprob) if path is not None]
+def _sources(case_dir: Path) -> dict[str, list[int]]:
+    files = [path for path in (case_dir / PET_FILE, case_dir / TRUTH_FILE) if path.is_file()]
     sizes = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
     return {"format": [FORMAT_VERSION], **sizes}

@@ -1,141 +1,79 @@
-"""Images and their geometry. SimpleITK is touched here and in `nifti` only.
-
-Arrays are (Z, Y, X) and `spacing_mm` is (sz, sy, sx) everywhere in this project; SimpleITK's (x, y, z) order
-exists only inside this file. World coordinates are DICOM's LPS in millimetres.
-"""
+"""Image files in and out, and resampling. SimpleITK is touched here only; its (x, y, z) order stays in this file."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
-import tempfile
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from petct.deflate import write_gzip
 from petct.errors import ImageError
 from petct.files import replace_atomically
-from petct.nifti import read_nifti
+from petct.geometry import SAME_GRID_TOLERANCE, Geometry, Image
+from petct.nifti import nifti_files, nifti_header, write_nifti
+from petct.stored import Stored, read_stored, unreadable
+from petct.text_headers import metaimage_header, nrrd_header
 
-# Two grids are the same when no corner voxel is further apart than this share of the smallest spacing.
-# NIfTI stores its matrix in float32: a metre away from the origin that is 1e-4 mm.
-SAME_GRID_TOLERANCE = 0.01
-NIFTI_HEADER_BYTES = 352  # a NIfTI-1 header and the four bytes that say that no extension follows
+__all__ = [
+    "SAME_GRID_TOLERANCE",
+    "SUFFIXES",
+    "Geometry",
+    "Image",
+    "image_files",
+    "image_sha256",
+    "image_suffix",
+    "read_image",
+    "read_images",
+    "resample",
+    "write_image",
+]
 
-
-@dataclass(frozen=True)
-class Geometry:
-    """Where the voxels of an array lie.
-
-    Attributes
-    ----------
-    shape : (Z, Y, X)
-    spacing_mm : (sz, sy, sx), all > 0
-    origin_mm : LPS position (x, y, z) of the centre of voxel [0, 0, 0]
-    direction : 9 numbers, row by row, of the 3x3 matrix whose columns are the unit vectors (x, y, z) of the
-        array's X, Y and Z axes (SimpleITK's convention).
-    """
-
-    shape: tuple[int, int, int]
-    spacing_mm: tuple[float, float, float]
-    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-
-    @cached_property
-    def index_to_world(self) -> npt.NDArray[np.float64]:
-        """4x4 matrix from (z, y, x, 1) array index to (x, y, z, 1) LPS mm."""
-        axes = np.asarray(self.direction, float).reshape(3, 3)  # columns: X, Y, Z axes
-        matrix = np.eye(4)
-        matrix[:3, 0] = axes[:, 2] * self.spacing_mm[0]
-        matrix[:3, 1] = axes[:, 1] * self.spacing_mm[1]
-        matrix[:3, 2] = axes[:, 0] * self.spacing_mm[2]
-        matrix[:3, 3] = self.origin_mm
-        return matrix
-
-    def to_world(self, index_zyx: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """LPS mm (N, 3) as x, y, z of (N, 3) array indices z, y, x (which may be fractions)."""
-        points = np.atleast_2d(np.asarray(index_zyx, float))
-        return points @ self.index_to_world[:3, :3].T + self.index_to_world[:3, 3]
-
-    def to_index(self, world_xyz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Array indices (N, 3) as z, y, x (fractions) of (N, 3) LPS points x, y, z."""
-        points = np.atleast_2d(np.asarray(world_xyz, float)) - self.index_to_world[:3, 3]
-        return points @ np.linalg.inv(self.index_to_world[:3, :3]).T
-
-    @property
-    def voxel_ml(self) -> float:
-        return float(np.prod(self.spacing_mm)) / 1000.0
-
-    def corners_mm(self) -> npt.NDArray[np.float64]:
-        """LPS positions (8, 3) of the centres of the corner voxels."""
-        return self.to_world(
-            np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
-        )
-
-    def same_grid(self, other: Geometry) -> bool:
-        """Same shape, and every corner voxel in the same place (see SAME_GRID_TOLERANCE)."""
-        if self.shape != other.shape:
-            return False
-        distance = np.linalg.norm(self.corners_mm() - other.corners_mm(), axis=1).max()
-        return bool(distance <= SAME_GRID_TOLERANCE * min(*self.spacing_mm, *other.spacing_mm))
-
-    def box_mm(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Lowest and highest LPS corner (x, y, z) of the box around all voxels, edges included."""
-        half = np.abs(self.index_to_world[:3, :3]).sum(axis=1) / 2
-        corners = self.corners_mm()
-        return corners.min(axis=0) - half, corners.max(axis=0) + half
-
-    def overlaps(self, other: Geometry) -> bool:
-        """Whether the boxes around the two grids share any volume (edges of the voxels, axis-aligned in LPS)."""
-        (low_a, high_a), (low_b, high_b) = self.box_mm(), other.box_mm()
-        return bool(np.all(low_a < high_b) and np.all(low_b < high_a))
+# What is read, upper and lower case. Every other format either has no position in the patient, or nobody asked.
+_READERS: dict[str, Callable[[Path], Stored]] = {
+    ".nii.gz": nifti_header,
+    ".nii": nifti_header,
+    ".hdr.gz": nifti_header,
+    ".img.gz": nifti_header,
+    ".hdr": nifti_header,
+    ".img": nifti_header,
+    ".nrrd": nrrd_header,
+    ".nhdr": nrrd_header,
+    ".mha": metaimage_header,
+    ".mhd": metaimage_header,
+}
+SUFFIXES = tuple(_READERS)
+WRITTEN = (".nii.gz", ".nii", ".nrrd", ".mha")  # one file each
 
 
-@dataclass(frozen=True)
-class Image:
-    """An array (Z, Y, X) and where it lies."""
-
-    array: npt.NDArray
-    geometry: Geometry
-
-    def __post_init__(self) -> None:
-        if self.array.shape != self.geometry.shape:
-            raise ImageError(
-                f"Array of shape {self.array.shape} with a geometry of shape {self.geometry.shape}."
-            )
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        return self.geometry.spacing_mm
-
-    def with_array(self, array: npt.NDArray) -> Image:
-        """The same grid with other values."""
-        return replace(self, array=array)
+def image_suffix(path: str | os.PathLike[str]) -> str:
+    """The suffix, in lower case, by which a file is read as an image; "" if it is none of SUFFIXES."""
+    name = Path(path).name.lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
 def read_image(path: str | os.PathLike[str]) -> Image:
-    """Read a 3-D NIfTI, NRRD or MetaImage file; NIfTI slope and intercept are applied.
+    """Read a 3-D NIfTI, NRRD or MetaImage file (SUFFIXES); NIfTI slope and intercept are applied.
 
     NaN and infinite values come back as they are stored. A fourth axis of length 1 is dropped.
 
     Raises
     ------
     ImageError
-        Missing, unreadable, not 3-D, sheared, or with a zero or non-finite spacing.
+        Missing, of another format, DICOM, not 3-D; a header that contradicts itself or does not say where the image
+        lies in the patient, in millimetres; sheared; cut short, or longer than its header promises.
+
+    Examples
+    --------
+    >>> image = read_image("case/pet.nii.gz")  # doctest: +SKIP
+    >>> image.array.shape, image.spacing_mm  # doctest: +SKIP
+    ((267, 128, 128), (3.27, 4.6875, 4.6875))
     """
-    image = _open(path)
-    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
-        image = image[..., 0]
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise ImageError(
-            f"{path}: expected one 3-D image, found {image.GetDimension()} dimensions and "
-            f"{image.GetNumberOfComponentsPerPixel()} values per voxel."
-        )
-    return _from_sitk(path, image)
+    stored = _header(path)
+    if stored.parts != 1:
+        raise ImageError(f"{path}: expected one 3-D image, found {stored.parts} in one file.")
+    return read_stored(stored)[0]
 
 
 def read_images(path: str | os.PathLike[str]) -> list[Image]:
@@ -146,33 +84,65 @@ def read_images(path: str | os.PathLike[str]) -> list[Image]:
     ImageError
         As `read_image`; a dimension other than 3 or 4.
     """
-    import SimpleITK as sitk
+    return read_stored(_header(path))
 
-    image = _open(path)
-    components = image.GetNumberOfComponentsPerPixel()
-    if components > 1:
-        parts = [sitk.VectorIndexSelectionCast(image, i) for i in range(components)]
-    elif image.GetDimension() == 4:
-        parts = [image[:, :, :, i] for i in range(image.GetSize()[3])]
-    else:
-        parts = [image]
-    if parts[0].GetDimension() != 3:
-        raise ImageError(f"{path}: expected 3-D or 4-D, found {image.GetDimension()} dimensions.")
-    return [_from_sitk(path, part) for part in parts]
+
+def image_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that hold an image: header and voxels, in this order; one file where it holds both.
+
+    A file that cannot be read as an image is its own only file.
+    """
+    path = Path(path)
+    try:
+        reader = _READERS.get(image_suffix(path))
+        if reader is nifti_header:
+            return list(dict.fromkeys(nifti_files(path)))
+        return [path] if reader is None else list(dict.fromkeys((path, reader(path).data)))
+    except (ImageError, OSError):
+        return [path]
+
+
+def image_sha256(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of all that an image holds, as of `cat HEADER DATA`; of any other file, that of its bytes.
+
+    Raises
+    ------
+    ImageError
+        A file that cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for part in image_files(path):
+            with open(part, "rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+    except OSError as error:
+        raise unreadable(path, error.strerror or error) from error
+    return digest.hexdigest()
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
-    """Write an image whole or not at all; bool is stored as uint8. The suffix chooses the format."""
+    """Write an image whole or not at all; bool is stored as uint8. The suffix chooses the format (WRITTEN).
+
+    Raises
+    ------
+    ImageError
+        Another suffix, a type that the format cannot hold, or a full disk.
+    """
+    path = Path(path)
+    suffix = image_suffix(path)
+    if suffix not in WRITTEN:
+        raise ImageError(f"{path}: images are written as {', '.join(WRITTEN)}.")
     with replace_atomically(path) as temporary:
+        if suffix in (".nii.gz", ".nii"):
+            write_nifti(temporary, image)
+            return
+        import SimpleITK as sitk
+
         try:
-            if temporary.name.endswith(".nii.gz"):
-                _write_compressed_nifti(temporary, image)
-            else:
-                _write(temporary, _to_sitk(image))
-        except RuntimeError as error:
+            sitk.WriteImage(_to_sitk(image), str(temporary), useCompression=True, compressionLevel=1)
+        except (RuntimeError, TypeError, NotImplementedError) as error:
             raise ImageError(f"{path}: cannot be written ({str(error).splitlines()[-1].strip()}).") from error
-        if not _is_complete(temporary, image.array):
-            raise ImageError(f"{path}: cannot be written (is the disk full?).")
 
 
 def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bool = False) -> Image:
@@ -202,60 +172,32 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     return Image(result.astype(bool) if nearest and image.array.dtype == bool else result, geometry)
 
 
-def _write(path: Path, image) -> None:
-    import SimpleITK as sitk
-
-    sitk.WriteImage(image, str(path), useCompression=True, compressionLevel=1)
-
-
-def _write_compressed_nifti(path: Path, image: Image) -> None:
-    """SimpleITK's header of one voxel in the same place, with the sizes of all; the voxels compressed by `deflate`."""
-    array = np.ascontiguousarray(image.array, np.uint8 if image.array.dtype == bool else None)
-    first = Geometry((1, 1, 1), image.geometry.spacing_mm, image.geometry.origin_mm, image.geometry.direction)
-    with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder, "first.nii"), _to_sitk(Image(np.zeros((1, 1, 1), array.dtype), first)))
-        header = bytearray(Path(folder, "first.nii").read_bytes()[:NIFTI_HEADER_BYTES])
-    header[42:48] = np.array(array.shape[::-1], "<i2").tobytes()  # dim[1..3]
-    write_gzip(path, [header, array.astype(array.dtype.newbyteorder("<"), copy=False).data])
-
-
-def _is_complete(path: Path, array: npt.NDArray) -> bool:
-    """Whether a NIfTI file just written holds all it should: on a full disk SimpleITK writes half of it in silence.
-
-    A gzip file ends with the length of what it holds, modulo 2^32 (RFC 1952), which a cut one does not.
-    """
-    size = NIFTI_HEADER_BYTES + array.nbytes
-    if path.name.endswith(".nii.gz"):
-        with open(path, "rb") as file:
-            file.seek(-4, os.SEEK_END)
-            return int.from_bytes(file.read(), "little") == size % 2**32
-    return path.stat().st_size == size if path.suffix == ".nii" else True
-
-
-def _open(path: str | os.PathLike[str]):  # noqa: ANN202 - SimpleITK is imported lazily
-    import SimpleITK as sitk
-
+def _header(path: str | os.PathLike[str]) -> Stored:
     path = Path(path)
+    if path.is_dir():
+        raise ImageError(f"{path}: a folder, not an image file.")
     if not path.is_file():
         raise ImageError(f"{path}: no such file.")
+    reader = _READERS.get(image_suffix(path))
     try:
-        reader = sitk.ImageFileReader()
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        return read_nifti(path, reader) or reader.Execute()
-    except (RuntimeError, OSError, EOFError) as error:
-        reason = " ".join(re.split(r"ERROR:|\[nrrd\]", str(error))[-1].split())[-300:]
-        raise ImageError(f"{path}: not a readable image ({reason}).") from error
+        if reader is None:
+            raise _other_format(path)
+        return reader(path)
+    except OSError as error:
+        raise unreadable(path, error.strerror or error) from error
 
 
-def _from_sitk(path: str | os.PathLike[str], image) -> Image:
-    geometry = _geometry(image)
-    axes = np.asarray(geometry.direction).reshape(3, 3)
-    if not np.all(np.isfinite(geometry.spacing_mm)) or min(geometry.spacing_mm) <= 0:
-        raise ImageError(f"{path}: voxel spacing {geometry.spacing_mm} mm is not positive.")
-    if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-3):
-        raise ImageError(f"{path}: its axes are sheared (direction matrix {geometry.direction}).")
-    return Image(np.asarray(_Voxels(image)), geometry)
+def _other_format(path: Path) -> ImageError:
+    with open(path, "rb") as file:
+        is_dicom = file.read(132)[128:] == b"DICM"
+    if is_dicom or path.suffix.lower() in (".dcm", ".ima"):
+        return ImageError(
+            f"{path}: a DICOM file is not read as an image, because one file does not say where its slices lie. Name "
+            "the folder of the series (tmtv prepare, or --suv); a DICOM SEG or RTSTRUCT goes to --mask or --rois."
+        )
+    return ImageError(
+        f"{path}: not an image file whose place in the patient is known; accepted are {', '.join(SUFFIXES)}."
+    )
 
 
 class _Voxels:
@@ -282,12 +224,3 @@ def _set_geometry(image, geometry: Geometry) -> None:
     image.SetSpacing([float(s) for s in geometry.spacing_mm[::-1]])
     image.SetOrigin([float(v) for v in geometry.origin_mm])
     image.SetDirection([float(v) for v in geometry.direction])
-
-
-def _geometry(image) -> Geometry:
-    return Geometry(
-        shape=tuple(reversed(image.GetSize())),
-        spacing_mm=tuple(reversed(image.GetSpacing())),
-        origin_mm=tuple(image.GetOrigin()),
-        direction=tuple(image.GetDirection()),
-    )

@@ -1,64 +1,49 @@
-"""One axis order for every file: results must not depend on how a file stores its axes."""
+"""One axis order for every file: results must not depend on how a file stores its axes. The turning is nibabel's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import permutations
-
 import numpy as np
 import numpy.typing as npt
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 
-from petct.image import Geometry, Image
+from petct.geometry import Geometry, Image
 
-
-@dataclass(frozen=True)
-class Orientation:
-    """How the array axes of a grid (Z, Y, X as stored) map to world axes: `order` first, then `flipped` ones."""
-
-    order: tuple[int, int, int]
-    flipped: tuple[int, ...]
-
-    def apply(self, array: npt.NDArray) -> npt.NDArray:
-        """The array with axes running along LPS z, y and x; contiguous, the same object if nothing changes."""
-        return np.ascontiguousarray(np.flip(array.transpose(self.order), self.flipped))
-
-    def undo(self, array: npt.NDArray) -> npt.NDArray:
-        """The inverse of `apply`."""
-        return np.ascontiguousarray(np.flip(array, self.flipped).transpose(np.argsort(self.order)))
-
-
-def orientation_of(geometry: Geometry) -> Orientation:
-    """The permutation and flips that turn a grid's axes as near as possible to LPS z, y, x."""
-    columns = np.asarray(geometry.direction).reshape(3, 3)
-    axes = columns[::-1, ::-1]  # row: world z, y, x; column: array Z, Y, X
-    order = max(permutations((0, 1, 2)), key=lambda p: sum(abs(axes[world, p[world]]) for world in range(3)))
-    flipped = tuple(world for world in range(3) if axes[world, order[world]] < 0)
-    return Orientation((order[0], order[1], order[2]), flipped)
+_UNTURNED = np.array([(0, 1), (1, 1), (2, 1)], float)
 
 
 def to_canonical(image: Image) -> Image:
     """The same image with its axes reordered and flipped to run along LPS z, y and x; no interpolation."""
-    turn = orientation_of(image.geometry)
-    return Image(turn.apply(image.array), canonical_geometry(image.geometry))
+    return Image(_turned(image.array, _orientation(image.geometry)), canonical_geometry(image.geometry))
+
+
+def from_canonical(array: npt.NDArray, geometry: Geometry) -> npt.NDArray:
+    """The inverse of `to_canonical`: an array on the canonical grid, as it is stored on `geometry`."""
+    return _turned(array, ornt_transform(_UNTURNED, _orientation(geometry)))
 
 
 def canonical_geometry(geometry: Geometry) -> Geometry:
     """The grid that `to_canonical` gives."""
-    turn = orientation_of(geometry)
-    if turn == Orientation((0, 1, 2), ()):
+    turn = _orientation(geometry)
+    if np.array_equal(turn, _UNTURNED):
         return geometry
-    sign = np.array([-1.0 if world in turn.flipped else 1.0 for world in range(3)])
-    columns = np.asarray(geometry.direction).reshape(3, 3)
-    first = np.array([0 if s > 0 else geometry.shape[axis] - 1 for s, axis in zip(sign, turn.order)])
-    index = np.empty(3)
-    index[list(turn.order)] = first
-    # Direction columns are X, Y, Z: world order z, y, x reversed, each array axis counted from the other end.
-    direction = np.stack([columns[:, 2 - turn.order[w]] * sign[w] for w in (2, 1, 0)], axis=1)
-    a, b, c = turn.order
-    x, y, z = geometry.to_world(index)[0].tolist()
+    order = np.argsort(turn[:, 0])
+    spacing = np.array(geometry.spacing_mm)[order]
+    matrix = geometry.index_to_world @ inv_ornt_aff(turn, geometry.shape)
+    z, y, x = spacing.tolist()
+    ox, oy, oz = matrix[:3, 3].tolist()
+    shape = [geometry.shape[axis] for axis in order]
     return Geometry(
-        shape=(geometry.shape[a], geometry.shape[b], geometry.shape[c]),
-        spacing_mm=(geometry.spacing_mm[a], geometry.spacing_mm[b], geometry.spacing_mm[c]),
-        origin_mm=(x, y, z),
-        direction=tuple(float(v) for v in direction.reshape(-1)),
+        shape=(shape[0], shape[1], shape[2]),
+        spacing_mm=(z, y, x),
+        origin_mm=(ox, oy, oz),
+        direction=tuple((matrix[:3, :3] / spacing)[:, ::-1].ravel().tolist()),
     )
+
+
+def _orientation(geometry: Geometry) -> npt.NDArray[np.float64]:
+    """nibabel's (axis, flip) for each array axis; world axes in the order z, y, x."""
+    return io_orientation(geometry.index_to_world[[2, 1, 0, 3]])
+
+
+def _turned(array: npt.NDArray, orientation: npt.NDArray[np.float64]) -> npt.NDArray:
+    return np.ascontiguousarray(apply_orientation(array, orientation))

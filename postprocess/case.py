@@ -17,7 +17,7 @@ import numpy as np
 from petct.errors import TmtvError
 from petct.files import read_json, replace_atomically, sha256, write_json
 from petct.image import Geometry, Image, write_image
-from petct.orientation import orientation_of
+from petct.orientation import from_canonical
 from petct.version import software
 from postprocess.config import Config
 from postprocess.editing import Edits, excluded_voxels, grow_seed
@@ -282,12 +282,14 @@ def _write(job: Job, computed: _Computed) -> dict[str, dict[str, Any]]:
     """Write the label image and the lesion table of every method; return the measures."""
     images, work = computed.images, computed.work
     geometry = images.suv.geometry
-    turn = orientation_of(images.stored)
     measures = {}
     for method, found in computed.lesions.items():
         volume = np.zeros(geometry.shape, np.uint16)
         volume.reshape(-1)[found.index] = found.label
-        write_image(job.folder / f"lesions_{method}.nii.gz", Image(turn.undo(volume), images.stored))
+        write_image(
+            job.folder / f"lesions_{method}.nii.gz",
+            Image(from_canonical(volume, images.stored), images.stored),
+        )
         table = lesions_of_voxels(found, work.suv, geometry)
         write_lesions(job.folder / f"lesions_{method}.csv", table)
         measures[method] = summarize(table, found, geometry)

@@ -79,6 +79,8 @@ def metaimage_header(path: Path) -> Stored:
             if key == "ElementDataFile":
                 break
         start = file.tell()
+    if "ElementDataFile" not in fields:
+        raise unreadable(path, "its header has no end")
     header = _Fields(path, fields)
     n = header.whole("NDims")
     if n not in (3, 4):
@@ -135,11 +137,12 @@ def nrrd_header(path: Path) -> Stored:
     """
     fields: dict[str, str] = {}
     with open(path, "rb") as file:
-        lines = _lines(path, file)
+        lines, ended = _lines(path, file), False
         if not re.fullmatch(r"NRRD000[1-5]", next(lines, "").strip()):
             raise unreadable(path, "no NRRD header")
         for line in lines:
             if not line.strip():
+                ended = True
                 break
             if line.startswith("#") or re.match(r"[^:]*:=", line):
                 continue
@@ -152,7 +155,11 @@ def nrrd_header(path: Path) -> Stored:
                     path, f"header line {line.strip()[:60]!r}" + (" is doubled" if colon else "")
                 )
             fields[key] = value.strip()
+            if key == "data file" and value.strip().upper().startswith("LIST"):
+                beside(path, value.strip())  # refused; file names follow, not fields
         start = file.tell()
+    if not ended and "data file" not in fields:
+        raise unreadable(path, "its header has no end")
     header = _Fields(path, fields)
     n = header.whole("dimension")
     if n not in (3, 4):
@@ -232,9 +239,8 @@ class _Fields:
 def _lines(path: Path, file: IO[bytes]) -> Iterator[str]:
     while line := file.readline(MAX_HEADER_BYTES):
         if file.tell() > MAX_HEADER_BYTES:
-            break
+            raise unreadable(path, "its header has no end")
         yield line.decode("utf-8", "replace").rstrip("\r\n")
-    raise unreadable(path, "its header has no end")
 
 
 def _nrrd_vectors(header: _Fields, n: int) -> tuple[list[list[float]], int | None]:

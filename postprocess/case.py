@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from petct.errors import TmtvError
-from petct.files import read_json, replace_atomically, sha256, write_json
-from petct.image import Geometry, Image, write_image
+from petct.files import read_json, replace_atomically, write_json
+from petct.image import Geometry, Image, image_sha256, write_image
 from petct.orientation import from_canonical
 from petct.version import software
 from postprocess.config import Config
@@ -90,7 +90,7 @@ def run_case(job: Job) -> dict[str, Any]:
     earlier = _earlier_result(job.folder / RESULT_FILE)
     prediction = _read_prediction(job.map_file)
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
-        hashes = {role: executor.submit(sha256, path) for role, path in job.paths.items()}
+        hashes = {role: executor.submit(image_sha256, path) for role, path in job.paths.items()}
         if earlier is not None:
             description = _describe(job, hashes, prediction)
             if _is_outdated(earlier["inputs"], description["inputs"]):

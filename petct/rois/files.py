@@ -9,13 +9,12 @@ from pydicom import dcmread
 
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import RoiError, TmtvError
-from petct.image import Image
+from petct.image import SUFFIXES, Image, image_suffix
 from petct.rois.nifti import read_label_image
 from petct.rois.roi import Roi
 from petct.rois.rtstruct import read_rtstruct
 from petct.rois.seg import read_seg
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 TABLE_SUFFIX = ".csv"
 DICOM_MODALITIES = ("RTSTRUCT", "SEG")
 
@@ -30,9 +29,12 @@ class RoiTarget:
 
 
 def roi_suffix(path: Path) -> str:
-    """The suffix that makes a file a ROI image or table, lower case; "" for any other (DICOM, if anything)."""
-    name = path.name.lower()
-    return next((suffix for suffix in (*IMAGE_SUFFIXES, TABLE_SUFFIX) if name.endswith(suffix)), "")
+    """The suffix that makes a file a ROI image or table, lower case; "" for any other (DICOM, if anything).
+
+    Of a pair `.hdr` and `.img` the header stands for both: the ROIs must not count twice.
+    """
+    suffix = TABLE_SUFFIX if path.suffix.lower() == TABLE_SUFFIX else image_suffix(path)
+    return "" if suffix.startswith(".img") else suffix
 
 
 @quiet_pydicom()
@@ -50,13 +52,13 @@ def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]
         from petct.rois.fiji import read_fiji
 
         return read_fiji(path, target.pet), []
-    if suffix:
+    if image_suffix(path):
         return read_label_image(path, target.pet.geometry)
     modality = _modality(path)
     if modality not in DICOM_MODALITIES:
         raise RoiError(
             f"{path}: not a file of ROIs (Modality (0008,0060) is {modality!r}; expected RTSTRUCT, SEG, an image "
-            f"({', '.join(IMAGE_SUFFIXES)}) or a Fiji table ({TABLE_SUFFIX}))."
+            f"({', '.join(SUFFIXES)}) or a Fiji table ({TABLE_SUFFIX}))."
         )
     read = read_rtstruct if modality == "RTSTRUCT" else read_seg
     try:

@@ -19,7 +19,7 @@ import numpy as np
 
 from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import read_json, write_json
-from petct.image import write_image
+from petct.image import image_files, write_image
 from petct.rois import Roi, RoiTarget, read_rois
 from tmtv_tf.cases.case import CT_NAME, INFO_NAME, PET_NAME, ROIS_NAME, TRUTH_NAME, reference_name
 from tmtv_tf.cases.cohort import Row, write_table
@@ -239,7 +239,7 @@ def summary_row(info: dict[str, Any], status: str) -> Row:
 
 def case_fingerprint(case: CaseInput, settings: Settings) -> str:
     """Changes whenever an input file, a setting or the software does."""
-    files = [*case.source.files(), *case.rois]
+    files = [*case.source.files(), *(part for path in case.rois for part in image_files(path))]
     try:
         status = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     except OSError as error:

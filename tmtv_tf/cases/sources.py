@@ -14,7 +14,7 @@ from petct.dicom.headers import Series
 from petct.dicom.values import tag_value
 from petct.errors import ParameterError
 from petct.exam import read_series
-from petct.image import Image, read_image
+from petct.image import Image, image_files, read_image
 from petct.suv import Overrides, SuvFactor
 from petct.suv.plausible import check_suv_values
 from tmtv_tf.cases.pseudonym import identifying_words
@@ -116,7 +116,7 @@ class NiftiSource:
         return ""
 
     def files(self) -> list[Path]:
-        return [self.pet, *([self.ct] if self.ct is not None else [])]
+        return [*image_files(self.pet), *(image_files(self.ct) if self.ct is not None else [])]
 
     def parameters(self) -> dict[str, Any]:
         return {"layout": "nifti"}

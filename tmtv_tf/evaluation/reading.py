@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import CaseError, TmtvError
-from petct.files import read_json, sha256
-from petct.image import Image, read_image, resample
+from petct.files import read_json
+from petct.image import Image, image_sha256, read_image, resample
 
 RAW = "raw"
 # The four masks of a reader's ROIs. A method that has none of these (votes, 50p ...) is not compared.
@@ -167,7 +167,7 @@ def _probability(
         _require_same_file(files, path, stated, "the probability map")
     else:
         path = files.result.parent.parent / "probability" / files.case_id / (stated.get("file") or "?")
-        if not path.is_file() or sha256(path) != stated.get("sha256"):
+        if not path.is_file() or image_sha256(path) != stated.get("sha256"):
             return None, ["Probability map not found: no soft Dice (name its folder with --probability)."]
     values = resample(read_image(path), pet.geometry).array.astype(np.float32, copy=False)
     if not (values.min() >= 0 and values.max() <= 1):
@@ -183,7 +183,7 @@ def _input(tmtv: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _require_same_file(files: CaseFiles, path: Path, stated: dict[str, Any], what: str) -> None:
     expected = stated.get("sha256")
-    if expected and sha256(path) != expected:
+    if expected and image_sha256(path) != expected:
         raise CaseError(
             f"{path}: not {what} that {files.result / 'tmtv.json'} was made from (its SHA-256 differs); "
             "run tmtv-postprocess again."

@@ -14,7 +14,7 @@ import numpy as np
 
 from petct.errors import ModelError
 from petct.files import replace_atomically, sha256
-from petct.image import Geometry, Image, read_image
+from petct.image import Geometry, Image, image_sha256, read_image
 from petct.version import software
 from tmtv_tf import __version__
 from tmtv_tf.cases.case import load_case
@@ -105,7 +105,7 @@ def predict_multitask_case(case_dir: Path, model_path: Path, out: Path) -> str:
     matching_prediction(out / case_dir.absolute().name, {"model": digest})
     case = load_case(case_dir)
     folder = out / case.case_id
-    inputs = {"model": digest, "pet": sha256(case.pet)}
+    inputs = {"model": digest, "pet": image_sha256(case.pet)}
     earlier = matching_prediction(folder, inputs)
     has_map = (folder / MAP_NAME).is_file() or "segmentation_1" not in model.output
     if earlier.get("software") == software() and has_map:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from petct.errors import CaseError, ModelError, TmtvError
 from petct.files import read_json, remove, sha256, write_json
-from petct.image import Geometry, Image, read_image, resample, write_image
+from petct.image import Geometry, Image, image_sha256, read_image, resample, write_image
 from petct.version import software
 from tmtv_tf.input.grid import BODY_SUV, ModelGrid, ct_coverage_warning, model_input, place_grid
 
@@ -87,9 +87,9 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> str:
     matching_prediction(out / case_dir.absolute().name, {"model": digest})
     case = load_case(case_dir)
     folder = out / case.case_id
-    inputs = {"model": digest, "pet": sha256(case.pet)}
+    inputs = {"model": digest, "pet": image_sha256(case.pet)}
     if grid.needs_ct:
-        inputs["ct"] = sha256(case.ct) if case.ct else "missing"
+        inputs["ct"] = image_sha256(case.ct) if case.ct else "missing"
     earlier = matching_prediction(folder, inputs)
     if earlier.get("software") == software() and (folder / MAP_NAME).is_file():
         return "kept"

@@ -17,7 +17,7 @@ import numpy as np
 from petct.errors import TmtvError
 from petct.files import read_json, replace_atomically, write_json
 from petct.image import Geometry, Image, image_sha256, write_image
-from petct.orientation import from_canonical
+from petct.orientation import orientation_of
 from petct.version import software
 from postprocess.config import Config
 from postprocess.editing import Edits, excluded_voxels, grow_seed
@@ -288,7 +288,7 @@ def _write(job: Job, computed: _Computed) -> dict[str, dict[str, Any]]:
         volume.reshape(-1)[found.index] = found.label
         write_image(
             job.folder / f"lesions_{method}.nii.gz",
-            Image(from_canonical(volume, images.stored), images.stored),
+            Image(orientation_of(images.stored).undo(volume), images.stored),
         )
         table = lesions_of_voxels(found, work.suv, geometry)
         write_lesions(job.folder / f"lesions_{method}.csv", table)

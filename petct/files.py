@@ -160,6 +160,14 @@ def csv_text(
     return buffer.getvalue()
 
 
+def write_private_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text that only its owner can read (mode 600), whole or not at all."""
+    with replace_atomically(path) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write strict JSON whole or not at all: an undefined number (NaN, infinity) becomes null."""
     write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
@@ -199,6 +207,23 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text)) and "_" not in text and text == text.strip()
     except ValueError:
         return False
+
+
+def sha256_of_files(files: Iterable[str | os.PathLike[str]]) -> str:
+    """SHA-256 of one file; of several (a DICOM series), that of their sorted SHA-256, in hexadecimal, one a line.
+
+    Raises
+    ------
+    TmtvError
+        A file that cannot be read.
+    """
+    try:
+        digests = sorted(map(sha256, files))
+    except OSError as error:
+        raise TmtvError(f"{error.filename}: cannot be read any more ({error.strerror}).") from error
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _finite(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -57,8 +58,13 @@ def nothing_written(out: Path) -> bool:
 
 def refused(patient: Path, out: Path, *words: str) -> None:
     """`tmtv prepare` leaves with 2, says every word, and writes no case."""
-    status, said = call("tmtv", "prepare", patient, "--out", out)
+    path_list = out.with_name("paths.csv")
+    status, said = call("tmtv", "prepare", patient, "--out", out, "--path-list", path_list)
     assert status == 2, said
+    if path_list.exists():  # stderr is no terminal here, so files have numbers
+        with path_list.open(newline="") as file:
+            for row in sorted(csv.DictReader(file), key=lambda row: len(row["number"]), reverse=True):
+                said = said.replace(row["number"], row["path"])
     for word in words:
         assert word in said, said
     assert nothing_written(out)
@@ -95,7 +101,7 @@ def test_a_text_file_among_the_dicom_is_passed_over(patient: Path, tmp_path: Pat
     (patient / "PT" / "notes.txt").write_text("not an image")
     status, said = call("tmtv", "prepare", patient, "--out", tmp_path / "out")
     assert status == 0, said
-    assert "notes.txt" in (tmp_path / "out" / "left_out.csv").read_text()
+    assert "file,file 1,not a DICOM file" in (tmp_path / "out" / "left_out.csv").read_text()
 
 
 def test_a_missing_weight(patient: Path, tmp_path: Path) -> None:

@@ -161,8 +161,8 @@ def prepare(
     clinical: Annotated[
         Path | None,
         typer.Option(
-            help="CSV joined by PatientID: subtype, split, efs2y_event, pfs_months, pfs_event, os_months, os_event, "
-            "case_id. It is not written."
+            help="CSV or .xlsx joined by PatientID: subtype, split, efs2y_event, pfs_months, pfs_event, os_months, "
+            "os_event, case_id. It is not written."
         ),
     ] = None,
     case_ids: Annotated[
@@ -204,6 +204,23 @@ def prepare(
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Keep ROI names in rois.csv. They may name a patient.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Refuse ROIs that cannot be lesions (SUVmean below 0.5, more than 4,000 mL) instead of warning.",
+        ),
+    ] = False,
+    link_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write PatientID and case_id here. It names patients: only you can read it (mode 600)."
+        ),
+    ] = None,
+    path_list: Annotated[
+        Path | None,
+        typer.Option(help="Write which file each number in messages and left_out.csv means (mode 600)."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes; up to 1.5 GB each.")] = 1,
     scheduler: Annotated[
         str | None, typer.Option(help="tcp://host:port of a running Dask scheduler.")
@@ -216,9 +233,12 @@ def prepare(
     One case per study with an attenuation-corrected PET. Finished cases are skipped; a bad case is listed with its
     reason and does not stop the rest. What was left out is in left_out.csv.
     """
+    import sys
+
     from petct.console import report_failures
     from tmtv_tf.cases.prepare import Settings
-    from tmtv_tf.cases.prepare_cohort import Request, prepare_cohort, print_report
+    from tmtv_tf.cases.prepare_cohort import Request, prepare_cohort
+    from tmtv_tf.cases.prepare_report import print_report
     from tmtv_tf.cases.sources import make_overrides
     from tmtv_tf.input.grid import ModelGrid
 
@@ -231,17 +251,19 @@ def prepare(
         clinical=clinical,
         case_ids=case_ids,
         key_file=key_file,
+        link_file=link_file,
+        path_list=path_list,
         pet_uid=pet_uid,
         ct_uid=ct_uid,
         overrides=make_overrides(weight_kg, dose_mbq, injection_time),
-        settings=Settings(grid, roi_pattern, split_components, show_text),
+        settings=Settings(grid, roi_pattern, split_components, show_text, strict),
         seed=seed,
         workers=workers,
         scheduler=scheduler,
     )
     report = prepare_cohort(request)
     print_report(report, out)
-    raise typer.Exit(report_failures(report.outcomes))
+    raise typer.Exit(report_failures(report.failures(sys.stderr.isatty())))
 
 
 @app.command(no_args_is_help=True)

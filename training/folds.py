@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from petct.errors import CaseError
-from tmtv_tf.cases.cohort import Row, patient_of, read_cohort, read_table, write_table
+from tmtv_tf.cases.cohort import patient_of, read_cohort
+from tmtv_tf.cases.table import Row, read_table, write_table
 
 FOLD_COLUMNS = ("case_id", "patient_key", "efs2y_event", "fold")
 

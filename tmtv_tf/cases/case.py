@@ -9,18 +9,28 @@ from typing import Any
 
 from petct.errors import CaseError
 from petct.files import read_json
+from petct.ids import check_distinct, check_id
 
 METHODS = ("41", "2.5", "4.0", "otsu")
 PET_NAME = "pet.nii.gz"
 CT_NAME = "ct.nii.gz"
 TRUTH_NAME = "tmtvprob.nii.gz"
 ROIS_NAME = "rois.csv"
+OUTLINES_NAME = "reference_outlines.nii.gz"
 INFO_NAME = "case.json"
+# What case.json is called once the case is refused: nobody uses the folder, and nothing is lost.
+WITHDRAWN_NAME = "withdrawn.json"
+PREPARE_FIRST = "Run `tmtv prepare` first"
 
 
 def reference_name(method: str) -> str:
     """File name of the reference mask of one method."""
     return f"reference_{method}.nii.gz"
+
+
+def roi_labels_name(number: int) -> str:
+    """File name of the first (1), second, ... image of ROI labels; ROIs that overlap are in different ones."""
+    return "rois.nii.gz" if number == 1 else f"rois_{number}.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -67,20 +77,19 @@ def load_case(folder: str | os.PathLike[str]) -> Case:
     Raises
     ------
     CaseError
-        No case.json (the case is unfinished, or the folder is something else), no PET, or half of the truth.
+        No case.json (the case is unfinished, or the folder is something else), one that is not this folder's, no PET,
+        or half of the truth.
     """
     folder = Path(folder)
-    if not (folder / INFO_NAME).is_file():
-        raise CaseError(f"{folder}: not a prepared case ({INFO_NAME} is missing).")
+    info = read_info(folder)
     if not (folder / PET_NAME).is_file():
-        raise CaseError(f"{folder}: {PET_NAME} is missing.")
-    info = read_json(folder / INFO_NAME)
+        raise CaseError(f"{folder}: {PET_NAME} is missing; prepare this case again.")
     references = {m: folder / reference_name(m) for m in METHODS if (folder / reference_name(m)).is_file()}
     truth = folder / TRUTH_NAME
     if (0 < len(references) < len(METHODS)) or bool(references) != truth.is_file():
         raise CaseError(f"{folder}: the truth is incomplete; prepare this case again.")
     return Case(
-        case_id=info.get("case_id", folder.name),
+        case_id=info["case_id"],
         folder=folder,
         pet=folder / PET_NAME,
         ct=folder / CT_NAME if (folder / CT_NAME).is_file() else None,
@@ -90,20 +99,52 @@ def load_case(folder: str | os.PathLike[str]) -> Case:
     )
 
 
+def read_info(folder: Path) -> dict[str, Any]:
+    """The contents of a case folder's case.json; `case_id` is the folder's name, and safe in a path.
+
+    Raises
+    ------
+    CaseError
+        It is missing, no object, or of another folder.
+    """
+    path = folder / INFO_NAME
+    if not path.is_file():
+        if (folder / WITHDRAWN_NAME).is_file():
+            raise CaseError(
+                f"{folder}: `tmtv prepare` refused this case when it ran last, so its files are not used. prepare.csv "
+                "beside it says why."
+            )
+        raise CaseError(f"{folder}: not a prepared case ({INFO_NAME} is missing). {PREPARE_FIRST}.")
+    info = read_json(path)
+    if not isinstance(info, dict):
+        raise CaseError(f"{path}: not the description of a case; prepare this case again.")
+    name = folder.absolute().name
+    case_id = check_id(info.get("case_id", name), str(path))
+    if case_id != name:
+        raise CaseError(
+            f"{path}: the case id {case_id} is not the name of its folder, {name}. Give the folder its old name, or "
+            "prepare the case again."
+        )
+    return info
+
+
 def find_cases(cases: str | os.PathLike[str]) -> list[Path]:
     """The finished case folders directly under `cases`, by name.
 
     Raises
     ------
     CaseError
-        There is none.
+        There is none, or two names differ in upper and lower case only.
     """
     root = Path(cases)
     if not root.is_dir():
-        raise CaseError(f"{root}: no such folder.")
+        raise CaseError(f"{root}: no such folder. {PREPARE_FIRST}: it makes it.")
     folders = sorted(
         path.parent for path in root.glob(f"*/{INFO_NAME}") if not path.parent.name.startswith(".")
     )
     if not folders:
-        raise CaseError(f"{root}: no prepared case in this folder (expected <case_id>/{INFO_NAME}).")
+        raise CaseError(
+            f"{root}: no prepared case in this folder (expected <case_id>/{INFO_NAME}). {PREPARE_FIRST}."
+        )
+    check_distinct([folder.name for folder in folders], str(root))
     return folders

@@ -3,31 +3,72 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 from petct.errors import CaseError
-from tmtv_tf.cases.cohort import CLINICAL, Row, parse_row, read_table
+from petct.ids import check_distinct, check_id
+from tmtv_tf.cases.cohort import CLINICAL, parse_row
+from tmtv_tf.cases.table import MISSING, Row, read_table
 
 PATIENT_COLUMN = "PatientID"
-CASE_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 Table = dict[str, list[dict[str, str]]]
 
 
-def read_by_patient(path: str | os.PathLike[str]) -> Table:
-    """Rows of a CSV file by PatientID (column `PatientID` or `patient_id`; spaces around it do not count)."""
-    rows = read_table(Path(path))
+def read_by_patient(path: str | os.PathLike[str], *required: str) -> Table:
+    """Rows of a table (`read_table`) by PatientID (column `PatientID` or `patient_id`).
+
+    Raises
+    ------
+    CaseError
+        Not readable, without that column or one that is required, or without a row that has a PatientID.
+    """
+    rows = read_table(Path(path), *required)
     table: Table = defaultdict(list)
     for row in rows:
         column = next((name for name in row if name.lower().replace("_", "") == PATIENT_COLUMN.lower()), None)
         if column is None:
             raise CaseError(f"{path}: the column {PATIENT_COLUMN} is missing (found: {', '.join(row)}).")
-        if row[column].strip():
-            table[row[column].strip()].append(row)
+        if row[column]:
+            table[row[column]].append(row)
+    if not table:
+        raise CaseError(f"{path}: no row has a {PATIENT_COLUMN}.")
     return dict(table)
+
+
+def check_clinical(path: str | os.PathLike[str], table: Table) -> None:
+    """Refuse a clinical table that would change nothing: none of the columns that are joined.
+
+    Raises
+    ------
+    CaseError
+        None of `CLINICAL` and `case_id` is there, or a `case_id` that cannot be used.
+    """
+    columns = next(iter(table.values()))[0]
+    if not {"case_id", *CLINICAL} & set(columns):
+        raise CaseError(
+            f"{path}: none of the columns {', '.join(('case_id', *CLINICAL))} is there (found: {', '.join(columns)})."
+        )
+    case_ids_of(path, table)
+
+
+def missing_cells(path: str | os.PathLike[str], table: Table) -> list[str]:
+    """Which cells were taken as missing, one sentence a column; columns that are not joined do not count."""
+    cells: dict[str, Counter[str]] = {}
+    rows = [row for rows in table.values() for row in rows]
+    for column in CLINICAL:
+        counts = Counter(row[column] for row in rows if column in row and row[column].lower() in MISSING)
+        if counts:
+            cells[column] = counts
+    name = Path(path).name
+    return [
+        f"{name}: {column} taken as missing in {sum(counts.values())} of {len(rows)} rows: "
+        + ", ".join(f"{count} x {repr(text) if text else 'empty'}" for text, count in counts.most_common())
+        + "."
+        for column, counts in cells.items()
+    ]
 
 
 def case_ids_of(path: str | os.PathLike[str], table: Table) -> dict[str, str]:
@@ -43,14 +84,13 @@ def case_ids_of(path: str | os.PathLike[str], table: Table) -> dict[str, str]:
         named = sorted({row.get("case_id", "").strip() for row in rows} - {""})
         if len(named) > 1:
             raise CaseError(f"{path}: one patient has several case ids: {', '.join(named)}.")
-        if named and not CASE_ID_PATTERN.fullmatch(named[0]):
-            raise CaseError(
-                f"{path}: the case id {named[0]!r} cannot be a folder name (letters, digits, dot, dash, underscore)."
-            )
+        if named:
+            check_id(named[0], str(path))
         if named and named[0] in ids.values():
             raise CaseError(f"{path}: the case id {named[0]} belongs to two patients.")
         if named:
             ids[patient_id] = named[0]
+    check_distinct(ids.values(), str(path))
     return ids
 
 

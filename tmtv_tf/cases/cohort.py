@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from petct.errors import CaseError
-from petct.files import write_csv
+from petct.ids import check_distinct, check_id
+from tmtv_tf.cases.table import MISSING, Row, read_table, write_table
 
 COHORT_NAME = "cohort.csv"
 SPLITS = ("train", "validation", "test")
@@ -21,12 +19,9 @@ EVENTS = ("efs2y_event", "pfs_event", "os_event")
 MONTHS = ("pfs_months", "os_months")
 CLINICAL = ("subtype", "split", "efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event")
 COLUMNS = ("case_id", "patient_key", *CLINICAL)
-MISSING = {"", "na", "n/a", "nan", "none", "null"}
-
-Row = dict[str, Any]
 
 
-def read_cohort(cases: str | os.PathLike[str]) -> list[Row]:
+def read_cohort(cases: str | os.PathLike[str], name: str = COHORT_NAME) -> list[Row]:
     """The rows of `<cases>/cohort.csv`, checked.
 
     Returns
@@ -39,7 +34,11 @@ def read_cohort(cases: str | os.PathLike[str]) -> list[Row]:
     CaseError
         Missing or unreadable file, a value out of its range, a case twice, a patient in two splits.
     """
-    path = Path(cases) / COHORT_NAME
+    path = Path(cases) / name
+    if not path.is_file():
+        raise CaseError(
+            f"{path}: no such file. Run `tmtv prepare` first: it writes it beside the case folders."
+        )
     rows = [
         parse_row(record, f"{path}, case {record.get('case_id')}") for record in read_table(path, "case_id")
     ]
@@ -47,11 +46,11 @@ def read_cohort(cases: str | os.PathLike[str]) -> list[Row]:
     return rows
 
 
-def write_cohort(cases: str | os.PathLike[str], rows: Sequence[Row]) -> None:
+def write_cohort(cases: str | os.PathLike[str], rows: Sequence[Row], name: str = COHORT_NAME) -> None:
     """Check the rows and write `<cases>/cohort.csv` whole, by case id. Missing values are empty fields."""
     check_cohort(rows)
     table = [{column: row.get(column) for column in COLUMNS} for row in rows]
-    write_table(Path(cases) / COHORT_NAME, COLUMNS, sorted(table, key=lambda row: row["case_id"]))
+    write_table(Path(cases) / name, COLUMNS, sorted(table, key=lambda row: row["case_id"]))
 
 
 def parse_row(record: dict[str, str], where: str) -> Row:
@@ -111,12 +110,14 @@ def check_outcome(row: Row, where: str) -> None:
 
 
 def check_cohort(rows: Sequence[Row]) -> None:
-    """Refuse a case id that stands twice and a patient whose cases lie in two splits."""
+    """Refuse a case id that cannot be a folder name or stands twice, and a patient whose cases lie in two splits."""
     for case_id, count in Counter(row["case_id"] for row in rows).items():
         if not case_id:
             raise CaseError("The cohort has a row without case_id.")
+        check_id(case_id, "The cohort")
         if count > 1:
             raise CaseError(f"Case {case_id} stands {count} times in the cohort.")
+    check_distinct([row["case_id"] for row in rows], "The cohort")
     splits: dict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
         if row.get("split"):
@@ -181,26 +182,3 @@ def assign_splits(
 
 def _draw(seed: int, patient: str) -> bytes:
     return hashlib.sha256(f"{seed}:{patient}".encode()).digest()
-
-
-def read_table(path: Path, *required: str) -> list[dict[str, str]]:
-    """Rows of a CSV file with a header as dicts of text; a missing file or column is refused by name."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise CaseError(f"{path}: no such file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CaseError(f"{path}: not readable as a CSV file ({error}).") from error
-    first = text.split("\n", 1)[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    missing = [column for column in required if column not in (reader.fieldnames or [])]
-    if missing:
-        raise CaseError(
-            f"{path}: the column {missing[0]} is missing (found: {', '.join(reader.fieldnames or [])})."
-        )
-    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in reader]
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
-    """Write a CSV file whole or not at all; None is an empty field."""
-    write_csv(path, columns, rows, digits=None)

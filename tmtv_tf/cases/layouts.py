@@ -20,8 +20,9 @@ from petct.rois.lookup import (
     why_left_out,
 )
 from petct.suv import Overrides
-from tmtv_tf.cases.cohort import CLINICAL, read_table
+from tmtv_tf.cases.cohort import CLINICAL
 from tmtv_tf.cases.sources import DicomSource, NiftiSource
+from tmtv_tf.cases.table import read_table
 
 LYMPHOMA = "LYMPHOMA"
 AUTOPET_COLUMNS = ("Subject ID", "diagnosis")
@@ -295,10 +296,10 @@ def find_nifti(table: Path) -> tuple[list[Found], list[LeftOut]]:
         for column in ("pet", "ct", "rois"):
             texts = row.get(column, "").split(";") if column == "rois" else [row.get(column, "")]
             paths[column] = [table.parent / text.strip() for text in texts if text.strip()]
-            for path in paths[column]:
-                if not path.is_file():
+            for path, text in zip(paths[column], filter(str.strip, texts)):
+                if not _is_file(path):
                     raise (RoiError if column == "rois" else CaseError)(
-                        f"{table}, line {number}: {column}: no file {path.relative_to(table.parent)}."
+                        f"{table}, line {number}: {column}: no file {text.strip()}."
                     )
         if not row["PatientID"].strip() or not paths["pet"]:
             raise CaseError(f"{table}, line {number}: PatientID and pet must not be empty.")
@@ -316,3 +317,10 @@ def find_nifti(table: Path) -> tuple[list[Found], list[LeftOut]]:
     if not found:
         raise CaseError(f"{table}: the table is empty.")
     return found, []
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a name, or with a NUL in it
+        return False

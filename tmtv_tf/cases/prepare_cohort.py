@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from petct.errors import CaseError, ParameterError, TmtvError
-from petct.files import read_json, require_writable
+from petct.files import locked, remove, require_writable
 from petct.parallel import Outcome, run_cases
 from petct.suv import Overrides
-from tmtv_tf.cases.case import INFO_NAME
-from tmtv_tf.cases.clinical import Table, case_ids_of, clinical_row, read_by_patient
-from tmtv_tf.cases.cohort import (
-    COHORT_NAME,
-    Row,
-    assign_splits,
-    check_cohort,
-    read_cohort,
-    write_cohort,
-    write_table,
-)
+from tmtv_tf.cases.building import remove_leftovers, withdraw
+from tmtv_tf.cases.case import INFO_NAME, WITHDRAWN_NAME
+from tmtv_tf.cases.clinical import Table, check_clinical, clinical_row, missing_cells, read_by_patient
+from tmtv_tf.cases.cohort import COHORT_NAME, assign_splits, check_cohort, read_cohort, write_cohort
 from tmtv_tf.cases.layouts import Found, LeftOut, find_autopet, find_dicom, find_nifti
-from tmtv_tf.cases.prepare import CaseInput, Settings, prepare_case, summary_row
-from tmtv_tf.cases.pseudonym import (
-    Scrubber,
-    case_pseudonym,
-    identifying_words,
-    load_key,
-    patient_key,
-    pseudonym,
-)
+from tmtv_tf.cases.naming import case_ids, check_key
+from tmtv_tf.cases.prepare import CaseInput, Settings, prepare_case
+from tmtv_tf.cases.prepare_report import Report, write_link_file, write_report
+from tmtv_tf.cases.pseudonym import load_key, patient_key, pseudonym
+from tmtv_tf.cases.table import Row
 
 log = logging.getLogger(__name__)
 
 LAYOUTS = ("dicom", "autopet", "nifti")
-SUMMARY_NAME = "prepare.csv"
-LEFT_OUT_NAME = "left_out.csv"
+# Rows of cohort.csv whose cases are withdrawn: a case that comes back keeps its split.
+WITHDRAWN_COHORT_NAME = "withdrawn.csv"
 
 
 @dataclass(frozen=True)
@@ -54,6 +40,8 @@ class Request:
     clinical: Path | None = None
     case_ids: Path | None = None
     key_file: Path | None = None
+    link_file: Path | None = None
+    path_list: Path | None = None
     pet_uid: str | None = None
     ct_uid: str | None = None
     overrides: Overrides = field(default_factory=Overrides)
@@ -63,19 +51,11 @@ class Request:
     scheduler: str | None = None
 
 
-@dataclass(frozen=True)
-class Report:
-    """What came of it: one outcome per case found, and what no case was made from."""
-
-    outcomes: list[Outcome]
-    left_out: list[LeftOut]
-
-
 def prepare_cohort(request: Request) -> Report:
     """Prepare every examination found; a bad one does not stop the rest.
 
     Writes `<out>/<case_id>/`, `cohort.csv` (rows of earlier runs stay), `prepare.csv` (one row per case of this
-    run) and `left_out.csv`.
+    run), `left_out.csv`, and the lists that name patients on request. Another run into the same folder is refused.
 
     Raises
     ------
@@ -89,6 +69,8 @@ def prepare_cohort(request: Request) -> Report:
         inputs=tuple(path.absolute() for path in request.inputs),
         out=request.out.absolute(),
         rois=request.rois and request.rois.absolute(),
+        link_file=request.link_file and request.link_file.absolute(),
+        path_list=request.path_list and request.path_list.absolute(),
     )
     try:
         return _prepare(absolute)
@@ -107,83 +89,77 @@ def _prepare(request: Request) -> Report:
     if request.layout == "autopet":  # its masks hold all lesions of a patient
         request = replace(request, settings=replace(request.settings, roi_components=True))
     _check(request)
+    tables = _Tables.read(request)  # before hours of reading headers
     key = load_key(request.key_file)
-    _check_key(request.out, key)
     found, left_out = _find(request)
     _check_overrides(request, found)
-    cases, errors, records = _name_cases(request, found, key)
-    earlier = {row["case_id"]: row for row in (read_cohort(request.out) if _has_cohort(request.out) else [])}
+    with locked(request.out):
+        remove_leftovers(request.out)
+        return _prepare_found(request, tables, key, found, left_out)
+
+
+def _prepare_found(
+    request: Request, tables: _Tables, key: bytes, found: Sequence[Found], left_out: Sequence[LeftOut]
+) -> Report:
+    """Everything that needs the lock of the output."""
+    out, roots = request.out, _roots(request)
+    check_key(out, key)
+    cases = _name_cases(request, tables, found, key)
+    records, errors = _records(request, tables, found, cases)
+    earlier = _earlier_rows(out)
     rows = {
-        case.case_id: _cohort_row(case, earlier.get(case.case_id, {}), records.get(case.case_id, {}))
+        case.case_id: {
+            **earlier.get(case.case_id, {}),
+            **records.get(case.case_id, {}),
+            "case_id": case.case_id,
+            "patient_key": case.patient_key,
+        }
         for case in cases
     }
     check_cohort([*(row for case_id, row in earlier.items() if case_id not in rows), *rows.values()])
-
-    roots = [*request.inputs, *([request.rois] if request.rois else [])]
+    for case_id in errors:
+        withdraw(out / case_id)
     good = [case for case in cases if case.case_id not in errors]
     done = run_cases(
         prepare_case,
-        [(case.case_id, (case, request.out, request.settings, roots)) for case in good],
+        [(case.case_id, (case, out, request.settings, roots)) for case in good],
         workers=request.workers,
         scheduler=request.scheduler,
         description="Preparing",
     )
-    by_case = {
-        outcome.case_id: outcome if outcome.error is None else _refused(case, outcome.error, roots)
-        for case, outcome in zip(good, done)
-    }
-    outcomes = [by_case.get(case.case_id) or _refused(case, errors[case.case_id], roots) for case in cases]
-    finished = [rows[outcome.case_id] for outcome in outcomes if outcome.error is None]
+    by_case = {outcome.case_id: outcome for outcome in done}
+    outcomes = [by_case.get(c.case_id) or Outcome(c.case_id, error=errors[c.case_id]) for c in cases]
+    _write_rows(out, {**earlier, **rows}, request.seed)
+    report = write_report(out, cases, outcomes, left_out, roots, request.path_list)
+    if request.link_file is not None:
+        write_link_file(request.link_file, cases)
+    return replace(report, notes=tables.notes)
+
+
+def _earlier_rows(out: Path) -> dict[str, Row]:
+    """Case id -> row of cohort.csv, and of the withdrawn cases beside it."""
+    names = [name for name in (WITHDRAWN_COHORT_NAME, COHORT_NAME) if (out / name).is_file()]
+    return {row["case_id"]: row for name in names for row in read_cohort(out, name)}
+
+
+def _write_rows(out: Path, rows: dict[str, Row], seed: int) -> None:
+    """Rows of finished cases to cohort.csv; those of withdrawn ones beside it, so that their splits stay."""
+    finished = [row for case_id, row in rows.items() if (out / case_id / INFO_NAME).is_file()]
+    waiting = [
+        row
+        for case_id, row in rows.items()
+        if row.get("split") and (out / case_id / WITHDRAWN_NAME).is_file()
+    ]
+    if waiting:
+        write_cohort(out, waiting, WITHDRAWN_COHORT_NAME)
+    else:
+        remove(out / WITHDRAWN_COHORT_NAME)
     if finished:
-        kept = [
-            row
-            for case_id, row in earlier.items()
-            if case_id not in {r["case_id"] for r in finished}
-            and (request.out / case_id / INFO_NAME).is_file()
-        ]
-        write_cohort(request.out, assign_splits([*kept, *finished], request.seed))
-    scrub = Scrubber(_words_of_all(cases, left_out), roots, numbered=True)
-    left_out = [replace(item, name=scrub(item.name), reason=scrub(item.reason)) for item in left_out]
-    _write_summary(request.out, cases, outcomes, left_out)
-    return Report(outcomes, left_out)
-
-
-def print_report(report: Report, out: Path) -> None:
-    """What was done, on stdout, in a few lines without names."""
-    kept = sum(
-        outcome.error is None and outcome.value["status"] == "unchanged" for outcome in report.outcomes
-    )
-    done = sum(outcome.error is None for outcome in report.outcomes)
-    print(
-        f"{done} of {len(report.outcomes)} cases in {out}"
-        + (f" ({kept} were finished already)." if kept else ".")
-    )
-    if done < len(report.outcomes):
-        print(f"Of failed cases, study_uid and pet_series_uid in {out / SUMMARY_NAME} say which they are.")
-    kinds_of_warning = _kinds(
-        text
-        for outcome in report.outcomes
-        if outcome.error is None
-        for text in filter(None, outcome.value["warnings"].split(" | "))
-    )
-    if kinds_of_warning:
-        print(f"Warnings, one of each kind (all: {out / SUMMARY_NAME}):")
-    for count, text in kinds_of_warning:
-        print(f"  {count} x {text}")
-    if report.left_out:
-        counts = Counter(item.kind for item in report.left_out)
-        kinds = ", ".join(
-            f"{count} {kind}{'s' if count > 1 and kind != 'series' else ''}" for kind, count in counts.items()
-        )
-        print(f"Left out: {kinds}; reasons in {out / LEFT_OUT_NAME}.")
-
-
-def _kinds(warnings: Iterable[str]) -> list[tuple[int, str]]:
-    """How many warnings there are of each kind, and the first of it; alike but for numbers and file names is a kind."""
-    kinds: dict[str, list[str]] = defaultdict(list)
-    for text in warnings:
-        kinds[re.sub(r"\S*\d\S*|\S+[/.]\S+", "", text)].append(text)
-    return [(len(texts), texts[0]) for texts in kinds.values()]
+        # The splits of withdrawn cases count: their patients may have other cases.
+        assigned = assign_splits([*waiting, *finished], seed)
+        write_cohort(out, assigned[len(waiting) :])
+    else:
+        remove(out / COHORT_NAME)
 
 
 def _check(request: Request) -> None:
@@ -191,14 +167,21 @@ def _check(request: Request) -> None:
         raise ParameterError(f"--layout must be one of {', '.join(LAYOUTS)}. Received: {request.layout}.")
     if request.layout != "dicom" and len(request.inputs) != 1:
         raise ParameterError(f"The layout {request.layout} takes one input. Received: {len(request.inputs)}.")
-    for path in request.inputs:
-        if not path.exists():
-            raise CaseError(f"{path}: no such file or folder.")
+    for given in request.inputs:
+        if not given.exists():
+            raise CaseError(f"{given}: no such file or folder.")
     if request.layout == "nifti" and not request.inputs[0].is_file():
         raise CaseError(
             f"{request.inputs[0]}: the nifti layout takes a CSV file with the columns PatientID and pet."
         )
     require_writable(request.out)  # before hours of work
+    for option, path in (("--link-file", request.link_file), ("--path-list", request.path_list)):
+        if path is not None and path.resolve().is_relative_to(request.out.resolve()):
+            raise ParameterError(
+                f"{option} names patients, so it must lie outside the output folder. Received: {path}."
+            )
+        if path is not None:
+            require_writable(path.parent)
 
 
 def _check_overrides(request: Request, found: Sequence[Found]) -> None:
@@ -224,20 +207,39 @@ def _find(request: Request) -> tuple[list[Found], list[LeftOut]]:
     )
 
 
-def _name_cases(
-    request: Request, found: Sequence[Found], key: bytes
-) -> tuple[list[CaseInput], dict[str, str], dict[str, Row]]:
-    """Case ids, the errors known so far by case id, and the clinical columns by case id."""
-    table: Table = {}
-    if request.clinical is not None and request.layout != "autopet":
-        table = read_by_patient(request.clinical)
-    ids = case_ids_of(request.clinical, table) if request.clinical is not None else {}
-    if request.case_ids is not None:
-        ids |= case_ids_of(request.case_ids, read_by_patient(request.case_ids))
-    named = _case_ids(request.out, found, {**_own_ids(found), **ids}, key)
-    cases, errors, records = [], {}, {}
-    for item, case_id in zip(found, named):
-        case = CaseInput(
+@dataclass(frozen=True)
+class _Tables:
+    """The user's tables, read and checked; what was taken as missing in them."""
+
+    clinical: Table = field(default_factory=dict)
+    ids: tuple[tuple[Path, Table], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, request: Request) -> _Tables:
+        clinical: Table = {}
+        ids: list[tuple[Path, Table]] = []
+        notes: list[str] = []
+        if request.clinical is not None and request.layout != "autopet":
+            clinical = read_by_patient(request.clinical)
+            check_clinical(request.clinical, clinical)
+            ids.append((request.clinical, clinical))
+            notes += missing_cells(request.clinical, clinical)
+        if request.case_ids is not None:
+            ids.append((request.case_ids, read_by_patient(request.case_ids, "case_id")))
+        return cls(clinical, tuple(ids), tuple(notes))
+
+
+def _roots(request: Request) -> list[Path]:
+    """The folders that a path in a message may begin with, however they are written."""
+    given = [*request.inputs, *([request.rois] if request.rois else [])]
+    return list(dict.fromkeys([*given, *(path.resolve() for path in given)]))
+
+
+def _name_cases(request: Request, tables: _Tables, found: Sequence[Found], key: bytes) -> list[CaseInput]:
+    named = case_ids(request.out, found, tables.ids, key)
+    return [
+        CaseInput(
             case_id,
             patient_key(key, item.patient_id, item.study_uid),
             item.patient_id,
@@ -247,113 +249,28 @@ def _name_cases(
             item.notes + (() if item.patient_id else ("PatientID is empty: the study counts as a patient.",)),
             pseudonym(key, "check"),
         )
-        cases.append(case)
-        source = request.clinical or request.inputs[0]
+        for item, case_id in zip(found, named)
+    ]
+
+
+def _records(
+    request: Request, tables: _Tables, found: Sequence[Found], cases: Sequence[CaseInput]
+) -> tuple[dict[str, Row], dict[str, str]]:
+    """The clinical columns by case id, and the errors known so far by case id."""
+    records: dict[str, Row] = {}
+    errors: dict[str, str] = {}
+    source = request.clinical or request.inputs[0]
+    for item, case in zip(found, cases):
         try:
             own = [item.record] if item.record else []
-            records[case_id] = clinical_row(source, [*own, *table.get(item.patient_id, [])], case_id)
+            every = [*own, *tables.clinical.get(item.patient_id, [])]
+            records[case.case_id] = clinical_row(source, every, case.case_id)
         except TmtvError as error:
-            errors[case_id] = str(error)
+            errors[case.case_id] = str(error)
         if item.error:
-            errors[case_id] = item.error
-    if table and not any(item.patient_id in table for item in found):
-        log.warning("%s: none of its %d patients is among the images.", request.clinical, len(table))
-    return cases, errors, records
-
-
-def _own_ids(found: Sequence[Found]) -> dict[str, str]:
-    """PatientID -> case id where the layout's own table has a column case_id."""
-    rows: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for item in found:
-        if item.record.get("case_id", "").strip():
-            rows[item.patient_id].append(item.record)
-    return case_ids_of("the table of images", dict(rows))
-
-
-def _case_ids(out: Path, found: Sequence[Found], ids: dict[str, str], key: bytes) -> list[str]:
-    """The case id of every study: keyed hash, or the user's; a study prepared before keeps the one it has.
-
-    A user's id stands for one study; further studies of that patient get it with a suffix from the study.
-    """
-    earlier = _earlier_ids(out) if ids else {}
-    studies: dict[str, set[str]] = defaultdict(set)
-    for item in found:
-        studies[item.patient_id].add(item.study_uid)
-    named = []
-    for item in found:
-        base = ids.get(item.patient_id)
-        if base is None:
-            named.append(case_pseudonym(key, item.patient_id, item.study_uid))
-            continue
-        before = next((name for name, study in earlier.items() if study == item.study_uid), None)
-        suffixed = f"{base}-{pseudonym(key, 'study', item.study_uid)[:6]}"
-        taken = earlier.get(base, item.study_uid) != item.study_uid
-        if before in (base, suffixed):
-            named.append(before)
-        else:
-            named.append(suffixed if taken or len(studies[item.patient_id]) > 1 else base)
-    return named
-
-
-def _earlier_ids(out: Path) -> dict[str, str]:
-    """Case id -> study of every finished case."""
-    infos = [read_json(path) for path in out.glob(f"*/{INFO_NAME}")]
-    return {info["case_id"]: info.get("study_uid", "") for info in infos}
-
-
-def _check_key(out: Path, key: bytes) -> None:
-    """Cases made with another key would make one patient two: refuse to mix."""
-    path = next(iter(sorted(out.glob(f"[!.]*/{INFO_NAME}"))), None)
-    if path is not None and read_json(path).get("key_check") not in (None, pseudonym(key, "check")):
-        raise CaseError(
-            f"{out}: its cases were prepared with another key, so patients could not be matched; give the old key by "
-            "--key-file, or another output folder."
+            errors[case.case_id] = item.error
+    if tables.clinical and not any(item.patient_id in tables.clinical for item in found):
+        log.warning(
+            "%s: none of its %d patients is among the images.", request.clinical, len(tables.clinical)
         )
-
-
-def _cohort_row(case: CaseInput, earlier: Row, clinical: Row) -> Row:
-    return {**earlier, **clinical, "case_id": case.case_id, "patient_key": case.patient_key}
-
-
-def _refused(case: CaseInput, error: str, roots: Sequence[Path]) -> Outcome:
-    return Outcome(case.case_id, error=Scrubber(case.source.identifying_words(), roots)(error))
-
-
-def _words_of_all(cases: Sequence[CaseInput], left_out: Sequence[LeftOut]) -> set[str]:
-    """What must not be written of any patient: the list of what was left out holds paths of all."""
-    if not left_out:
-        return set()
-    words = {word for case in cases for word in case.source.identifying_words()}
-    for path in {item.header for item in left_out if item.header is not None}:
-        words |= identifying_words(path)
-    return words
-
-
-def _has_cohort(out: Path) -> bool:
-    return os.path.isfile(out / COHORT_NAME)
-
-
-def _write_summary(
-    out: Path, cases: Sequence[CaseInput], outcomes: Sequence[Outcome], left_out: Sequence[LeftOut]
-) -> None:
-    """prepare.csv, where UIDs lead from a case, a failed one too, to its examination, and left_out.csv."""
-    columns = list(summary_row({"case_id": "", "grid": {"shape": (0, 0, 0), "spacing_mm": (0, 0, 0)}}, ""))
-    rows = [
-        outcome.value
-        if outcome.error is None
-        else {
-            **dict.fromkeys(columns),
-            "case_id": outcome.case_id,
-            "status": "failed",
-            "reason": outcome.error,
-            "study_uid": case.study_uid,
-            "pet_series_uid": case.source.pet_series_uid,
-        }
-        for case, outcome in zip(cases, outcomes, strict=True)
-    ]
-    write_table(out / SUMMARY_NAME, columns, rows)
-    write_table(
-        out / LEFT_OUT_NAME,
-        ["kind", "name", "reason"],
-        [{"kind": item.kind, "name": item.name, "reason": item.reason} for item in left_out],
-    )
+    return records, errors

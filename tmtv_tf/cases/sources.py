@@ -18,6 +18,7 @@ from petct.image import Image, image_files, read_image
 from petct.suv import Overrides, SuvFactor
 from petct.suv.plausible import check_suv_values
 from tmtv_tf.cases.pseudonym import identifying_words
+from tmtv_tf.cases.vocabulary import vendor_of
 
 # How tmtv_tf.phantom signs its DICOM files.
 PHANTOM_MAKER = "tmtv phantom"
@@ -50,7 +51,7 @@ class DicomSource:
             "pet_series_uid": self.pet.series_uid,
             "ct_series_uid": None if self.ct is None else self.ct.series_uid,
             "frame_of_reference_uid": self.pet.frame_of_reference_uid,
-            "vendor": str(tag_value(self.pet.header, "Manufacturer") or ""),
+            "vendor": vendor_of(str(tag_value(self.pet.header, "Manufacturer") or "")),
             "phantom": made_by_phantom(self.pet.header),
             "suv": suv_record(exam.suv),
         }
@@ -61,8 +62,17 @@ class DicomSource:
     def pet_series_uid(self) -> str:
         return self.pet.series_uid
 
+    def series_files(self) -> tuple[list[Path], list[Path]]:
+        """Files of the PET, and of the CT."""
+        return self.pet.files, self.ct.files if self.ct is not None else []
+
     def files(self) -> list[Path]:
-        return [*self.pet.files, *(self.ct.files if self.ct is not None else [])]
+        pet, ct = self.series_files()
+        return pet + ct
+
+    def damaged_files(self) -> list[Path]:
+        """What lies beside the series and may be a lost part of it."""
+        return [path for series in (self.pet, self.ct) if series is not None for path in series.damaged]
 
     def parameters(self) -> dict[str, Any]:
         return {
@@ -115,8 +125,17 @@ class NiftiSource:
         """Empty: an image has none."""
         return ""
 
+    def series_files(self) -> tuple[list[Path], list[Path]]:
+        """Files of the PET, and of the CT (a header and its data file are two)."""
+        return image_files(self.pet), image_files(self.ct) if self.ct is not None else []
+
     def files(self) -> list[Path]:
-        return [*image_files(self.pet), *(image_files(self.ct) if self.ct is not None else [])]
+        pet, ct = self.series_files()
+        return pet + ct
+
+    def damaged_files(self) -> list[Path]:
+        """Empty: an image is one file."""
+        return []
 
     def parameters(self) -> dict[str, Any]:
         return {"layout": "nifti"}

@@ -23,7 +23,7 @@ from petct.errors import ParameterError
 from petct.files import write_json
 from petct.image import Geometry, Image, resample, write_image
 from petct.parallel import Outcome, run_cases
-from tmtv_tf.cases.cohort import write_table
+from tmtv_tf.cases.table import write_table
 from tmtv_tf.phantom import outcome
 from tmtv_tf.phantom.anatomy import draw_uptake, paint_body
 from tmtv_tf.phantom.canvas import Canvas

@@ -6,6 +6,7 @@ Truth: the files that were put on it, read here slice by slice with pydicom alon
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,15 @@ def call(*arguments: object, status: int = 0) -> None:
 def table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def left_out(path: Path, path_list: Path, root: Path) -> list[dict[str, str]]:
+    """The rows of left_out.csv with paths, as the list on request gives them, in place of numbers."""
+    paths = {row["number"]: row["path"] for row in table(path_list) if row["where"] == path.name}
+    return [
+        {**row, "name": os.path.relpath(paths[row["name"]], root) if row["name"] in paths else row["name"]}
+        for row in table(path)
+    ]
 
 
 def images_of(folder: Path) -> list[Path]:
@@ -114,7 +124,8 @@ def disc(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Disc:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(tmp / "config"))
         # 1: the study whose only PET is not attenuation-corrected is a failed case.
-        call("prepare", tmp / "cd", "--out", tmp / "cases", "--no-model-grid", status=1)
+        paths = ["--path-list", tmp / "paths.csv"]
+        call("prepare", tmp / "cd", "--out", tmp / "cases", "--no-model-grid", *paths, status=1)
     cases = [load_case(folder) for folder in find_cases(tmp / "cases")]
     outputs = [path for path in (tmp / "cases").rglob("*") if path.suffix in (".csv", ".json")]
     return Disc(
@@ -122,7 +133,7 @@ def disc(tmp_path_factory: pytest.TempPathFactory, shared_data: Path) -> Disc:
         {pet_uid(folder): folder for folder in good},
         {case.info["pet_series_uid"]: case for case in cases},
         table(tmp / "cases" / "prepare.csv"),
-        table(tmp / "cases" / "left_out.csv"),
+        left_out(tmp / "cases" / "left_out.csv", tmp / "paths.csv", tmp / "cd"),
         "".join(path.read_text() for path in outputs),
     )
 

@@ -39,6 +39,13 @@ def table(path):
         return list(csv.DictReader(file))
 
 
+def left_out(cases, path_list):
+    """Kind, path and reason of every row of left_out.csv; the numbers that stand for paths by the list on request."""
+    paths = {row["number"]: row["path"] for row in table(path_list) if row["where"] == "left_out.csv"}
+    rows = table(cases / "left_out.csv")
+    return [(row["kind"], Path(paths.get(row["name"], row["name"])), row["reason"]) for row in rows]
+
+
 def only_case(cases):
     (folder,) = find_cases(cases)
     return load_case(folder)
@@ -100,7 +107,7 @@ def test_a_bad_case_does_not_stop_the_rest(tmp_path, capsys):
     write_study(tmp_path / "in" / "1", "P1")
     write_study(tmp_path / "in" / "2", "P2", edit=without_weight)
     (tmp_path / "in" / "readme.txt").write_text("hello")
-    prepare(tmp_path / "in", "--out", tmp_path / "out", status=1)
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--path-list", tmp_path / "paths.csv", status=1)
     assert len(find_cases(tmp_path / "out")) == 1
     assert len(read_cohort(tmp_path / "out")) == 1
     rows = table(tmp_path / "out" / "prepare.csv")
@@ -108,9 +115,9 @@ def test_a_bad_case_does_not_stop_the_rest(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "PatientWeight (0010,1030)" in error
     assert "Traceback" not in error
-    left_out = table(tmp_path / "out" / "left_out.csv")
-    assert [(row["kind"], row["name"]) for row in left_out] == [("file", "readme.txt")]
-    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+    rows = left_out(tmp_path / "out", tmp_path / "paths.csv")
+    assert [row[:2] for row in rows] == [("file", tmp_path / "in" / "readme.txt")]
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")] == [".lock"]
 
 
 def test_a_failed_case_can_be_found_again(tmp_path, capsys):
@@ -129,7 +136,7 @@ def test_a_failed_case_can_be_found_again(tmp_path, capsys):
         assert rows[status]["pet_series_uid"] == uid(patient, "S1", "pet")
     assert "study_uid and pet_series_uid" in capsys.readouterr().out
     names = [row["name"] for row in table(tmp_path / "out" / "left_out.csv")]
-    assert names == ["***1/readme.txt", "***2/readme.txt"]
+    assert names == ["file 1", "file 2"]
 
 
 def test_an_arbitrary_choice_is_said(tmp_path, capsys):
@@ -144,9 +151,9 @@ def test_an_arbitrary_choice_is_said(tmp_path, capsys):
 def test_roi_images_beside_the_images_are_pointed_at(tmp_path):
     write_study(tmp_path / "in", roi=False)
     write_image(tmp_path / "in" / "mask.nii.gz", Image(roi_mask().astype(np.uint8), GEOMETRY))
-    prepare(tmp_path / "in", "--out", tmp_path / "out")
-    (row,) = table(tmp_path / "out" / "left_out.csv")
-    assert (row["name"], "--rois" in row["reason"]) == ("mask.nii.gz", True)
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--path-list", tmp_path / "paths.csv")
+    ((_, path, reason),) = left_out(tmp_path / "out", tmp_path / "paths.csv")
+    assert (path.name, "--rois" in reason) == ("mask.nii.gz", True)
 
 
 @pytest.mark.parametrize("what", ["empty", "text", "no pet"])
@@ -185,8 +192,8 @@ def test_a_killed_run_leaves_nothing_that_counts(tmp_path):
     prepare(tmp_path / "in", "--out", tmp_path / "out")
     folder = only_case(tmp_path / "out").folder
     (folder / "case.json").unlink()
-    stale = folder.with_name(f".{folder.name}.12345678.new.part")
-    stale.mkdir()
+    stale = folder.with_name(".building") / "0123456789abcdef" / "new"
+    stale.mkdir(parents=True)
     prepare(tmp_path / "in", "--out", tmp_path / "out")
     assert only_case(tmp_path / "out").folder == folder
     assert not stale.exists()
@@ -292,14 +299,14 @@ def test_rois_from_another_folder(tmp_path):
     labels[1, 1, 1] = 2
     write_image(tmp_path / "rois" / "p1.nii.gz", Image(labels, GEOMETRY))
     write_image(tmp_path / "rois" / "P7.nii.gz", Image(labels, GEOMETRY))
-    prepare(tmp_path / "in", "--out", tmp_path / "out", "--rois", tmp_path / "rois")
+    options = ["--rois", tmp_path / "rois", "--path-list", tmp_path / "paths.csv"]
+    prepare(tmp_path / "in", "--out", tmp_path / "out", *options)
     case = only_case(tmp_path / "out")
     assert case.info["rois"]["count"] == 2
     expected = make_truth(read_image(case.pet).array, [Roi.from_mask("", labels == i) for i in (1, 2)], 1.0)
     assert np.array_equal(read_image(case.tmtvprob).array, expected.probability())
-    left_out = {(row["kind"], row["name"]) for row in table(tmp_path / "out" / "left_out.csv")}
-    assert ("roi file", "P7.nii.gz") in left_out
-    assert ("roi file", "1/RS/rs.dcm") in left_out or any("rs.dcm" in name for _, name in left_out)
+    names = {(kind, path.name) for kind, path, _ in left_out(tmp_path / "out", tmp_path / "paths.csv")}
+    assert names == {("roi file", "P7.nii.gz"), ("roi file", "rs.dcm")}
 
 
 def test_rois_of_the_fiji_viewer(tmp_path, capsys):
@@ -388,10 +395,10 @@ def move_rois(folder, **options):
 def test_rois_drawn_on_the_ct_count_only_without_others(tmp_path):
     folder = write_study(tmp_path / "in")
     move_rois(folder, series=uid("P1", "S1", "ct"))
-    prepare(folder, "--out", tmp_path / "out")
+    prepare(folder, "--out", tmp_path / "out", "--path-list", tmp_path / "paths.csv")
     assert only_case(tmp_path / "out").info["rois"]["files"] == 1
-    rows = table(tmp_path / "out" / "left_out.csv")
-    assert [(row["kind"], row["name"]) for row in rows] == [("roi file", "RS/1.dcm")]
+    rows = left_out(tmp_path / "out", tmp_path / "paths.csv")
+    assert [row[:2] for row in rows] == [("roi file", folder / "RS" / "1.dcm")]
     (folder / "RS" / "rs.dcm").unlink()
     prepare(folder, "--out", tmp_path / "out")
     (row,) = table(only_case(tmp_path / "out").folder / "rois.csv")
@@ -421,7 +428,7 @@ def test_a_broken_roi_file_fails_the_case(tmp_path, capsys):
     path = tmp_path / "in" / "RS" / "rs.dcm"
     path.write_bytes(path.read_bytes()[:-60])
     prepare(tmp_path / "in", "--out", tmp_path / "out", status=2)
-    assert "rs.dcm" in capsys.readouterr().err
+    assert "the file is cut short" in capsys.readouterr().err
 
 
 PLANTED = {

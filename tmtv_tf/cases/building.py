@@ -1,0 +1,65 @@
+"""Case folders that appear whole or not at all, and vanish from use whole."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from petct.errors import CaseError
+from tmtv_tf.cases.case import INFO_NAME, WITHDRAWN_NAME
+
+# Folders are built here, each under a name drawn for it: no case id can be mistaken for another's leftover.
+BUILDING_NAME = ".building"
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder on the same disk that takes the place of `folder` on success and vanishes on any failure.
+
+    Raises
+    ------
+    CaseError
+        Somebody removed or replaced the folder while it was being built; nothing half-made takes a place.
+    """
+    place = folder.parent / BUILDING_NAME / secrets.token_hex(8)
+    building, replaced = place / "new", place / "old"
+    building.mkdir(parents=True)
+    made = os.stat(building)
+    try:
+        yield building
+        if not building.is_dir() or not os.path.samestat(os.stat(building), made):
+            raise CaseError(f"{folder}: another run cleared this folder while it was being built; run again.")
+        if folder.exists():
+            folder.rename(replaced)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # other cases are being built
+            place.parent.rmdir()
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove what killed runs left half-built. Only for the run that holds the lock of `out` (`petct.files.locked`)."""
+    stale = out / f"{BUILDING_NAME}.{secrets.token_hex(4)}"
+    with suppress(FileNotFoundError):
+        (out / BUILDING_NAME).rename(
+            stale
+        )  # at once, so that a straggler of the killed run finds nothing to finish
+    for path in out.glob(f"{BUILDING_NAME}.*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def withdraw(folder: Path) -> None:
+    """Take a case that is now refused out of use; its images stay until it is prepared again."""
+    with suppress(FileNotFoundError):
+        os.replace(folder / INFO_NAME, folder / WITHDRAWN_NAME)
+
+
+def restore(folder: Path) -> None:
+    """Put a withdrawn case back into use: it is wanted again as it was."""
+    if not (folder / INFO_NAME).is_file():
+        os.replace(folder / WITHDRAWN_NAME, folder / INFO_NAME)

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, astuple, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from petct.errors import TmtvError
-from petct.files import read_json, replace_atomically, write_json
-from petct.image import Geometry, Image, image_sha256, write_image
-from petct.orientation import orientation_of
+from petct.files import read_json, write_json
+from petct.image import image_sha256
 from petct.version import software
 from postprocess.config import Config
-from postprocess.editing import Edits, excluded_voxels, grow_seed
-from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
-from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, summarize
+from postprocess.editing import apply_edits
+from postprocess.edits import EditLog, read_log
+from postprocess.inputs import CaseImages, MapFile, read_case
 from postprocess.methods import DEFAULT_METHODS
+from postprocess.requests import Plan, Request, commit, plan
+from postprocess.results import RESULT_FILE, clear, finishing, has_method, read_result, write_methods
+from postprocess.review import changed_ml, current_version, final_folder, write_version
 from postprocess.segmentation import Lesions, Segmentation
 
-RESULT_FILE = "tmtv.json"
 PREDICTION_FILE = "prediction.json"
 SUV_OF_NO_LESION = 1.0
 MAX_LABEL = 65535  # label images are uint16
@@ -34,7 +31,7 @@ MAX_LABEL = 65535  # label images are uint16
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to do for one case; everything that can change a number is in here."""
+    """What to do for one case. All but `request` makes the automatic result; `request` adds to the reader's edits."""
 
     case_id: str
     map_file: MapFile
@@ -42,19 +39,17 @@ class Job:
     folder: Path
     methods: tuple[str, ...] = DEFAULT_METHODS
     config: Config = field(default_factory=Config)
-    exclude_mask: Path | None = None
-    edits: Edits = field(default_factory=Edits)
+    request: Request = field(default_factory=Request)
     height_cm: float | None = None
     weight_kg: float | None = None
 
     @property
     def paths(self) -> dict[str, Path]:
-        """The input files by the role they play."""
+        """The input files of the automatic result by the role they play."""
         found = {
             "mask" if self.map_file.is_mask else "probability": self.map_file.path,
             "suv": self.suv_path,
             "reference": self.map_file.reference,
-            "exclude_mask": self.exclude_mask,
         }
         return {role: path for role, path in found.items() if path is not None}
 
@@ -64,63 +59,93 @@ class Job:
             **asdict(self.config),
             "mask_labels": list(self.map_file.mask_labels),
             "channel": self.map_file.channel,
-            "exclude": [f"{method}:{label}" for method, label in self.edits.exclude],
-            "include_seed_mm": [list(seed) for seed in self.edits.seeds_mm],
-            "seed_limit_mm": self.edits.seed_limit_mm,
             "height_cm": self.height_cm,
             "weight_kg": self.weight_kg,
         }
 
 
 def run_case(job: Job) -> dict[str, Any]:
-    """Post-process one case and return what `tmtv.json` holds, with `skipped` true if it was finished before.
+    """Post-process one case; apply the reader's edits, if there are any, to a result of their own in `review/`.
 
     `tmtv.json` is written last; a case without it is unfinished. Methods computed earlier from the same inputs with
     the same parameters are kept, and stay whole if further ones cannot be added. An earlier result of another map,
-    mask or SUV image is removed, even if the new one is then refused.
+    mask or SUV image is removed, even if the new one is then refused. `edits.json` is only ever added to.
+
+    Returns
+    -------
+    dict
+        What `tmtv.json` holds, and: `skipped` (nothing was to be done), `final` (measures by method after the edits;
+        without edits those of `methods`), `edits` (how many are in force), `added`, `cleared` (how many this call
+        added, and put out of force), `said` (sentences for the reader who asked).
 
     Raises
     ------
     TmtvError
-        Inputs that cannot be used, or a folder that cannot be written.
+        Inputs or edits that cannot be used, or a folder that cannot be written.
     """
-    for path in job.paths.values():
+    masks = [job.request.exclude_mask] if job.request.exclude_mask else []
+    for path in [*job.paths.values(), *masks]:
         if not path.is_file():
             raise TmtvError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}.")
-    earlier = _earlier_result(job.folder / RESULT_FILE)
+    earlier = read_result(job.folder)
     prediction = _read_prediction(job.map_file)
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
         hashes = {role: executor.submit(image_sha256, path) for role, path in job.paths.items()}
         if earlier is not None:
             description = _describe(job, hashes, prediction)
             if _is_outdated(earlier["inputs"], description["inputs"]):
-                _clear(job.folder)
-            if any(earlier.get(key) != value for key, value in description.items()):
-                earlier = None
-        missing = _missing_methods(job, earlier)
-        known = {} if earlier is None else earlier
-        said = set(_warnings_of(prediction)) <= set(known.get("warnings", []))
-        if earlier is not None and not missing and said:
-            return {**earlier, "skipped": True}
+                clear(job.folder)
+        log = read_log(job.folder)
+        kept, missing = _kept(job, earlier, hashes, prediction)
+        done = kept is not None and not missing
+        if kept is not None and done and not job.request and _is_reviewed(job.folder, kept, log):
+            return _answer(job.folder, kept, log, skipped=True)
         _check_origin(job, hashes["suv"], prediction)
-        earlier = earlier or {}
-        computed = _compute(replace(job, methods=missing))
+        methods = tuple(dict.fromkeys([*(kept or {}).get("methods", ()), *job.methods]))
+        computed = _compute(job, missing, methods, log)
         description = _describe(job, hashes, prediction)
-    with _finishing(job.folder, keep=set(earlier.get("methods", ()))):
-        result = {
-            "case_id": job.case_id,
-            "methods": earlier.get("methods", {}) | _write(job, computed),
-            **description,
-            "warnings": list(
-                dict.fromkeys([*_warnings_of(prediction), *earlier.get("warnings", []), *computed.warnings])
-            ),
-        }
-        if computed.edits:
-            result["edits"] = computed.edits
-            if added_ml := earlier.get("edits", {}).get("added_ml"):
-                result["edits"]["added_ml"] = added_ml | computed.edits["added_ml"]
-        write_json(job.folder / RESULT_FILE, result)
-    return {**result, "skipped": False}
+    result = (
+        kept if kept is not None and done else _write(job, computed, description, kept, prediction, earlier)
+    )
+    commit(computed.plan, job.folder, computed.images.suv.geometry)
+    new = _review(job, computed, result)
+    return _answer(job.folder, result, computed.plan.log, skipped=done and not new, made=computed.plan)
+
+
+def _kept(
+    job: Job, earlier: dict[str, Any] | None, hashes: dict[str, Future[str]], prediction: dict[str, Any]
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """The earlier result, where this one goes on with it, and the methods that it lacks."""
+    if earlier is None or any(
+        earlier.get(key) != value for key, value in _describe(job, hashes, prediction).items()
+    ):
+        return None, job.methods
+    missing = [m for m in job.methods if m not in earlier["methods"] or not has_method(job.folder, m)]
+    if not missing and not set(_warnings_of(prediction)) <= set(earlier.get("warnings", [])):
+        missing = list(job.methods)
+    return earlier, tuple(missing)
+
+
+def _is_reviewed(folder: Path, result: dict[str, Any], log: EditLog) -> bool:
+    """Whether the edits in force, if there are any, are in an edited result of all methods."""
+    return not log.in_force or current_version(folder, result, log.in_force) is not None
+
+
+def _answer(
+    folder: Path, result: dict[str, Any], log: EditLog, *, skipped: bool, made: Plan | None = None
+) -> dict[str, Any]:
+    final = read_result(final_folder(folder)) or result
+    warnings = [*result.get("warnings", []), *(final.get("warnings", []) if log.in_force else [])]
+    return {
+        **result,
+        "warnings": list(dict.fromkeys(warnings)),
+        "skipped": skipped,
+        "final": final["methods"],
+        "edits": len(log.in_force),
+        "added": made.added if made else 0,
+        "cleared": made.cleared if made else 0,
+        "said": list(made.said) if made else [],
+    }
 
 
 def _describe(job: Job, hashes: dict[str, Future[str]], prediction: dict[str, Any]) -> dict[str, Any]:
@@ -141,28 +166,6 @@ def _describe(job: Job, hashes: dict[str, Future[str]], prediction: dict[str, An
 def _is_outdated(earlier: dict[str, Any], inputs: dict[str, Any]) -> bool:
     """Whether an input of the earlier result is another file now; one more or one less is another question."""
     return any(earlier[role] != inputs[role] for role in earlier.keys() & inputs.keys())
-
-
-def _missing_methods(job: Job, earlier: dict[str, Any] | None) -> tuple[str, ...]:
-    """The methods asked for that the earlier result, or its folder, does not hold."""
-    known = {} if earlier is None else earlier["methods"]
-    return tuple(
-        method
-        for method in job.methods
-        if method not in known
-        or not all((job.folder / f"lesions_{method}.{suffix}").is_file() for suffix in ("nii.gz", "csv"))
-    )
-
-
-def _earlier_result(path: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    try:
-        found = read_json(path)
-    except TmtvError:
-        return None
-    whole = isinstance(found, dict) and all(isinstance(found.get(key), dict) for key in ("methods", "inputs"))
-    return found if whole else None
 
 
 def _read_prediction(found: MapFile) -> dict[str, Any]:
@@ -191,118 +194,104 @@ def _check_origin(job: Job, suv_sha256: Future[str], prediction: dict[str, Any])
         )
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Computed:
-    """The lesions of a case, not yet written."""
+    """The lesions of a case, not yet written: of the methods that are missing, and, with edits, of all after them."""
 
     images: CaseImages
-    work: Segmentation
-    lesions: dict[str, Lesions] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    edits: dict[str, Any] = field(default_factory=dict)
+    lesions: dict[str, Lesions]
+    warnings: list[str]
+    plan: Plan
+    edited: dict[str, Lesions]
+    changed_ml: dict[str, dict[str, float]]
+    edit_warnings: list[str]
 
 
-def _compute(job: Job) -> _Computed:
+def _compute(job: Job, missing: Sequence[str], methods: Sequence[str], log: EditLog) -> _Computed:
     """Read and segment; nothing is written."""
     images = read_case(job.map_file, job.suv_path, job.config.probability_threshold)
-    probability, geometry = images.probability.array, images.suv.geometry
-    edits = {}
-    if job.exclude_mask is not None:
-        probability, edits["exclude_mask_ml"] = _without_mask(images, job.exclude_mask, job.config)
-    work = Segmentation(probability, images.suv.array, geometry.spacing_mm, job.config)
-    done = _Computed(images, work, warnings=images.warnings, edits=edits)
+    geometry = images.suv.geometry
+    work = Segmentation(images.probability.array, images.suv.array, geometry.spacing_mm, job.config)
+    warnings = list(images.warnings)
     if work.index.size and (median := float(np.median(work.values))) < SUV_OF_NO_LESION:
-        done.warnings.append(
+        warnings.append(
             f"half of the mask has an SUV below {median:.2g}: do the map and the PET belong together?"
         )
-    done.lesions = _edited_lesions(job, work, geometry, done)
-    for method, found in done.lesions.items():
+    lesions = {method: work.lesions(method) for method in missing}
+    made = plan(job.request, log, job.folder, work, geometry)
+    edited, volumes, edit_warnings = {}, {}, list(made.warnings)
+    for method in methods if made.edits else ():
+        edited[method], said = apply_edits(work, geometry, method, made.edits)
+        edit_warnings += [f"{method}: {text}" for text in said]
+        volumes[method] = changed_ml(work.lesions(method), edited[method], geometry.voxel_ml)
+    for method, found in [*lesions.items(), *edited.items()]:
         if (count := found.label.max(initial=0)) > MAX_LABEL:
             raise TmtvError(
                 f"{job.map_file.path}: {count} lesions under {method}; a label image holds {MAX_LABEL} at most. "
                 "Is this a segmentation?"
             )
-    return done
+    return _Computed(images, lesions, warnings, made, edited, volumes, edit_warnings)
 
 
-def _edited_lesions(job: Job, work: Segmentation, geometry: Geometry, done: _Computed) -> dict[str, Lesions]:
-    """The lesions of every method after a reader's changes, whose volumes are noted in `done`."""
-    edits = job.edits
-    excluded = excluded_voxels(work, edits.exclude) if edits.exclude else None
-    if excluded is not None:
-        done.edits["excluded_ml"] = float(excluded.sum() * geometry.voxel_ml)
-    lesions = {method: work.lesions(method, excluded) for method in job.methods}
-    for method in job.methods if edits.seeds_mm else ():
-        grown = [grow_seed(work, geometry, seed, method, edits.seed_limit_mm) for seed in edits.seeds_mm]
-        done.warnings.extend(warning for _, warnings in grown for warning in warnings)
-        before = lesions[method].index.size
-        added = np.unique(np.concatenate([index for index, _ in grown]))
-        lesions[method] = work.lesions(method, excluded, added)
-        added_ml = (lesions[method].index.size - before) * geometry.voxel_ml
-        done.edits.setdefault("added_ml", {})[method] = added_ml
-    return lesions
+def _write(
+    job: Job,
+    computed: _Computed,
+    description: dict[str, Any],
+    kept: dict[str, Any] | None,
+    prediction: dict[str, Any],
+    earlier: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Write the automatic result; what `tmtv.json` holds."""
+    before = kept or {}
+    suv, stored, body = computed.images.suv.array, computed.images.stored, (job.height_cm, job.weight_kg)
+    with finishing(job.folder, keep=set(before.get("methods", ()))):
+        measures = write_methods(job.folder, computed.lesions, suv, stored, body)
+        warnings = [
+            *_warnings_of(prediction),
+            *before.get("warnings", []),
+            *_without_log(earlier),
+            *computed.warnings,
+        ]
+        result = {
+            "case_id": job.case_id,
+            "methods": before.get("methods", {}) | measures,
+            **description,
+            "warnings": list(dict.fromkeys(warnings)),
+        }
+        write_json(job.folder / RESULT_FILE, result)
+    return result
 
 
-def _without_mask(images: CaseImages, path: Path, config: Config) -> tuple[np.ndarray, float]:
-    """The map with 0 inside an exclusion mask, and the volume of foreground this takes out."""
-    mask = read_mask(path, images.suv.geometry)
-    probability = images.probability.array
-    removed = np.count_nonzero(mask & (probability > config.probability_threshold))
-    return np.where(mask, probability.dtype.type(0), probability), removed * images.suv.geometry.voxel_ml
+def _review(job: Job, computed: _Computed, result: dict[str, Any]) -> bool:
+    """Write the edited result, if there are edits and it is not there; whether it was written."""
+    in_force = computed.plan.log.in_force
+    if _is_reviewed(job.folder, result, computed.plan.log):
+        return False
+    write_version(
+        job.folder,
+        result,
+        in_force,
+        computed.edited,
+        computed.changed_ml,
+        computed.edit_warnings,
+        computed.images.suv.array,
+        computed.images.stored,
+        (job.height_cm, job.weight_kg),
+    )
+    return True
 
 
-@contextmanager
-def _finishing(folder: Path, keep: Set[str]) -> Iterator[None]:
-    """Clear the way for a result; if it cannot be written, take back what was. Methods in `keep` stay throughout."""
-    _clear(folder, keep)
-    try:
-        yield
-    except BaseException:
-        with suppress(TmtvError):
-            _clear(folder, keep)
-        raise
-
-
-def _clear(folder: Path, keep: Set[str] = frozenset()) -> None:
-    """Remove what other inputs or parameters, or a killed run, left behind; first `tmtv.json`, if nothing is kept."""
-    if not folder.is_dir():
-        return
-    try:
-        if not keep:
-            (folder / RESULT_FILE).unlink(missing_ok=True)
-        for path in folder.iterdir():
-            found = re.fullmatch(r"(\.[0-9a-f]{8}\.)?(?:lesions_(.+)\.(?:nii\.gz|csv)|tmtv\.json)", path.name)
-            if found and (found[1] or (found[2] and found[2] not in keep)):
-                path.unlink()
-    except OSError as error:
-        raise TmtvError(f"{folder}: cannot be written ({error.strerror or error}).") from error
-
-
-def _write(job: Job, computed: _Computed) -> dict[str, dict[str, Any]]:
-    """Write the label image and the lesion table of every method; return the measures."""
-    images, work = computed.images, computed.work
-    geometry = images.suv.geometry
-    measures = {}
-    for method, found in computed.lesions.items():
-        volume = np.zeros(geometry.shape, np.uint16)
-        volume.reshape(-1)[found.index] = found.label
-        write_image(
-            job.folder / f"lesions_{method}.nii.gz",
-            Image(orientation_of(images.stored).undo(volume), images.stored),
-        )
-        table = lesions_of_voxels(found, work.suv, geometry)
-        write_lesions(job.folder / f"lesions_{method}.csv", table)
-        measures[method] = summarize(table, found, geometry)
-        if job.height_cm and job.weight_kg:
-            dmax_mm, body_m2 = measures[method]["dmax_mm"], body_surface_m2(job.height_cm, job.weight_kg)
-            measures[method]["sdmax_per_m"] = None if dmax_mm is None else dmax_mm / 1000 / body_m2
-    return measures
-
-
-def write_lesions(path: str | os.PathLike[str], lesions: Sequence[Lesion]) -> None:
-    """Write the lesion table as CSV, whole or not at all; numbers with 7 significant digits."""
-    with replace_atomically(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([item.name for item in fields(Lesion)])
-        for lesion in lesions:
-            writer.writerow([f"{v:.7g}" if isinstance(v, float) else v for v in astuple(lesion)])
+def _without_log(earlier: dict[str, Any] | None) -> list[str]:
+    """What version 0.1 knew of edits: in the parameters of the result, which is replaced now."""
+    parameters = (earlier or {}).get("parameters") or {}
+    mask = ((earlier or {}).get("inputs") or {}).get("exclude_mask") or {}
+    found = [f"--exclude {text}" for text in parameters.get("exclude") or []]
+    found += [
+        f"--include-seed {','.join(map(str, seed))}" for seed in parameters.get("include_seed_mm") or []
+    ]
+    found += [f"--exclude-mask {mask['file']}"] if mask.get("file") else []
+    if not found:
+        return []
+    return [
+        f"edits of a version before edits.json are not in this result; give them again: {' '.join(found)}"
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,7 +80,8 @@ def postprocess(
     exclude: Annotated[
         list[str] | None,
         option(
-            "Lesion to take out, as numbered without edits: LABEL, or METHOD:LABEL of several methods.",
+            "Lesion to take out, by its number in the automatic result: LABEL, or METHOD:LABEL of several methods. "
+            "Adds to earlier edits.",
             panel=EDITING,
         ),
     ] = None,
@@ -91,6 +93,13 @@ def postprocess(
         option("LPS point x,y,z in mm; adds what holds it over the threshold.", panel=EDITING),
     ] = None,
     seed_limit_mm: Annotated[float, option("How far such a region may grow.", panel=EDITING)] = 30.0,
+    clear_edits: Annotated[
+        bool,
+        option("Put all earlier edits out of force; edits.json keeps them.", "--clear-edits", panel=EDITING),
+    ] = False,
+    reader: Annotated[
+        str | None, option("Who edits, for edits.json. Default: the name of the login.", panel=EDITING)
+    ] = None,
     version: Annotated[
         bool, option("Say which version this is.", "--version", callback=print_version, is_eager=True)
     ] = False,
@@ -105,8 +114,11 @@ def postprocess(
 
       tmtv-postprocess --probability maps --suv cases --out results --workers 4
 
-    Written to OUT/<case-id>/: lesions_METHOD.nii.gz, lesions_METHOD.csv, tmtv.json; for a cohort also OUT/tmtv.csv.
-    Finished cases are skipped. Exit status: 0 all done, 1 some cases failed, 2 nothing done. Not a medical device.
+    Written to OUT/<case-id>/: lesions_METHOD.nii.gz, lesions_METHOD.csv, tmtv.json, always the automatic result; a
+    reader's changes to edits.json, what they make to review/<version>/. OUT/tmtv.csv has both numbers of every case.
+    Finished cases are skipped, later runs keep the edits. Exit status: 0 all done, 1 some cases failed, 2 nothing done.
+
+    Not a medical device.
     """
     from petct.errors import ParameterError
     from petct.files import require_writable
@@ -125,23 +137,29 @@ def postprocess(
     for name in methods:
         parse_method(name, config)
     maps = Path(probability or mask or "")
-    single = (case_id, reference, exclude, exclude_mask, include_seed, height_cm, weight_kg)
+    single = (
+        *(case_id, reference, exclude, exclude_mask, include_seed, height_cm, weight_kg),
+        clear_edits or None,
+    )
     if maps.is_dir() and any(value is not None for value in single):
         raise ParameterError(
-            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --height-cm and --weight-kg belong to "
-            f"one case; {maps} is a folder."
+            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm and "
+            f"--weight-kg belong to one case; {maps} is a folder."
         )
     require_writable(out)
 
     from postprocess.case import Job
     from postprocess.cohort import cases_without_map, find_cases
-    from postprocess.editing import Edits
     from postprocess.inputs import MapFile
+    from postprocess.requests import Request
 
-    edits = Edits(
+    request = Request(
         exclude=tuple(_lesion(text, methods) for text in exclude or ()),
+        exclude_mask=exclude_mask,
         seeds_mm=tuple(_point(text) for text in include_seed or ()),
         seed_limit_mm=seed_limit_mm,
+        clear=clear_edits,
+        reader=reader,
     )
     if maps.is_dir():
         cases = find_cases(maps, suv, is_mask=mask is not None)
@@ -161,8 +179,7 @@ def postprocess(
             folder=out / name,
             methods=methods,
             config=config,
-            exclude_mask=exclude_mask,
-            edits=edits,
+            request=request,
             height_cm=height_cm,
             weight_kg=weight_kg,
         )
@@ -176,15 +193,21 @@ def postprocess(
 def _run_one(job: Job) -> None:
     from petct.parallel import progress
     from postprocess.case import run_case
+    from postprocess.cohort import write_table
 
     with progress("post-processing", 1) as advance:
         result = run_case(job)
         advance(1)
     _show_warnings([result])
+    for warning in write_table(job.folder.parent):
+        typer.echo(f"WARNING: {warning}", err=True)
+    for sentence in result["said"]:
+        print(sentence)
     print(f"{job.case_id}: {'finished before' if result['skipped'] else 'done'}, results in {job.folder}")
+    _say_edits(job, result)
     print(f"{'method':>14} {'TMTV mL':>10} {'TLG':>10} {'SUVmax':>8} {'lesions':>8} {'Dmax mm':>8}")
     for method in job.methods:
-        found = result["methods"][method]
+        found = result["final"][method]
         suv_max, dmax_mm = ("-" if found[k] is None else f"{found[k]:.2f}" for k in ("suv_max", "dmax_mm"))
         print(
             f"{method:>14} {found['tmtv_ml']:10.2f} {found['tlg']:10.1f} {suv_max:>8} "
@@ -192,11 +215,25 @@ def _run_one(job: Job) -> None:
         )
 
 
+def _say_edits(job: Job, result: dict[str, Any]) -> None:
+    if job.request.clear:
+        cleared = result["cleared"]
+        print(
+            f"{cleared} earlier edits are out of force; edits.json keeps them."
+            if cleared
+            else "There were no edits."
+        )
+    if result["edits"]:
+        before = ", ".join(f"{m} {result['methods'][m]['tmtv_ml']:.2f} mL" for m in job.methods)
+        print(f"{result['edits']} edits in force ({result['added']} new). Automatic TMTV: {before}. Final:")
+
+
 def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | None) -> int:
     from petct.console import report_failures
     from petct.parallel import run_cases
     from postprocess.case import run_case
     from postprocess.cohort import TABLE_FILE, write_table
+    from postprocess.results import read_result
 
     outcomes = run_cases(
         run_case,
@@ -206,12 +243,38 @@ def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | N
         description="post-processing",
     )
     done = [outcome.value for outcome in outcomes if outcome.error is None]
+    failed = [outcome.case_id for outcome in outcomes if outcome.error is not None]
     _show_warnings(done)
+    for warning in write_table(out, failed) if out.is_dir() else ():
+        typer.echo(f"WARNING: {warning}", err=True)
     if done:
-        write_table(out / TABLE_FILE, done, jobs[0].methods)
         skipped = sum(result["skipped"] for result in done)
         print(f"{len(done)} cases in {out} ({skipped} were finished before), table in {out / TABLE_FILE}")
+        _print_tmtv(done, jobs[0].methods)
+    if stale := [case_id for case_id in failed if read_result(out / case_id) is not None]:
+        typer.echo(
+            f"Results of an earlier run stay in the folders of failed cases, not in {TABLE_FILE}: {listed(stale)}.",
+            err=True,
+        )
     return report_failures(outcomes)
+
+
+def _print_tmtv(results: Sequence[dict[str, Any]], methods: Sequence[str]) -> None:
+    """The final TMTV of the first cases, and the median of all, per method."""
+    from statistics import median
+
+    from petct.console import NAMES_SHOWN
+
+    width = max(len("median"), *(len(result["case_id"]) for result in results[:NAMES_SHOWN]))
+    values = {method: [result["final"][method]["tmtv_ml"] for result in results] for method in methods}
+    print(f"{'TMTV mL':<{width}}" + "".join(f" {method:>13}" for method in methods))
+    for i, result in enumerate(results[:NAMES_SHOWN]):
+        edited = f"  {result['edits']} edits" if result["edits"] else ""
+        print(f"{result['case_id']:<{width}}" + "".join(f" {values[m][i]:13.2f}" for m in methods) + edited)
+    if len(results) > NAMES_SHOWN:
+        print(f"and {len(results) - NAMES_SHOWN} more")
+    if len(results) > 1:
+        print(f"{'median':<{width}}" + "".join(f" {median(values[m]):13.2f}" for m in methods))
 
 
 def _show_warnings(results: Sequence[dict[str, Any]]) -> None:
@@ -228,7 +291,7 @@ def _lesion(text: str, methods: Sequence[str]) -> tuple[str, int]:
     method, _, label = text.rpartition(":")
     if not method and len(methods) == 1:
         method = methods[0]
-    if not method or not label.isdigit():
+    if not method or not re.fullmatch("[0-9]{1,9}", label):
         raise ParameterError(f"--exclude takes METHOD:LABEL, for example 41:3. Received: {text}.")
     return method, int(label)
 

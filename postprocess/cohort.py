@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from petct.console import listed
 from petct.errors import TmtvError
-from petct.files import replace_atomically
+from petct.files import remove, write_csv
+from postprocess.results import read_result
+from postprocess.review import final_folder
 
 MAP_NAMES = ("probability.nii.gz", "probability.nii", "probability.nrrd", "probability.mha")
 MASK_NAMES = ("mask.nii.gz", "mask.nii", "mask.nrrd", "mask.mha")
@@ -46,27 +48,54 @@ def cases_without_map(found: Sequence[tuple[str, Path, Path]], suvs: Path) -> li
     return [path.name for path in folders if path.name not in known and _first_file(path, SUV_NAMES)]
 
 
-def write_table(
-    path: str | os.PathLike[str], results: Iterable[dict[str, Any]], methods: Sequence[str]
-) -> None:
-    """One row a case, columns `case_id` and `<measure>_<method>`; an undefined value is an empty field."""
-    rows = [
-        {
-            "case_id": result["case_id"],
-            **{
-                f"{measure}_{method}": value
-                for method in methods
-                for measure, value in result["methods"][method].items()
-                if not isinstance(value, dict)
-            },
-        }
-        for result in results
-    ]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    with replace_atomically(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
+    """Rebuild `OUT/tmtv.csv` from the results in OUT, one row a case, and return warnings.
+
+    Columns are `case_id`, per method `tmtv_ml_<method>` (the automatic result), `tmtv_final_ml_<method>` (after a
+    reader's edits; the same without edits; empty where the edits are not in a result yet), and the automatic
+    `<measure>_<method>`. Cases in `failed` are left out: what their folders hold is of an earlier run. No case left:
+    the table is removed.
+    """
+    rows: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    kinds: dict[str, str] = {}
+    for folder in sorted(path for path in out.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        result = read_result(folder)
+        if result is None or folder.name in failed:
+            continue
+        try:
+            final = read_result(final_folder(folder)) or {}
+        except TmtvError as error:
+            final = {}
+            warnings.append(f"{folder.name}: no final TMTV: {error}")
+        rows.append(_row(folder.name, result["methods"], final.get("methods", {})))
+        kinds.setdefault(_kind(result), folder.name)
+    if len(kinds) > 1:
+        warnings.append(
+            f"{out / TABLE_FILE}: its cases were made with {len(kinds)} models, parameters or versions (those of "
+            f"{listed(list(kinds.values()))}, for example); their numbers are not comparable."
+        )
+    if rows:
+        write_csv(out / TABLE_FILE, dict.fromkeys(column for row in rows for column in row), rows)
+    else:
+        remove(out / TABLE_FILE)
+    return warnings
+
+
+def _row(case_id: str, methods: dict[str, Any], final: dict[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {"case_id": case_id}
+    for method, measures in methods.items():
+        row[f"tmtv_ml_{method}"] = measures.get("tmtv_ml")
+        row[f"tmtv_final_ml_{method}"] = final.get(method, {}).get("tmtv_ml")
+        row |= {f"{name}_{method}": value for name, value in measures.items() if not isinstance(value, dict)}
+    return row
+
+
+def _kind(result: dict[str, Any]) -> str:
+    """What must be equal for the numbers of two cases to be compared."""
+    parameters = {**result.get("parameters", {}), "height_cm": None, "weight_kg": None}
+    model = result["inputs"].get("model", {}).get("sha256")
+    return json.dumps([parameters, model, result.get("software")], sort_keys=True)
 
 
 def _first_file(folder: Path, names: Sequence[str]) -> Path | None:

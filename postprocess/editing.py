@@ -1,208 +1,219 @@
-"""What a reader changes: lesions or regions taken out, missed ones added by a point. Results say what was done."""
+"""What a reader changes, voxel by voxel. Pure functions: the same edits in the same order give the same lesions.
+
+A lesion keeps the number that it has in the automatic result. The number of a lesion that was taken out stays empty; a
+lesion that was added takes the next free one. What an edit does never depends on the edits after it, so numbers stay
+when more edits follow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from petct.errors import ParameterError
 from petct.image import Geometry
-from postprocess.ball import RELATIVE_TOLERANCE, ball
-from postprocess.components import IntVector, foreground, label_voxels
-from postprocess.methods import VOTERS, Method, parse_method
-from postprocess.peak import sphere_means
-from postprocess.segmentation import Segmentation
-
-# A click need not hit the hottest voxel: the maximum is looked for in the region of SUV >= 70 % of the voxel clicked
-# (Burggraaff et al., Mol Imaging Biol 2020;22:1102, methods).
-ROBUST_MAXIMUM_FRACTION = 0.7
-SEED_LIMIT_MM = 30.0
-# A click beside a lesion means its hottest voxel, if that is within this distance.
-SNAP_MM = 10.0
+from postprocess.components import IntVector, Labels, label_voxels
+from postprocess.methods import Method, parse_method
+from postprocess.seeds import SEED_LIMIT_MM, grow_seed
+from postprocess.segmentation import Lesions, Segmentation
+from postprocess.watershed import VOLUME_TOLERANCE
 
 
 @dataclass(frozen=True)
-class Edits:
-    """A reader's changes to one case.
+class ExcludeLesion:
+    """A lesion of the automatic result: under a method whose lesions are parts its whole part, else its voxels."""
 
-    Attributes
-    ----------
-    exclude : (method, label) of lesions to take out, numbered as in the unedited result. A lesion of a method whose
-        lesions are parts takes its whole part out of every method; any other its voxels.
-    seeds_mm : LPS points (x, y, z); each adds the component of SUV over a method's threshold that holds it
-    seed_limit_mm : that component ends at this distance from its point
-    """
-
-    exclude: tuple[tuple[str, int], ...] = ()
-    seeds_mm: tuple[tuple[float, float, float], ...] = ()
-    seed_limit_mm: float = SEED_LIMIT_MM
-
-    def __post_init__(self) -> None:
-        if not self.seed_limit_mm > 0:
-            raise ParameterError(
-                f"The growth limit of a seed must be positive. Received: {self.seed_limit_mm}."
-            )
+    method: str
+    label: int
 
 
-def excluded_voxels(work: Segmentation, exclude: Sequence[tuple[str, int]]) -> npt.NDArray[np.bool_]:
-    """Which voxels of `work.index` the excluded lesions take out of every method.
+@dataclass(frozen=True)
+class ExcludeRegion:
+    """Ascending flat indices of voxels that are no lesion, and that no threshold sees (a bladder)."""
 
-    Raises
-    ------
-    ParameterError
-        A label that its method does not have.
-    """
-    gone = np.zeros(work.index.size, bool)
-    for method, label in exclude:
-        lesions = work.lesions(method)
-        members = np.searchsorted(work.index, lesions.index[lesions.label == label])
-        if members.size == 0:
-            raise ParameterError(
-                f"--exclude {method}:{label}: there is no such lesion; {method} has {lesions.label.max(initial=0)}."
-            )
-        if work.instances is not None:
-            gone |= work.parts == label
-        elif parse_method(method, work.config).per_part:
-            gone |= work.parts == work.parts[members[0]]
-        else:
-            gone[members] = True
-    return gone
+    index: IntVector
 
 
-def snap_seed(
-    suv: npt.NDArray, geometry: Geometry, seed_mm: Sequence[float], within_mm: float = SNAP_MM
-) -> tuple[tuple[float, float, float], str]:
-    """Move a reader's point to the hottest voxel centre within <= `within_mm` of it.
+@dataclass(frozen=True)
+class IncludeSeed:
+    """The component of SUV over a method's threshold that holds an LPS point (x, y, z), up to a distance from it."""
+
+    point_mm: tuple[float, float, float]
+    limit_mm: float = SEED_LIMIT_MM
+
+
+Edit = ExcludeLesion | ExcludeRegion | IncludeSeed
+
+
+def apply_edits(
+    work: Segmentation, geometry: Geometry, method: str, edits: Sequence[Edit]
+) -> tuple[Lesions, list[str]]:
+    """The lesions of one method after a reader's edits, in their order.
 
     Parameters
     ----------
-    suv : (Z, Y, X) SUVbw
-    geometry : its grid
-    seed_mm : LPS point (x, y, z)
-    within_mm : 0 keeps the point where it is
+    work : the raw mask and its parts, of the automatic result
+    geometry : the grid of `work.suv`
+    method : whose lesions are edited
+    edits : an `ExcludeLesion` of any method acts on every method; an excluded region acts on the thresholds of the
+        parts that it touches; an added region that touches a lesion of a method whose lesions are components
+        joins it (the lowest number where several), else it is a new lesion
 
     Returns
     -------
-    point_mm : LPS centre of that voxel; of several equally hot ones the nearest, then the first in (Z, Y, X)
-        order. The point itself if the voxel that holds it is as hot as any.
-    said : one sentence with the SUV at the point and, if it moved, where to, how far and the SUV there
+    lesions : numbers as in the automatic result, then the added ones; with gaps. No edits: the automatic result.
+    warnings : sentences about edits that did less than asked
 
     Raises
     ------
     ParameterError
-        The point lies outside the image.
+        A lesion that its method does not have, a point outside the image, no such method.
+
+    Notes
+    -----
+    Lesions below the smallest volume of the method are left out, as in the automatic result.
     """
-    place = geometry.to_index(seed_mm)[0]
-    at = np.rint(place).astype(int)
-    name = ", ".join(f"{v:g}" for v in seed_mm)
-    if (at < 0).any() or (at >= geometry.shape).any():
-        raise ParameterError(f"The point {name} mm (LPS) lies outside the PET.")
-    reach = np.ceil(within_mm / np.array(geometry.spacing_mm)).astype(int)
-    low, high = np.maximum(at - reach, 0), np.minimum(at + reach + 1, geometry.shape)
-    box = np.indices(high - low).reshape(3, -1).T + low
-    distance_mm = np.linalg.norm((box - place) * geometry.spacing_mm, axis=1)
-    near = (distance_mm <= within_mm * (1 + RELATIVE_TOLERANCE)) | (box == at).all(axis=1)
-    box, distance_mm = box[near], distance_mm[near]
-    values = suv[tuple(box.T)]
-    hottest = np.lexsort((distance_mm, -values))[0]
-    here = float(suv[tuple(at)])
-    if values[hottest] <= here:
-        return (
-            float(seed_mm[0]),
-            float(seed_mm[1]),
-            float(seed_mm[2]),
-        ), f"SUV {here:.2f} at the point {name} mm."
-    x, y, z = geometry.to_world(box[hottest])[0].tolist()
-    said = (
-        f"SUV {here:.2f} at the point {name} mm; moved by {distance_mm[hottest]:.1f} mm to the hottest voxel within "
-        f"{within_mm:g} mm, {x:g}, {y:g}, {z:g} mm (SUV {values[hottest]:.2f})."
-    )
-    return (x, y, z), said
+    state = _State.of(work, method)
+    warnings: list[str] = []
+    for edit in edits:
+        if isinstance(edit, ExcludeLesion):
+            state.exclude(edit.label, lesion_voxels(work, edit.method, edit.label))
+        elif isinstance(edit, ExcludeRegion):
+            state.exclude_region(edit.index)
+        else:
+            region, said = grow_seed(work, geometry, edit.point_mm, method, edit.limit_mm)
+            warnings += said + state.include(region, edit)
+    return state.lesions(), warnings
 
 
-def grow_seed(
-    work: Segmentation, geometry: Geometry, seed_mm: Sequence[float], method: str, limit_mm: float
-) -> tuple[IntVector, list[str]]:
-    """Flat indices of the component of SUV over the method's threshold that holds a point, and warnings.
-
-    Thresholds relative to a lesion refer to the region of SUV >= 70 % of the point's SUV; Otsu's to all voxels
-    within `limit_mm`. `raw` and `parts`, which have no threshold, use that of `41`. None is over it: no voxel.
+def lesion_voxels(work: Segmentation, method: str, label: int) -> npt.NDArray[np.bool_]:
+    """Which voxels of `work.index` an excluded lesion takes out of every method.
 
     Raises
     ------
     ParameterError
-        The point lies outside the image.
+        A label that the method does not have.
     """
-    centre = np.rint(geometry.to_index(seed_mm)[0]).astype(int)
-    if (centre < 0).any() or (centre >= geometry.shape).any():
-        raise ParameterError(f"The point {tuple(seed_mm)} mm lies outside the PET.")
-    near = ball(limit_mm, geometry.spacing_mm)
-    reach = np.array(near.shape) // 2
-    low, high = np.maximum(centre - reach, 0), np.minimum(centre + reach + 1, geometry.shape)
-    box = tuple(slice(a, b) for a, b in zip(low, high))
-    near = near[tuple(slice(a, b) for a, b in zip(low - centre + reach, high - centre + reach))]
-    suv = work.suv[box]
-    seed = tuple(centre - low)
-
-    core = _holding(near & (suv >= ROBUST_MAXIMUM_FRACTION * suv[seed]), seed, work.config.connectivity)
-    core_index = np.ravel_multi_index(tuple(np.argwhere(core).T + low[:, None]), geometry.shape)
-    rule = parse_method("41" if method in ("raw", "parts") else method, work.config)
-    over = _over_threshold(work, rule, suv, near, float(suv[core].max()), core_index)
-    region = _holding(near & over, seed, work.config.connectivity)
-    name = ", ".join(f"{v:g}" for v in seed_mm)
-    warnings = []
-    if not region.any():
-        warnings.append(f"{method}: the point {name} mm is not over the threshold: nothing added.")
-    elif (region & ~_inner(near)).any():
-        warnings.append(f"{method}: the region of the point {name} mm was cut at {limit_mm:g} mm.")
-    return np.ravel_multi_index(tuple(np.argwhere(region).T + low[:, None]), geometry.shape), warnings
+    lesions = work.lesions(method)
+    members = np.searchsorted(work.index, lesions.index[lesions.label == label])
+    if members.size == 0:
+        raise ParameterError(
+            f"{method}:{label}: there is no such lesion in the automatic result; {method} has "
+            f"{lesions.label.max(initial=0)}."
+        )
+    if work.instances is not None:
+        return work.parts == label
+    if parse_method(method, work.config).per_part:
+        return work.parts == work.parts[members[0]]
+    taken = np.zeros(work.index.size, bool)
+    taken[members] = True
+    return taken
 
 
-def _over_threshold(
-    work: Segmentation,
-    rule: Method,
-    suv: npt.NDArray,
-    near: npt.NDArray[np.bool_],
-    suv_max: float,
-    core_index: IntVector,
-) -> npt.NDArray[np.bool_]:
-    from skimage.filters import threshold_otsu
+@dataclass
+class _State:
+    """The lesions of one method between two edits.
 
-    if rule.kind == "suv_above":
-        return suv > rule.number
-    if rule.kind == "suv_at_least":
-        return suv >= rule.number
-    if rule.kind == "suvmax_fraction":
-        return suv >= suv.dtype.type(rule.number * suv_max)
-    if rule.kind == "suvpeak_fraction":
-        peak = sphere_means(work.suv, core_index, work.spacing_mm).max()
-        return suv >= suv.dtype.type(rule.number * peak)
-    if rule.kind == "otsu":
-        values = suv[near]
-        return suv > threshold_otsu(values, nbins=256) if values.min() < values.max() else near
-    rules = [parse_method(voter, work.config) for voter in VOTERS]
-    votes: Any = sum(_over_threshold(work, r, suv, near, suv_max, core_index).astype(int) for r in rules)
-    return votes >= rule.number
+    gone, region : voxels of `work.index` in excluded lesions, in excluded regions. part : that keeps each, or 0.
+    free : the next free number. number_of_part : that of each part, 0 where it has none.
+    """
 
+    work: Segmentation
+    rule: Method
+    index: IntVector
+    label: Labels
+    free: int
+    part: Labels
+    gone: npt.NDArray[np.bool_]
+    region: npt.NDArray[np.bool_]
+    number_of_part: Labels
 
-def _holding(mask: npt.NDArray[np.bool_], seed: tuple[int, ...], connectivity: int) -> npt.NDArray[np.bool_]:
-    """The component of a mask that holds a voxel; nothing if the voxel is not in the mask."""
-    if not mask[seed]:
-        return np.zeros_like(mask)
-    index = foreground(mask)
-    label = label_voxels(index, mask.shape, connectivity)
-    at = np.searchsorted(index, np.ravel_multi_index(seed, mask.shape))
-    result = np.zeros(mask.size, bool)
-    result[index[label == label[at]]] = True
-    return result.reshape(mask.shape)
+    @classmethod
+    def of(cls, work: Segmentation, method: str) -> _State:
+        rule, found = parse_method(method, work.config), work.lesions(method)
+        part, none = work.kept(rule), np.zeros(work.index.size, bool)
+        highest = int(max(work.parts.max(initial=0), part.max(initial=0)))
+        if work.instances is not None:
+            number, used = np.arange(highest + 1, dtype=np.int32), highest
+        else:
+            number, used = np.zeros(highest + 1, np.int32), int(found.label.max(initial=0))
+            if rule.per_part:
+                number[part[np.searchsorted(work.index, found.index)]] = found.label
+        return cls(work, rule, found.index, found.label, used + 1, part, none, none.copy(), number)
 
+    def exclude(self, label: int, lesion: npt.NDArray[np.bool_]) -> None:
+        self.gone |= lesion
+        self._drop(self.work.index[lesion])
+        if (
+            self.work.instances is not None
+        ):  # where instances overlap, a voxel may count for another than its part
+            self._drop(self.index[self.label == label])
 
-def _inner(near: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The voxels of a ball none of whose face neighbours lies beyond it."""
-    from scipy.ndimage import binary_erosion
+    def exclude_region(self, voxels: IntVector) -> None:
+        """Take voxels out, and see again which others of the parts they belong to are over the threshold."""
+        work = self.work
+        here = np.isin(work.index, voxels)
+        self.region |= here
+        now = np.zeros(work.index.size, np.int32)
+        now[~self.region] = work.without(self.region).kept(self.rule)
+        changed = here | ((now > 0) != (self.part > 0))
+        touched = np.isin(work.parts, np.unique(work.parts[changed]))
+        self._drop(voxels)
+        self._drop(work.index[touched & (self.part > 0) & (now == 0)])
+        entering = touched & (now > 0) & ~self.gone & ~np.isin(work.index, self.index)
+        self.part = now
+        if work.per_part(self.rule):
+            self._add(work.index[entering], now[entering], self.number_of_part)
+        else:
+            self._join(work.index[entering])
 
-    return binary_erosion(near, border_value=1)
+    def include(self, region: IntVector, seed: IncludeSeed) -> list[str]:
+        new = np.setdiff1d(region, self.index)
+        before = self.index.size
+        if self.work.per_part(self.rule):
+            self._add(new, np.ones(new.size, np.int32), np.zeros(2, np.int32))
+        else:
+            self._join(new)
+        if new.size and self.index.size == before:
+            name = ", ".join(f"{v:g}" for v in seed.point_mm)
+            return [f"the region of the point {name} mm is smaller than the method allows: nothing added."]
+        return []
+
+    def lesions(self) -> Lesions:
+        inside = self._large_enough(np.bincount(self.label))[self.label]
+        return Lesions(self.index[inside], self.label[inside], self.work.suv.shape)
+
+    def _join(self, new: IntVector) -> None:
+        """Add voxels: those that touch a lesion get the lowest number they touch, the others new ones."""
+        both = np.concatenate([self.index, new])
+        order = np.argsort(both)
+        component = label_voxels(both[order], self.work.suv.shape, self.work.config.connectivity)
+        of = np.empty_like(component)
+        of[order] = component
+        none = np.iinfo(np.int32).max
+        lowest = np.full(of.max(initial=0) + 1, none, np.int32)
+        np.minimum.at(lowest, of[: self.index.size], self.label)
+        self._add(new, of[self.index.size :], np.where(lowest == none, 0, lowest))
+
+    def _add(self, new: IntVector, group: Labels, number: Labels) -> None:
+        """Add voxels in groups that have a number, or 0: those get the next free ones, larger groups first."""
+        size = np.bincount(group, minlength=number.size)
+        unnamed = np.flatnonzero((number == 0) & (size > 0) & self._large_enough(size))
+        for one in unnamed[np.argsort(-size[unnamed], kind="stable")]:
+            number[one] = self.free
+            self.free += 1
+        label = number[group]
+        index = np.concatenate([self.index, new[label > 0]])
+        order = np.argsort(index)
+        self.index, self.label = index[order], np.concatenate([self.label, label[label > 0]])[order]
+
+    def _drop(self, voxels: IntVector) -> None:
+        stays = ~np.isin(self.index, voxels)
+        self.index, self.label = self.index[stays], self.label[stays]
+
+    def _large_enough(self, size: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        least_ml = self.work.least_ml(self.rule)
+        return size * np.prod(self.work.spacing_mm) >= 1000 * least_ml * (1 - VOLUME_TOLERANCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -108,40 +109,45 @@ class Segmentation:
         if not np.isfinite(self.values).all():
             raise ImageError("The SUV image holds NaN or infinite values inside the mask.")
 
-    def lesions(
-        self,
-        method: str,
-        excluded: npt.NDArray[np.bool_] | None = None,
-        added: IntVector | None = None,
-    ) -> Lesions:
-        """The lesions of a method, numbered 1..N by descending volume, or as the instances are.
-
-        Parameters
-        ----------
-        excluded : one entry a voxel of `index`: those a reader took out (see `postprocess.editing`)
-        added : flat indices of voxels a reader put in; under a method whose lesions are the parts they are one
-            further part each time they are connected
-        """
+    def lesions(self, method: str) -> Lesions:
+        """The lesions of a method, numbered 1..N by descending volume, or as the instances are."""
         rule = parse_method(method, self.config)
-        kept = self._kept(rule)
-        label: Labels | None = None
-        if self.instances is not None:
-            label = self._first_instance(kept)
-            kept = label > 0
-        elif rule.per_part:
-            label = self.parts
-        if excluded is not None:
-            kept = kept & ~excluded
-        index, label = self.index[kept], None if label is None else label[kept]
-        if added is not None and added.size:
-            index, label = self._with(index, label, np.setdiff1d(added, index))
-        if label is None:
+        part = self.kept(rule)
+        kept = part > 0
+        index, label = self.index[kept], part[kept]
+        if not self.per_part(rule):
             label = label_voxels(index, self.suv.shape, self.config.connectivity)
         if self.instances is None:
             label = order_by_volume(label)
-        label = self._without_small(label, max(self.config.min_volume_ml, rule.min_volume_ml))
+        label = self._without_small(label, self.least_ml(rule))
         inside = label > 0
         return Lesions(index[inside], label[inside], self.suv.shape)
+
+    def kept(self, rule: Method) -> Labels:
+        """For each voxel of `index` the part that keeps it (of several instances the lowest); 0 if none does."""
+        kept = self._kept(rule)
+        return np.where(kept, self.parts, 0) if self.instances is None else self._first_instance(kept)
+
+    def per_part(self, rule: Method) -> bool:
+        """Whether a lesion is a part (or an instance), not a connected component of what is kept."""
+        return rule.per_part or self.instances is not None
+
+    def without(self, region: npt.NDArray[np.bool_]) -> Segmentation:
+        """The same parts, less the voxels of `index` where `region`: SUVmax and thresholds no longer see them."""
+        rest = copy(self)
+        for name in ("components", "parts", "part_suv_peak", "_place", "_votes"):
+            rest.__dict__.pop(name, None)
+        rest.index, rest.values = self.index[~region], self.values[~region]
+        if self.instances is None:
+            rest.__dict__["parts"] = self.parts[~region]
+        else:
+            left = np.isin(self.instances.index, rest.index)
+            rest.instances = Instances(self.instances.index[left], self.instances.label[left])
+        return rest
+
+    def least_ml(self, rule: Method) -> float:
+        """Lesions smaller than this are left out."""
+        return max(self.config.min_volume_ml, rule.min_volume_ml)
 
     @cached_property
     def components(self) -> Labels:
@@ -209,18 +215,6 @@ class Segmentation:
         from postprocess.methods import VOTERS
 
         return np.sum([self._kept(parse_method(voter, self.config)) for voter in VOTERS], axis=0)
-
-    def _with(
-        self, index: IntVector, label: Labels | None, added: IntVector
-    ) -> tuple[IntVector, Labels | None]:
-        """The voxels and those added, in ascending order; added ones are parts of their own."""
-        both = np.concatenate([index, added])
-        order = np.argsort(both)
-        if label is None:
-            return both[order], None
-        used = label.max(initial=0) if self.instances is None else self._label.max(initial=0)
-        new = label_voxels(added, self.suv.shape, self.config.connectivity) + used
-        return both[order], np.concatenate([label, new])[order]
 
     def _without_small(self, label: Labels, least_ml: float) -> Labels:
         """Drop lesions with n * voxel_mm3 < 1000 * least_ml * (1 - 1e-6)."""

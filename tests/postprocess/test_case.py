@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import postprocess.case as case_module
-from petct.errors import ParameterError, TmtvError
+import postprocess.results as results_module
+from petct.errors import TmtvError
 from petct.files import sha256, write_json
 from petct.image import Geometry, Image, read_image, write_image
 from postprocess.case import Job, run_case
 from postprocess.config import Config
-from postprocess.editing import Edits
 from postprocess.inputs import MapFile
+from postprocess.requests import Request
 
 GRID = Geometry((20, 24, 60), (4.0, 3.0, 2.0), (-50.0, -36.0, 100.0))
 
@@ -66,14 +67,6 @@ def test_finished_cases_are_skipped_and_new_methods_are_added(job: Job) -> None:
     assert set(before) < set(files(job))
 
 
-def test_methods_added_to_an_edited_case_keep_what_was_said_of_the_others(job: Job) -> None:
-    edited = replace(job, edits=Edits(seeds_mm=(world(16, 20, 50), world(1, 1, 1))))
-    first = run_case(edited)
-    more = run_case(replace(edited, methods=("2.5",)))
-    assert list(more["edits"]["added_ml"]) == ["raw", "41", "2.5"]
-    assert set(first["warnings"]) < set(more["warnings"])
-
-
 def test_other_parameters_or_inputs_are_computed_anew(job: Job) -> None:
     first = run_case(job)
     other = run_case(replace(job, config=Config(split_above_ml=1000.0), methods=("41",)))
@@ -106,9 +99,9 @@ def test_a_refused_request_leaves_the_result_of_the_same_inputs(job: Job, tmp_pa
     run_case(job)
     before = files(job)
     (tmp_path / "bad.nii.gz").write_bytes(b"no image")
-    for change in ({"edits": Edits(exclude=(("41", 99),))}, {"exclude_mask": tmp_path / "bad.nii.gz"}):
+    for request in (Request(exclude=(("41", 99),)), Request(exclude_mask=tmp_path / "bad.nii.gz")):
         with pytest.raises(TmtvError):
-            run_case(replace(job, **change))
+            run_case(replace(job, request=request))
         assert files(job) == before
 
 
@@ -123,7 +116,7 @@ def test_a_method_that_cannot_be_added_leaves_the_result_whole(
 
     run_case(job)
     before = {path.name: path.read_bytes() for path in job.folder.iterdir()}
-    monkeypatch.setattr(case_module, what, full)
+    monkeypatch.setattr(case_module if what == "write_json" else results_module, what, full)
     with pytest.raises(TmtvError, match="No space left"):
         run_case(replace(job, methods=("raw", "41", "otsu")))
     assert {path.name: path.read_bytes() for path in job.folder.iterdir()} == before
@@ -139,7 +132,7 @@ def test_killed_half_way_leaves_nothing_that_looks_finished(
 
     run_case(job)
     (job.folder / ".0123abcd.lesions_41.nii.gz").write_bytes(b"of a run that was killed outright")
-    monkeypatch.setattr(case_module, "write_lesions", killed)
+    monkeypatch.setattr(results_module, "write_lesions", killed)
     with pytest.raises(KeyboardInterrupt):
         run_case(replace(job, config=Config(split_above_ml=20.0)))
     assert not (job.folder / "tmtv.json").exists()
@@ -166,67 +159,6 @@ def test_same_inputs_same_bytes(job: Job) -> None:
     other = replace(job, folder=job.folder.parent / "again")
     run_case(other)
     assert {path.name: path.read_bytes() for path in other.folder.iterdir()} == first
-
-
-def test_excluding_a_part_takes_it_out_of_every_method(job: Job) -> None:
-    plain = run_case(job)
-    labels = read_image(job.folder / "lesions_41.nii.gz").array
-    hot = int(labels[10, 8, 12])
-    edited = run_case(replace(job, edits=Edits(exclude=(("41", hot),))))
-    assert edited["methods"]["41"]["lesion_count"] == plain["methods"]["41"]["lesion_count"] - 1
-    assert edited["methods"]["41"]["suv_max"] < plain["methods"]["41"]["suv_max"]
-    assert edited["methods"]["raw"]["suv_max"] < plain["methods"]["raw"]["suv_max"]
-    removed = plain["methods"]["raw"]["tmtv_ml"] - edited["methods"]["raw"]["tmtv_ml"]
-    assert edited["edits"]["excluded_ml"] == pytest.approx(removed)
-    assert edited["parameters"]["exclude"] == [f"41:{hot}"]
-    with pytest.raises(ParameterError, match="there is no such lesion"):
-        run_case(replace(job, edits=Edits(exclude=(("41", 99),))))
-
-
-def test_an_exclusion_mask_acts_before_everything_else(job: Job, tmp_path: Path) -> None:
-    mask = np.zeros(GRID.shape, np.uint8)
-    mask[:, :, :20] = 1
-    write_image(tmp_path / "bladder.nii.gz", Image(mask, GRID))
-    plain = run_case(job)
-    edited = run_case(replace(job, exclude_mask=tmp_path / "bladder.nii.gz"))
-    labels = read_image(job.folder / "lesions_raw.nii.gz").array
-    assert not labels[:, :, :20].any()
-    removed = plain["methods"]["raw"]["tmtv_ml"] - edited["methods"]["raw"]["tmtv_ml"]
-    assert edited["edits"]["exclude_mask_ml"] == pytest.approx(removed)
-    assert removed > 0
-    assert edited["inputs"]["exclude_mask"]["file"] == "bladder.nii.gz"
-
-
-def test_a_seed_adds_the_missed_lesion_under_each_method(job: Job) -> None:
-    methods = ("raw", "41", "2.5", "4.0", "otsu", "50p", "vote2")
-    plain = run_case(replace(job, methods=methods))["methods"]
-    seed = world(16, 19, 49)  # beside the hottest voxel
-    edited = run_case(replace(job, methods=methods, edits=Edits(seeds_mm=(seed,))))
-    for method in methods:
-        assert edited["methods"][method]["lesion_count"] == plain[method]["lesion_count"] + 1
-        assert edited["methods"][method]["suv_max"] == pytest.approx(12.5, abs=0.05)
-        added = edited["methods"][method]["tmtv_ml"] - plain[method]["tmtv_ml"]
-        assert edited["edits"]["added_ml"][method] == pytest.approx(added)
-        assert added > 0
-    labels = read_image(job.folder / "lesions_41.nii.gz").array
-    suv = read_image(job.suv_path).array
-    region = labels == labels[16, 20, 50]
-    top = suv[region].max()
-    assert suv[region].min() >= np.float32(0.41 * float(top))
-    ring = (suv >= np.float32(0.41 * float(top))) & ~region
-    assert not ring[12:, 16:, 40:].any()  # all of it was taken
-
-
-def test_a_seed_stops_at_its_limit_or_finds_nothing(job: Job) -> None:
-    limited = run_case(
-        replace(job, methods=("2.5",), edits=Edits(seeds_mm=(world(16, 20, 50),), seed_limit_mm=6.0))
-    )
-    assert any("cut at 6 mm" in text for text in limited["warnings"])
-    nothing = run_case(replace(job, methods=("4.0",), edits=Edits(seeds_mm=(world(1, 1, 1),))))
-    assert any("nothing added" in text for text in nothing["warnings"])
-    assert nothing["edits"]["added_ml"]["4.0"] == 0
-    with pytest.raises(ParameterError, match="outside the PET"):
-        run_case(replace(job, edits=Edits(seeds_mm=((900.0, 0.0, 0.0),))))
 
 
 def test_sdmax_needs_height_and_weight(job: Job) -> None:

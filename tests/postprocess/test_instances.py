@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from petct.errors import ImageError
+from petct.image import Geometry
 from petct.rois import Roi
 from postprocess import Config, lesion_table, segment
-from postprocess.editing import excluded_voxels
+from postprocess.editing import ExcludeLesion, apply_edits
 from postprocess.segmentation import Instances, Segmentation
 from tmtv_tf.cases.truth import METHODS, make_truth
 
@@ -89,10 +90,9 @@ def test_an_excluded_region_takes_its_own_voxels_only() -> None:
     image, masks = suv(), boxes()
     labels = paint(masks)
     work = Segmentation(labels > 0, image, SPACING_MM, instances=Instances.of_labels(labels))
-    gone = excluded_voxels(work, [("2.5", 2)])
-    np.testing.assert_array_equal(gone, labels.reshape(-1)[work.index] == 2)
-    left = work.lesions("41", gone).paint()
-    assert set(np.unique(left)) == {0, 1, 3}
+    left, _ = apply_edits(work, Geometry(SHAPE, SPACING_MM), "41", [ExcludeLesion("2.5", 2)])
+    np.testing.assert_array_equal(left.paint(), np.where(labels == 2, 0, work.lesions("41").paint()))
+    assert set(np.unique(left.paint())) == {0, 1, 3}
 
 
 def test_empty_and_wrong_instances() -> None:

@@ -156,18 +156,104 @@ def test_a_refusal_of_the_real_process_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr == f"Error: {tmp_path}/no.nii.gz: no such file.\n"
 
 
+def rows_of(out: Path) -> dict[str, dict[str, str]]:
+    with open(out / "tmtv.csv", newline="") as file:
+        return {row["case_id"]: row for row in csv.DictReader(file)}
+
+
 def test_editing_from_the_command_line(tmp_path: Path) -> None:
     maps, suvs = make_pair(tmp_path / "p")
     common = ("--probability", maps, "--suv", suvs, "--out", tmp_path / "out", "--method", "2.5")
     assert run(*common).returncode == 0
-    done = run(*common, "--exclude", "1", "--include-seed", "-21,-21,128.5")
+    done = run(*common, "--exclude", "1", "--include-seed", "-21,-21,128.5", "--reader", "anna")
     assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "out" / "p" / "tmtv.json").read_text())
+    assert "2 edits in force (2 new). Automatic TMTV: 2.5 12.77 mL. Final:" in done.stdout
+    result = json.loads((tmp_path / "out" / "p" / "review" / "1" / "tmtv.json").read_text())
     assert result["methods"]["2.5"]["lesion_count"] == 2  # taken out, and added again
-    assert result["edits"] == {"excluded_ml": 12.0, "added_ml": {"2.5": 12.0}}
+    row = rows_of(tmp_path / "out")["p"]
+    assert (row["tmtv_ml_2.5"], row["tmtv_final_ml_2.5"]) == ("12.768", "12.768")
+    only = run(*common, "--clear-edits", "--exclude", "2.5:1")
+    assert "2 earlier edits are out of force; edits.json keeps them." in only.stdout
+    assert rows_of(tmp_path / "out")["p"]["tmtv_final_ml_2.5"] == "0.768"
+    assert "There were no edits." in run(*common[:5], tmp_path / "new", *common[6:], "--clear-edits").stdout
     assert run(*common, "--include-seed", "1,2").returncode == 2
-    assert "METHOD:LABEL" in run(*common, "--method", "41", "--exclude", "1").stderr
-    assert "belong to one case" in run("--probability", tmp_path, *common[2:], "--exclude", "1").stderr
+    for wrong in ("1", "41:x", "41:\u00b2", "41:-1"):
+        assert "METHOD:LABEL" in run(*common, "--method", "41", "--exclude", wrong).stderr
+    for change in (("--exclude", "1"), ("--clear-edits",)):
+        assert "belong to one case" in run("--probability", tmp_path, *common[2:], *change).stderr
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("more", [(), ("-m", "41", "-m", "otsu"), ("--min-volume-ml", "0.1")])
+def test_a_cohort_keeps_the_edits_of_one_case(tmp_path: Path, workers: int, more: tuple[str, ...]) -> None:
+    """Before, the cohort command restored the old number, and tmtv.csv never knew the new one."""
+    for name in ("a", "b", "c"):
+        make_pair(tmp_path / "maps" / name, seed=ord(name))
+    cohort = ("-p", tmp_path / "maps", "--suv", tmp_path / "maps", "--out", tmp_path / "out")
+    assert run(*cohort).returncode == 0
+    case = tmp_path / "maps" / "b"
+    one = ("-p", case / "probability.nii.gz", "--suv", case / "pet.nii.gz", "--out", tmp_path / "out")
+    assert run(*one, "--exclude", "41:2").returncode == 0
+    assert sorted(rows_of(tmp_path / "out")) == [
+        "a",
+        "b",
+        "c",
+    ]  # one case is edited: the table keeps the others
+    edited = {key: value for key, value in rows_of(tmp_path / "out")["b"].items() if "final" in key}
+    done = run(*cohort, "--workers", workers, *more)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "out")
+    assert float(rows["b"]["tmtv_ml_41"]) > float(rows["b"]["tmtv_final_ml_41"])
+    assert {key: rows["b"][key] for key in edited if key in rows["b"]} | edited == edited
+    assert rows["a"]["tmtv_ml_41"] == rows["a"]["tmtv_final_ml_41"]
+    assert "1 edits" in next(line for line in done.stdout.splitlines() if line.startswith("b "))
+
+
+def test_a_cohort_says_its_numbers(tmp_path: Path) -> None:
+    for number in range(12):
+        make_pair(tmp_path / "maps" / f"p{number:02}")
+    command = (
+        "-p",
+        tmp_path / "maps",
+        "--suv",
+        tmp_path / "maps",
+        "--out",
+        tmp_path / "out",
+        "-m",
+        "raw",
+        "-m",
+        "2.5",
+    )
+    lines = run(*command).stdout.splitlines()
+    assert [line.split() for line in lines[1:3]] == [["TMTV", "mL", "raw", "2.5"], ["p00", "12.77", "12.77"]]
+    assert lines[-2:] == ["and 2 more", f"median {12.768:13.2f} {12.768:13.2f}"]
+
+
+def test_no_table_outlives_its_cases(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_pair(tmp_path / "maps" / name)
+    out = tmp_path / "out"
+    command = ("-p", tmp_path / "maps", "--suv", tmp_path / "maps", "--out", out, "-m", "41")
+    assert run(*command).returncode == 0
+    (tmp_path / "maps" / "b" / "pet.nii.gz").write_bytes(b"no image")
+    assert run(*command).returncode == 1
+    assert list(rows_of(out)) == ["a"]
+    assert not (out / "b" / "tmtv.json").exists()
+    (tmp_path / "maps" / "a" / "pet.nii.gz").unlink()
+    done = run(*command)
+    assert done.returncode == 2
+    assert not (out / "tmtv.csv").exists()
+    assert "Results of an earlier run stay in the folders of failed cases, not in tmtv.csv: a." in done.stderr
+
+
+def test_a_table_of_other_parameters_is_warned_of(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make_pair(tmp_path / "maps" / name)
+    for name, size in (("a", "0"), ("b", "0.1")):
+        case = tmp_path / "maps" / name
+        command = ("-p", case / "probability.nii.gz", "--suv", case / "pet.nii.gz", "--out", tmp_path / "out")
+        done = run(*command, "--min-volume-ml", size)
+    assert "2 models, parameters or versions (those of a, b, for example)" in " ".join(done.stderr.split())
 
 
 def test_split_only(tmp_path: Path) -> None:
@@ -198,7 +284,7 @@ def test_a_cohort_with_workers_and_on_dask_equals_one_by_one(tmp_path: Path) -> 
         assert (tmp_path / "two" / file).read_bytes() == expected
         assert (tmp_path / "dask" / file).read_bytes() == expected
     header = (tmp_path / "one" / "tmtv.csv").read_text().splitlines()[0]
-    assert header.startswith("case_id,tmtv_ml_raw,tlg_raw,")
+    assert header.startswith("case_id,tmtv_ml_raw,tmtv_final_ml_raw,tlg_raw,")
     assert "dmax_bulk_mm_4.0" in header
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from petct.errors import ParameterError
 from petct.image import Geometry
-from postprocess.editing import snap_seed
+from postprocess.seeds import snap_seed
 
 GRID = Geometry((12, 14, 16), (5.0, 3.0, 2.0), (-30.0, 15.0, 200.0))
 

@@ -1,0 +1,135 @@
+"""`review/<version>/`: the result after a reader's edits, beside the automatic one. A version is never changed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from petct.errors import TmtvError
+from petct.files import read_json, write_json
+from petct.image import Geometry
+from postprocess.edits import EDITS_FILE, Change, as_json, read_log
+from postprocess.results import RESULT_FILE, has_method, read_result, write_methods
+from postprocess.segmentation import Lesions
+
+REVIEW_FOLDER = "review"
+REVIEW_FILE = "review.json"
+# What makes two results comparable: a version belongs to the automatic result that has the same.
+IDENTITY = ("case_id", "parameters", "inputs", "software")
+
+
+def final_folder(folder: str | os.PathLike[str]) -> Path:
+    """The folder that holds the final result of a case: the automatic one, or with edits its `review/<version>/`.
+
+    Raises
+    ------
+    TmtvError
+        There are edits, but no edited result of all of them and of the automatic result that is there; or `edits.json`
+        cannot be read.
+    """
+    folder = Path(folder)
+    in_force = read_log(folder).in_force
+    automatic = read_result(folder)
+    if not in_force:
+        return folder
+    version = None if automatic is None else current_version(folder, automatic, in_force)
+    if version is None:
+        raise TmtvError(
+            f"{folder}: {EDITS_FILE} holds {len(in_force)} edits that its results do not have yet; "
+            "run tmtv-postprocess again."
+        )
+    return version
+
+
+def current_version(folder: Path, automatic: Mapping[str, Any], in_force: Sequence[Change]) -> Path | None:
+    """The version that belongs to these edits of this automatic result and has all its methods, or None."""
+    numbers = _versions(folder)
+    if not numbers:
+        return None
+    version = folder / REVIEW_FOLDER / str(numbers[-1])
+    edited = read_result(version)
+    try:
+        review = read_json(version / REVIEW_FILE)
+    except TmtvError:
+        return None
+    if edited is None or not isinstance(review, dict) or review.get("edits") != as_json(in_force):
+        return None
+    same = all(edited.get(key) == automatic.get(key) for key in IDENTITY)
+    whole = all(
+        method in edited["methods"] and has_method(version, method) for method in automatic["methods"]
+    )
+    return version if same and whole else None
+
+
+def write_version(
+    folder: Path,
+    automatic: Mapping[str, Any],
+    in_force: Sequence[Change],
+    edited: Mapping[str, Lesions],
+    changed_ml: Mapping[str, dict[str, float]],
+    warnings: Sequence[str],
+    suv: npt.NDArray,
+    stored: Geometry,
+    body: tuple[float | None, float | None],
+) -> Path:
+    """Write the next version, whole or not at all. It depends on its inputs only: the same edits, the same bytes.
+
+    changed_ml : per method the volumes `removed_ml` and `added_ml`.
+    """
+    parent = folder / REVIEW_FOLDER
+    number = max(_versions(folder), default=0) + 1
+    building = parent / f".{secrets.token_hex(4)}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.glob(".*"):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        methods = write_methods(building, edited, suv, stored, body)
+        result = {"case_id": automatic["case_id"], "methods": methods}
+        result |= {key: automatic[key] for key in IDENTITY if key != "case_id"}
+        write_json(building / RESULT_FILE, {**result, "warnings": list(warnings)})
+        review = {
+            "version": number,
+            "by": in_force[-1].by,
+            "time": in_force[-1].time,
+            "signed": False,
+            "edits": as_json(in_force),
+            "methods": {
+                method: {
+                    "tmtv_ml": automatic["methods"][method]["tmtv_ml"],
+                    "tmtv_final_ml": methods[method]["tmtv_ml"],
+                    **changed_ml[method],
+                }
+                for method in methods
+            },
+        }
+        write_json(building / REVIEW_FILE, review)
+        os.replace(building, parent / str(number))
+    except OSError as error:
+        raise TmtvError(f"{parent / str(number)}: cannot be written ({error.strerror or error}).") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return parent / str(number)
+
+
+def changed_ml(automatic: Lesions, edited: Lesions, voxel_ml: float) -> dict[str, float]:
+    """The volumes that edits took out of a method's lesions and put into them."""
+    common = np.intersect1d(automatic.index, edited.index, assume_unique=True).size
+    return {
+        "removed_ml": (automatic.index.size - common) * voxel_ml,
+        "added_ml": (edited.index.size - common) * voxel_ml,
+    }
+
+
+def _versions(folder: Path) -> list[int]:
+    parent = folder / REVIEW_FOLDER
+    names = [path.name for path in parent.iterdir() if path.is_dir()] if parent.is_dir() else []
+    return sorted(
+        int(name) for name in names if name.isascii() and name.isdigit() and not name.startswith("0")
+    )

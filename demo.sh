@@ -16,7 +16,7 @@ step "3/6 train: a small V-Net on the training patients"
 step "4/6 predict: probability maps of the test patients"
 "$BIN/tmtv" predict "$OUT/cases" --model "$OUT/model/best.keras" --out "$OUT/probability" --split test
 step "5/6 post-process: lesions and TMTV under each threshold"
-"$BIN/tmtv-postprocess" --probability "$OUT/probability" --suv "$OUT/cases" --out "$OUT/results" --workers "$WORKERS"
+"$BIN/tmtv-postprocess" --probability "$OUT/probability" --suv "$OUT/cases" --out "$OUT/results" --overwrite --workers "$WORKERS"
 step "6/6 evaluate: tables, figures, report"
 "$BIN/tmtv" evaluate "$OUT/results" --cases "$OUT/cases" --out "$OUT/report" --workers "$WORKERS"
 printf '\nDone in %d s. Look at:\n  %s/report/index.html\n  %s/report/evaluation.json\n' $((SECONDS - start)) "$OUT" "$OUT"

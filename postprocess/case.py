@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,24 @@ import numpy as np
 
 from petct.errors import TmtvError
 from petct.files import read_json, write_json
-from petct.image import image_sha256
+from petct.ids import check_id
 from petct.version import software
 from postprocess.config import Config
 from postprocess.editing import apply_edits
 from postprocess.edits import EditLog, read_log
 from postprocess.inputs import CaseImages, MapFile, read_case
 from postprocess.methods import DEFAULT_METHODS
+from postprocess.origin import changed_roles, origins
 from postprocess.requests import Plan, Request, commit, plan
 from postprocess.results import RESULT_FILE, clear, finishing, has_method, read_result, write_methods
 from postprocess.review import changed_ml, current_version, final_folder, write_version
 from postprocess.segmentation import Lesions, Segmentation
+from postprocess.suv_source import SuvSource, find_suv
 
 PREDICTION_FILE = "prediction.json"
 SUV_OF_NO_LESION = 1.0
 MAX_LABEL = 65535  # label images are uint16
+Hashes = dict[str, tuple[str, Future[str]]]  # role: what results call the input, and its SHA-256 to come
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +45,7 @@ class Job:
     request: Request = field(default_factory=Request)
     height_cm: float | None = None
     weight_kg: float | None = None
-
-    @property
-    def paths(self) -> dict[str, Path]:
-        """The input files of the automatic result by the role they play."""
-        found = {
-            "mask" if self.map_file.is_mask else "probability": self.map_file.path,
-            "suv": self.suv_path,
-            "reference": self.map_file.reference,
-        }
-        return {role: path for role, path in found.items() if path is not None}
+    overwrite: bool = False
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -59,6 +53,7 @@ class Job:
             **asdict(self.config),
             "mask_labels": list(self.map_file.mask_labels),
             "channel": self.map_file.channel,
+            "instances": self.map_file.instances,
             "height_cm": self.height_cm,
             "weight_kg": self.weight_kg,
         }
@@ -69,7 +64,8 @@ def run_case(job: Job) -> dict[str, Any]:
 
     `tmtv.json` is written last; a case without it is unfinished. Methods computed earlier from the same inputs with
     the same parameters are kept, and stay whole if further ones cannot be added. An earlier result of another map,
-    mask or SUV image is removed, even if the new one is then refused. `edits.json` is only ever added to.
+    mask or SUV image is kept and this case refused, or, with `overwrite`, removed, even if the new one is then
+    refused. `edits.json` is only ever added to.
 
     Returns
     -------
@@ -83,26 +79,29 @@ def run_case(job: Job) -> dict[str, Any]:
     TmtvError
         Inputs or edits that cannot be used, or a folder that cannot be written.
     """
-    masks = [job.request.exclude_mask] if job.request.exclude_mask else []
-    for path in [*job.paths.values(), *masks]:
-        if not path.is_file():
+    check_id(job.case_id, str(job.map_file.path))
+    for path in (job.map_file.path, job.request.exclude_mask):
+        if path is not None and not path.is_file():
             raise TmtvError(f"{path}: {'a folder, not a file' if path.is_dir() else 'no such file'}.")
+    if job.map_file.reference is not None and not job.map_file.reference.exists():
+        raise TmtvError(f"{job.map_file.reference}: no such file.")
+    source = find_suv(job.suv_path)
+    named = origins(job.map_file, source)
     earlier = read_result(job.folder)
     prediction = _read_prediction(job.map_file)
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
-        hashes = {role: executor.submit(image_sha256, path) for role, path in job.paths.items()}
+        hashes = {role: (origin.name, executor.submit(origin.sha256)) for role, origin in named.items()}
         if earlier is not None:
             description = _describe(job, hashes, prediction)
-            if _is_outdated(earlier["inputs"], description["inputs"]):
-                clear(job.folder)
+            _make_way(job, changed_roles(earlier["inputs"], description["inputs"]))
         log = read_log(job.folder)
         kept, missing = _kept(job, earlier, hashes, prediction)
         done = kept is not None and not missing
         if kept is not None and done and not job.request and _is_reviewed(job.folder, kept, log):
             return _answer(job.folder, kept, log, skipped=True)
-        _check_origin(job, hashes["suv"], prediction)
+        _check_origin(job, hashes["suv"][1], prediction)
         methods = tuple(dict.fromkeys([*(kept or {}).get("methods", ()), *job.methods]))
-        computed = _compute(job, missing, methods, log)
+        computed = _compute(job, source, missing, methods, log)
         description = _describe(job, hashes, prediction)
     result = (
         kept if kept is not None and done else _write(job, computed, description, kept, prediction, earlier)
@@ -113,7 +112,7 @@ def run_case(job: Job) -> dict[str, Any]:
 
 
 def _kept(
-    job: Job, earlier: dict[str, Any] | None, hashes: dict[str, Future[str]], prediction: dict[str, Any]
+    job: Job, earlier: dict[str, Any] | None, hashes: Hashes, prediction: dict[str, Any]
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """The earlier result, where this one goes on with it, and the methods that it lacks."""
     if earlier is None or any(
@@ -148,10 +147,10 @@ def _answer(
     }
 
 
-def _describe(job: Job, hashes: dict[str, Future[str]], prediction: dict[str, Any]) -> dict[str, Any]:
+def _describe(job: Job, hashes: Hashes, prediction: dict[str, Any]) -> dict[str, Any]:
     """What identifies a result: case, parameters, inputs (with the model, where it is known), software."""
     inputs: dict[str, dict[str, Any]] = {
-        role: {"file": path.name, "sha256": hashes[role].result()} for role, path in job.paths.items()
+        role: {"file": name, "sha256": sha256.result()} for role, (name, sha256) in hashes.items()
     }
     if model := prediction.get("inputs", {}).get("model"):
         inputs["model"] = {"file": prediction.get("model"), "sha256": model}
@@ -163,9 +162,16 @@ def _describe(job: Job, hashes: dict[str, Future[str]], prediction: dict[str, An
     }
 
 
-def _is_outdated(earlier: dict[str, Any], inputs: dict[str, Any]) -> bool:
-    """Whether an input of the earlier result is another file now; one more or one less is another question."""
-    return any(earlier[role] != inputs[role] for role in earlier.keys() & inputs.keys())
+def _make_way(job: Job, changed: Sequence[str]) -> None:
+    """Remove an earlier result of other inputs, if that was asked for; else refuse."""
+    if not changed:
+        return
+    if not job.overwrite:
+        raise TmtvError(
+            f"{job.folder}: it holds the result of another {' and '.join(changed)} and is kept. Give another --case-id "
+            "or --out, or --overwrite to replace it."
+        )
+    clear(job.folder)
 
 
 def _read_prediction(found: MapFile) -> dict[str, Any]:
@@ -207,18 +213,26 @@ class _Computed:
     edit_warnings: list[str]
 
 
-def _compute(job: Job, missing: Sequence[str], methods: Sequence[str], log: EditLog) -> _Computed:
+def _compute(
+    job: Job, source: SuvSource, missing: Sequence[str], methods: Sequence[str], log: EditLog
+) -> _Computed:
     """Read and segment; nothing is written."""
-    images = read_case(job.map_file, job.suv_path, job.config.probability_threshold)
+    images = read_case(job.map_file, source, job.config.probability_threshold)
     geometry = images.suv.geometry
-    work = Segmentation(images.probability.array, images.suv.array, geometry.spacing_mm, job.config)
+    work = Segmentation(
+        images.probability.array,
+        images.suv.array,
+        geometry.spacing_mm,
+        job.config,
+        instances=images.instances,
+    )
     warnings = list(images.warnings)
     if work.index.size and (median := float(np.median(work.values))) < SUV_OF_NO_LESION:
         warnings.append(
             f"half of the mask has an SUV below {median:.2g}: do the map and the PET belong together?"
         )
     lesions = {method: work.lesions(method) for method in missing}
-    made = plan(job.request, log, job.folder, work, geometry)
+    made = plan(replace(job.request, pet=source), log, job.folder, work, geometry)
     edited, volumes, edit_warnings = {}, {}, list(made.warnings)
     for method in methods if made.edits else ():
         edited[method], said = apply_edits(work, geometry, method, made.edits)

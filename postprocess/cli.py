@@ -38,20 +38,35 @@ _METHODS_HELP = "Methods:\n\n" + "\n".join(
 
 @app.command(no_args_is_help=True, epilog=_METHODS_HELP)
 def postprocess(
-    suv: Annotated[Path, option("SUVbw image of the PET, or the folder of a cohort.")],
+    suv: Annotated[Path, option("PET: SUVbw image, DICOM folder; or the folder of a cohort.")],
     out: Annotated[Path, option("Results go to OUT/<case-id>/.")],
     probability: Annotated[
         Path | None,
         option("Map in [0, 1]: NIfTI, NRRD, MHA, nnU-Net .npz; or a folder.", "--probability", "-p"),
     ] = None,
-    mask: Annotated[Path | None, option("Binary or label image in place of a map; or a folder.")] = None,
+    mask: Annotated[
+        Path | None, option("In place of a map: mask, label image, SEG, RTSTRUCT; or a folder.")
+    ] = None,
     mask_label: Annotated[
         list[int] | None,
         option("Label of --mask that counts as lesion; may be repeated. Default: all but 0."),
     ] = None,
-    reference: Annotated[Path | None, option("Image whose grid the .npz has. Default: the PET.")] = None,
+    instances: Annotated[
+        bool | None,
+        option(
+            "Each label of --mask, each region of a SEG or RTSTRUCT, is one lesion, never split or joined. Default: "
+            "where there are several, and for RTSTRUCT and rois.nii.gz.",
+            "--instances/--no-instances",
+        ),
+    ] = None,
+    reference: Annotated[
+        Path | None, option("Image, SEG or DICOM folder whose grid the .npz has. Default: the PET.")
+    ] = None,
     channel: Annotated[int | None, option("Lesion class of the .npz. Default: 1 of two.")] = None,
-    case_id: Annotated[str | None, option("Default: the name of the folder that holds the map.")] = None,
+    case_id: Annotated[
+        str | None, option("Default: the folder of probability.*, mask.*, rois.*; else the name of the map.")
+    ] = None,
+    overwrite: Annotated[bool, option("Replace the result of another input.", "--overwrite")] = False,
     workers: Annotated[int, option("Processes for a cohort.")] = 1,
     scheduler: Annotated[str | None, option("Running Dask scheduler, tcp://host:port, for a cohort.")] = None,
     method: Annotated[
@@ -86,12 +101,18 @@ def postprocess(
         ),
     ] = None,
     exclude_mask: Annotated[
-        Path | None, option("Image; where it is not 0 nothing is lesion.", panel=EDITING)
+        Path | None, option("Image, SEG or RTSTRUCT; where it is not 0 nothing is lesion.", panel=EDITING)
     ] = None,
     include_seed: Annotated[
         list[str] | None,
-        option("LPS point x,y,z in mm; adds what holds it over the threshold.", panel=EDITING),
+        option(
+            "LPS point x,y,z in mm; adds what holds the hottest voxel within 10 mm.",
+            panel=EDITING,
+        ),
     ] = None,
+    ras: Annotated[
+        bool, option("The points of --include-seed are RAS, as in NIfTI viewers.", "--ras", panel=EDITING)
+    ] = False,
     seed_limit_mm: Annotated[float, option("How far such a region may grow.", panel=EDITING)] = 30.0,
     clear_edits: Annotated[
         bool,
@@ -110,7 +131,8 @@ def postprocess(
 
       tmtv-postprocess --probability p1/probability.nii.gz --suv p1/pet.nii.gz --out results
 
-    A cohort, maps/<case-id>/probability.nii.gz (or mask.nii.gz) with cases/<case-id>/pet.nii.gz:
+    A cohort, maps/<case-id>/probability.nii.gz (or mask.nii.gz, or maps/<case-id>.nii.gz) with
+    cases/<case-id>/pet.nii.gz:
 
       tmtv-postprocess --probability maps --suv cases --out results --workers 4
 
@@ -125,6 +147,8 @@ def postprocess(
 
     if (probability is None) == (mask is None):
         raise ParameterError("Give one of --probability and --mask.")
+    if mask is None and (instances is not None or mask_label):
+        raise ParameterError("--instances and --mask-label belong to --mask.")
     config = Config(
         probability_threshold=probability_threshold,
         connectivity=connectivity,
@@ -149,14 +173,14 @@ def postprocess(
     require_writable(out)
 
     from postprocess.case import Job
-    from postprocess.cohort import cases_without_map, find_cases
+    from postprocess.find import case_id_of, cases_without_map, find_cases
     from postprocess.inputs import MapFile
     from postprocess.requests import Request
 
     request = Request(
         exclude=tuple(_lesion(text, methods) for text in exclude or ()),
         exclude_mask=exclude_mask,
-        seeds_mm=tuple(_point(text) for text in include_seed or ()),
+        seeds_mm=tuple(_point(text, ras) for text in include_seed or ()),
         seed_limit_mm=seed_limit_mm,
         clear=clear_edits,
         reader=reader,
@@ -167,14 +191,11 @@ def postprocess(
             what, total = "mask" if mask else "map", len(cases) + len(missing)
             typer.echo(f"No {what} for {len(missing)} of {total} cases: {listed(missing)}.", err=True)
     else:
-        case_id = maps.resolve().parent.name if case_id is None else case_id
-        if case_id in ("", ".", "..") or "/" in case_id or "\\" in case_id:
-            raise ParameterError(f"--case-id names a folder under --out. Received: {case_id!r}.")
-        cases = [(case_id, maps, suv)]
+        cases = [(case_id_of(maps) if case_id is None else case_id, maps, suv)]
     jobs = [
         Job(
             case_id=name,
-            map_file=MapFile(path, mask is not None, tuple(mask_label or ()), reference, channel),
+            map_file=MapFile(path, mask is not None, tuple(mask_label or ()), reference, channel, instances),
             suv_path=suv_path,
             folder=out / name,
             methods=methods,
@@ -182,6 +203,7 @@ def postprocess(
             request=request,
             height_cm=height_cm,
             weight_kg=weight_kg,
+            overwrite=overwrite,
         )
         for name, path, suv_path in cases
     ]
@@ -296,14 +318,15 @@ def _lesion(text: str, methods: Sequence[str]) -> tuple[str, int]:
     return method, int(label)
 
 
-def _point(text: str) -> tuple[float, float, float]:
+def _point(text: str, ras: bool = False) -> tuple[float, float, float]:
+    """An LPS point from `x,y,z`; RAS has x and y the other way round."""
     from petct.errors import ParameterError
 
     try:
         x, y, z = (float(part) for part in text.split(","))
     except ValueError as error:
         raise ParameterError(f"--include-seed takes x,y,z in mm. Received: {text}.") from error
-    return x, y, z
+    return (-x, -y, z) if ras else (x, y, z)
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Many cases: find their files, run them, collect `tmtv.csv`."""
+"""Many cases: collect `tmtv.csv`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +13,7 @@ from petct.files import remove, write_csv
 from postprocess.results import read_result
 from postprocess.review import final_folder
 
-MAP_NAMES = ("probability.nii.gz", "probability.nii", "probability.nrrd", "probability.mha")
-MASK_NAMES = ("mask.nii.gz", "mask.nii", "mask.nrrd", "mask.mha")
-SUV_NAMES = ("pet.nii.gz", "pet.nii", "pet.nrrd", "pet.mha")
 TABLE_FILE = "tmtv.csv"
-
-
-def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[str, Path, Path]]:
-    """`(case_id, map, SUV image)` of every folder `maps/<case_id>` that holds a map, by name.
-
-    Maps are `probability.nii.gz` (masks: `mask.nii.gz`), SUV images `suvs/<case_id>/pet.nii.gz`; `.nii`, `.nrrd` and
-    `.mha` will do. Folders of `suvs` without a map are passed over, see `cases_without_map`. A SUV image that is
-    missing is named by the path it should have, and fails when the case is run.
-    """
-    names = MASK_NAMES if is_mask else MAP_NAMES
-    if not suvs.is_dir():
-        raise TmtvError(f"{suvs}: --suv must be a folder of case folders, as {maps} is.")
-    found = []
-    for folder in sorted(path for path in maps.iterdir() if path.is_dir()):
-        if map_path := _first_file(folder, names):
-            suv_folder = suvs / folder.name
-            found.append(
-                (folder.name, map_path, _first_file(suv_folder, SUV_NAMES) or suv_folder / SUV_NAMES[0])
-            )
-    if not found:
-        raise TmtvError(f"{maps}: no case found; expected {maps}/<case_id>/{names[0]}.")
-    return found
-
-
-def cases_without_map(found: Sequence[tuple[str, Path, Path]], suvs: Path) -> list[str]:
-    """The case folders of `suvs` that hold a SUV image but are not among the cases that `find_cases` found."""
-    known = {case_id for case_id, _, _ in found}
-    folders = sorted(path for path in suvs.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [path.name for path in folders if path.name not in known and _first_file(path, SUV_NAMES)]
 
 
 def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
@@ -96,7 +64,3 @@ def _kind(result: dict[str, Any]) -> str:
     parameters = {**result.get("parameters", {}), "height_cm": None, "weight_kg": None}
     model = result["inputs"].get("model", {}).get("sha256")
     return json.dumps([parameters, model, result.get("software")], sort_keys=True)
-
-
-def _first_file(folder: Path, names: Sequence[str]) -> Path | None:
-    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -89,8 +89,8 @@ def find_pet(suvs: Path, case_id: str) -> Path:
     ]
     if image := _named(folder, (SUV_STEM,), SUFFIXES):
         found.append(image)
-    elif folder.is_dir() and any(folder.iterdir()):
-        found.append(folder)  # DICOM
+    elif folder.is_dir() and any(map(_may_be_dicom, folder.iterdir())):
+        found.append(folder)
     if len(found) > 1:
         raise TmtvError(f"{suvs}: several PET of case {case_id}: {', '.join(path.name for path in found)}.")
     if found and _split(found[0])[0].endswith(CHANNEL):
@@ -128,6 +128,12 @@ def _named(folder: Path, stems: Sequence[str], suffixes: Sequence[str]) -> Path 
     """The first file of a folder that is called like one of the stems, in their order."""
     names = (folder / f"{stem}{suffix}" for stem in stems for suffix in suffixes)
     return next((path for path in names if path.is_file()), None)
+
+
+def _may_be_dicom(path: Path) -> bool:
+    """A folder, or a file with the suffix of no image, table or description."""
+    other = (*SUFFIXES, ARRAY_SUFFIX, ".json", ".csv", ".txt")
+    return path.is_dir() or not path.name.lower().endswith(other)
 
 
 def _split(path: Path) -> tuple[str, str]:

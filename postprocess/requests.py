@@ -29,6 +29,7 @@ from postprocess.edits import (
 from postprocess.inputs import read_mask
 from postprocess.seeds import SEED_LIMIT_MM, snap_seed, voxel_of
 from postprocess.segmentation import Segmentation
+from postprocess.suv_source import SuvSource
 
 # An edit was made on this PET if the SUV at its place is the same, up to the precision that image files keep.
 SUV_TOLERANCE = 1e-3
@@ -45,10 +46,11 @@ class Request:
     Attributes
     ----------
     exclude : (method, label), numbered as in the automatic result
-    exclude_mask : image; where it is not 0 nothing is lesion
+    exclude_mask : image, SEG or RTSTRUCT; where it is not 0 nothing is lesion
     seeds_mm : LPS points (x, y, z); each adds what holds it over a method's threshold, up to `seed_limit_mm` from it
     clear : the edits made before no longer count
     reader : who asks; the name of the login if None
+    pet : of the case; regions of another frame of reference are refused
     """
 
     exclude: tuple[tuple[str, int], ...] = ()
@@ -57,6 +59,7 @@ class Request:
     seed_limit_mm: float = SEED_LIMIT_MM
     clear: bool = False
     reader: str | None = None
+    pet: SuvSource | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.seed_limit_mm <= 1e5:
@@ -173,7 +176,7 @@ def _asked(
         if ExcludeLesion(method, label) not in edits:
             added.append(_exclusion(method, label, who, work, geometry))
     if request.exclude_mask is not None:
-        mask = read_mask(request.exclude_mask, geometry)
+        mask = read_mask(request.exclude_mask, geometry, request.pet)
         name = _fingerprint(mask)
         if not any(isinstance(entry, MaskExcluded) and entry.sha256 == name for entry in in_force):
             masks[name] = mask

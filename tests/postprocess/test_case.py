@@ -77,7 +77,8 @@ def test_other_parameters_or_inputs_are_computed_anew(job: Job) -> None:
     assert other["methods"]["41"]["lesion_count"] == 2
     image = read_image(job.suv_path)
     write_image(job.suv_path, image.with_array(image.array * 1.5))
-    again = run_case(replace(job, config=Config(split_above_ml=1000.0), methods=("41",)))
+    anew = replace(job, config=Config(split_above_ml=1000.0), methods=("41",), overwrite=True)
+    again = run_case(anew)
     assert again["methods"]["41"]["suv_max"] == pytest.approx(1.5 * other["methods"]["41"]["suv_max"])
 
 
@@ -90,9 +91,29 @@ def test_a_result_does_not_outlive_its_inputs(job: Job) -> None:
         image.array[3, 3, 3] = np.nan
         write_image(path, image)
         with pytest.raises(TmtvError, match="NaN"):
-            run_case(job)
+            run_case(replace(job, overwrite=True))
         assert not list(job.folder.iterdir())
         path.write_bytes(good)
+
+
+def test_a_result_of_another_input_is_replaced_only_if_that_is_asked_for(job: Job, tmp_path: Path) -> None:
+    """Two masks of a flat folder were both case "flat", and the second overwrote the first (issue 12, item 3)."""
+    run_case(job)
+    before = files(job)
+    mask = read_image(job.map_file.path)
+    write_image(tmp_path / "in" / "mask.nii.gz", mask.with_array(mask.array > 0.5))
+    other = replace(job, map_file=MapFile(tmp_path / "in" / "mask.nii.gz", is_mask=True))
+    with pytest.raises(TmtvError, match=r"result of another probability and mask and is kept.*--overwrite"):
+        run_case(other)
+    write_image(tmp_path / "in" / "hotter.nii.gz", mask.with_array(read_image(job.suv_path).array * 2))
+    with pytest.raises(TmtvError, match="result of another suv and is kept"):
+        run_case(replace(job, suv_path=tmp_path / "in" / "hotter.nii.gz"))
+    assert files(job) == before
+    (tmp_path / "in" / "renamed.nii.gz").write_bytes(
+        job.suv_path.read_bytes()
+    )  # the same image by another name
+    assert run_case(replace(job, suv_path=tmp_path / "in" / "renamed.nii.gz"))["methods"]
+    assert list(run_case(replace(other, overwrite=True))["inputs"]) == ["mask", "suv"]
 
 
 def test_a_refused_request_leaves_the_result_of_the_same_inputs(job: Job, tmp_path: Path) -> None:

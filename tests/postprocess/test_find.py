@@ -76,7 +76,7 @@ def test_masks_of_case_folders(tmp_path: Path) -> None:
     maps = touch(tmp_path, "a/rois.nii.gz", "a/mask.nii.gz", "b/rois.nii.gz", "b/rois_2.nii.gz", "c/seg.dcm")
     found = find_cases(maps, maps, is_mask=True)
     assert [path.name for _, path, _ in found] == ["mask.nii.gz", "rois.nii.gz", "seg.dcm"]
-    assert str(found[0][2]).endswith("a")  # no pet.nii.gz: the folder is asked for DICOM
+    assert found[0][2] == tmp_path / "a" / "pet.nii.gz"  # not there: named when the case is run
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,11 @@ def test_cohort_goes_on_past_a_bad_case_and_skips_finished_ones(tmp_path: Path) 
     ("arguments", "says"),
     [
         (("--method", "42%"), "No method '42%'"),
+        (("--method", "0.41"), "Did you mean 41 (41 % of SUVmax)?"),
+        (("--instances",), "belong to --mask"),
         (("--connectivity", "8"), "Connectivity must be 6, 18 or 26"),
         (("--suv", "missing.nii.gz"), "no such file"),
-        (("--case-id", "../elsewhere"), "--case-id names a folder"),
+        (("--case-id", "../elsewhere"), "cannot be a folder name"),
     ],
 )
 def test_refusals_are_one_sentence_and_status_2(tmp_path: Path, arguments: tuple, says: str) -> None:
@@ -238,6 +240,7 @@ def test_no_table_outlives_its_cases(tmp_path: Path) -> None:
     (tmp_path / "maps" / "b" / "pet.nii.gz").write_bytes(b"no image")
     assert run(*command).returncode == 1
     assert list(rows_of(out)) == ["a"]
+    assert run(*command, "--overwrite").returncode == 1
     assert not (out / "b" / "tmtv.json").exists()
     (tmp_path / "maps" / "a" / "pet.nii.gz").unlink()
     done = run(*command)

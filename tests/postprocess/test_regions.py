@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +15,13 @@ from cohort_files import GEOMETRY, SHAPE, SUV, roi_mask, write_study
 from dicom_files import write_series
 from roi_files import pet_datasets, write_rtstruct, write_seg
 
+from petct.console import run_app
 from petct.errors import DicomError, ImageError, ParameterError, RoiError, SuvError, TmtvError
 from petct.files import write_json
 from petct.image import Geometry, Image, write_image
 from petct.orientation import to_canonical
 from petct.rois import Roi
+from postprocess.cli import app
 from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
 from postprocess.segmentation import Segmentation
 from postprocess.suv_source import find_suv
@@ -224,3 +231,89 @@ def test_the_reference_of_an_npz(study: Path, tmp_path: Path) -> None:
         read_case(MapFile(tmp_path / "map.npz", reference=tmp_path / "two_rs.dcm"), _bare(tmp_path))
     with pytest.raises(ImageError, match="one DICOM file"):
         read_case(MapFile(tmp_path / "map.npz", reference=next((study / "PT").iterdir())), study)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def command(*arguments: object) -> tuple[int, str]:
+    """The command line in this process: exit status, and stdout with stderr."""
+    text = io.StringIO()
+    with redirect_stdout(text), redirect_stderr(text), pytest.raises(SystemExit) as left:
+        run_app(app, [str(argument) for argument in arguments])
+    return int(left.value.code or 0), text.getvalue()
+
+
+def test_prepare_and_the_command_agree_on_every_roi(tmp_path: Path) -> None:
+    """DICOM to case folder to `tmtv-postprocess`: rois.csv, its label image, and the SEG it came from."""
+    from tmtv_tf.cli import app as tmtv
+
+    study = write_study(tmp_path / "dicom", roi=False)
+    write_seg(study / "SEG" / "two.dcm", pet_datasets(study / "PT"), np.stack(two_masks(), axis=-1))
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), pytest.raises(SystemExit) as left:
+        run_app(tmtv, ["prepare", str(study), "--out", str(tmp_path / "cases"), "--no-model-grid"])
+    assert not left.value.code
+    (rois,) = (tmp_path / "cases").glob("*/rois.nii.gz")
+    expected = rows_of(rois.with_name("rois.csv"))
+    assert len(expected) == 2
+    wholes = {"rois": (rois, rois.with_name("pet.nii.gz")), "seg": (study / "SEG" / "two.dcm", study)}
+    for case_id, (mask, suv) in wholes.items():
+        methods = [part for method in ("raw", "41", "2.5", "4.0", "otsu") for part in ("-m", method)]
+        out = ("--out", tmp_path / "out", "--case-id", case_id)
+        status, text = command("--mask", mask, "--suv", suv, *out, *methods)
+        assert status == 0, text
+        folder = tmp_path / "out" / case_id
+        for method in ("41", "2.5", "4.0", "otsu"):
+            rows = {
+                row["label"]: float(row["volume_ml"]) for row in rows_of(folder / f"lesions_{method}.csv")
+            }
+            held = {row["roi"]: float(row[f"volume_{method}_ml"]) for row in expected}
+            assert rows == pytest.approx({roi: ml for roi, ml in held.items() if ml})
+        raw = rows_of(folder / "lesions_raw.csv")
+        assert [float(row["suv_max"]) for row in raw] == pytest.approx(
+            [float(row["suv_max"]) for row in expected], rel=1e-5
+        )
+    result = json.loads((tmp_path / "out" / "seg" / "tmtv.json").read_text())
+    assert result["inputs"]["suv"]["file"].startswith("DICOM series ")
+    assert result["parameters"]["instances"] is None
+    status, text = command(
+        "--mask", wholes["seg"][0], "--suv", study, "--out", tmp_path / "out", "--case-id", "seg", *methods
+    )
+    assert "finished before" in text
+
+
+def test_a_flat_cohort_of_dicom_and_images(study: Path, tmp_path: Path) -> None:
+    """Every case under its own name, the PET of one as DICOM, of the other as an image."""
+    maps, suvs = tmp_path / "maps", tmp_path / "suvs"
+    maps.mkdir()
+    for name in ("two.dcm", "one.dcm"):
+        (maps / f"{name[:3]}.dcm").write_bytes((tmp_path / name).read_bytes())
+    shutil.copytree(study, suvs / "two")
+    shutil.copytree(tmp_path / "case", suvs / "one")
+    status, text = command("--mask", maps, "--suv", suvs, "--out", tmp_path / "out", "-m", "41")
+    assert status == 0, text
+    table = {row["case_id"]: float(row["tmtv_ml_41"]) for row in rows_of(tmp_path / "out" / "tmtv.csv")}
+    assert sorted(table) == ["one", "two"]
+    single = read_case(MapFile(tmp_path / "two.dcm", is_mask=True), study)
+    assert table["two"] == pytest.approx(mask_ml(single), rel=1e-5)
+
+
+def test_points_in_ras_and_regions_to_exclude(study: Path, tmp_path: Path) -> None:
+    x, y, z = GEOMETRY.to_world((6, 2, 3))[0]
+    base = ("--mask", tmp_path / "one.dcm", "--suv", study, "-m", "41")
+    for name, point, flags in (("lps", (x, y, z), ()), ("ras", (-x, -y, z), ("--ras",))):
+        seed = ("--include-seed", ",".join(f"{v:g}" for v in point), *flags)
+        status, text = command(*base, "--out", tmp_path / name, "--case-id", "a", *seed)
+        assert status == 0, text
+        assert "SUV " in text
+    one, other = ((tmp_path / name / "a").rglob("review/*/tmtv.json") for name in ("lps", "ras"))
+    assert json.loads(next(one).read_text())["methods"] == json.loads(next(other).read_text())["methods"]
+    status, text = command(
+        *base, "--out", tmp_path / "x", "--case-id", "a", "--exclude-mask", tmp_path / "two.dcm"
+    )
+    assert status == 0, text
+    assert "Final" in text
+    (final,) = (tmp_path / "x" / "a").rglob("review/*/tmtv.json")
+    assert json.loads(final.read_text())["methods"]["41"]["tmtv_ml"] == 0

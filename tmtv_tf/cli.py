@@ -44,6 +44,9 @@ def evaluate(
         Path | None,
         typer.Option(help="PROBS/<case-id>/probability.nii.gz, for the soft Dice. Default: beside RESULTS."),
     ] = None,
+    final: Annotated[
+        bool, typer.Option("--final", help="The results after a reader's edits, not the automatic ones.")
+    ] = False,
     workers: Annotated[int, typer.Option(help="Cases at once, each in a process of its own.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Running Dask scheduler, tcp://host:port.")] = None,
 ) -> None:
@@ -57,13 +60,17 @@ def evaluate(
     from petct.console import report_failures
     from petct.files import require_writable
     from tmtv_tf.evaluation.cohort import evaluate_cohort
-    from tmtv_tf.evaluation.report import print_summary, write_report
+    from tmtv_tf.evaluation.report import print_summary, remove_report, write_report
 
     require_writable(out)
-    evaluation, outcomes = evaluate_cohort(results, cases, probability, workers=workers, scheduler=scheduler)
+    evaluation, outcomes = evaluate_cohort(
+        results, cases, probability, final=final, workers=workers, scheduler=scheduler
+    )
     if evaluation is not None:
         page = write_report(evaluation, out)
         print_summary(evaluation, page)
+    elif remove_report(out):
+        typer.echo(f"{out}: the earlier report was removed; no case could be evaluated now.", err=True)
     raise typer.Exit(report_failures(outcomes))
 
 

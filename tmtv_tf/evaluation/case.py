@@ -62,7 +62,7 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         "false_positive_foci": len(false_positives),
         "false_positive_ml": sum(focus.volume_ml for focus in false_positives),
         "rois_manual": NAN if case.roi_count is None else case.roi_count,
-        "rois_generated": int(case.labels["41"].max()) if "41" in case.labels else NAN,
+        "rois_generated": _count(case.labels["41"]) if "41" in case.labels else NAN,
     }
     if rivals is not None:
         row |= rivals.dice(pet, truth)
@@ -113,7 +113,7 @@ def method_rows(case: LoadedCase, truth: Mask) -> list[dict[str, Any]]:
                 "ppv": counts.ppv,
                 "tmtv_manual_ml": np.count_nonzero(reference) * case.pet.geometry.voxel_ml,
                 "tmtv_predicted_ml": np.count_nonzero(labels) * case.pet.geometry.voxel_ml,
-                "lesion_count": int(labels.max()),
+                "lesion_count": _count(labels),
                 "raw_dice": raw.dice,
                 "raw_jaccard": raw.jaccard,
                 "ceiling_dice": confusion(ceiling, reference).dice,
@@ -121,6 +121,11 @@ def method_rows(case: LoadedCase, truth: Mask) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _count(labels: npt.NDArray[np.integer]) -> int:
+    """How many labels occur; the highest is no count, since an excluded lesion leaves its number empty."""
+    return int(np.unique(labels[labels > 0]).size)
 
 
 def ceiling_mask(case: LoadedCase, method: str) -> Mask:

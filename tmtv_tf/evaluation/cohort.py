@@ -38,6 +38,7 @@ class Evaluation:
     rivals : None where there is no training case; `rivals_note` says why.
     phantom : every case was made by `tmtv phantom`.
     changed_parameters : of the post-processing, where they differ from the published ones.
+    final : the results after a reader's edits were measured, not the automatic ones.
     """
 
     split: str | None
@@ -52,6 +53,7 @@ class Evaluation:
     phantom: bool = False
     changed_parameters: dict[str, Any] = field(default_factory=dict)
     without_result: list[str] = field(default_factory=list)
+    final: bool = False
 
     @property
     def reported(self) -> pd.DataFrame:
@@ -67,6 +69,7 @@ def evaluate_cohort(
     cases: str | os.PathLike[str],
     probability: str | os.PathLike[str] | None = None,
     *,
+    final: bool = False,
     workers: int = 1,
     scheduler: str | None = None,
 ) -> tuple[Evaluation | None, list[Outcome]]:
@@ -77,6 +80,7 @@ def evaluate_cohort(
     results : `<case_id>/tmtv.json` and `<case_id>/lesions_<method>.nii.gz`, from tmtv-postprocess
     cases : `<case_id>/` from tmtv prepare, and cohort.csv (splits and subtypes)
     probability : `<case_id>/probability.nii.gz`; None: where tmtv.json says
+    final : measure the results after a reader's edits; False: the automatic ones, whatever was edited
     workers : processes
     scheduler : address of a Dask scheduler, in place of `workers`
 
@@ -96,7 +100,9 @@ def evaluate_cohort(
     cohort = _cohort(cases)
     rivals, rivals_note = _rivals(cases, cohort, workers, scheduler)
     files = [
-        CaseFiles(case_id, results / case_id, cases / case_id, Path(probability) if probability else None)
+        CaseFiles(
+            case_id, results / case_id, cases / case_id, Path(probability) if probability else None, final
+        )
         for case_id in ids
     ]
     outcomes = run_cases(
@@ -130,6 +136,7 @@ def evaluate_cohort(
             for case_id, row in clinical.items()
             if case_id not in ids and (split is None or row["split"] == split)
         ],
+        final=final,
     )
     evaluation.tables.update(_tables(evaluation))
     return evaluation, outcomes

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from petct.errors import CaseError, TmtvError
 from petct.files import read_json
 from petct.image import Image, image_sha256, read_image, resample
+from postprocess.edits import read_log
+from postprocess.review import final_folder
 
 RAW = "raw"
 # The four masks of a reader's ROIs. A method that has none of these (votes, 50p ...) is not compared.
@@ -24,12 +26,17 @@ TMTV_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """Where one case lies. `probability_folder` holds `<case_id>/probability.nii.gz`; None: as tmtv.json says."""
+    """Where one case lies.
+
+    probability_folder : holds `<case_id>/probability.nii.gz`; None: as tmtv.json says.
+    final : read the result after a reader's edits, not the automatic one. Without edits they are one.
+    """
 
     case_id: str
     result: Path
     case: Path
     probability_folder: Path | None = None
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,10 +75,13 @@ def load(files: CaseFiles) -> LoadedCase:
     CaseError
         A reference or lesion file is missing or on another grid than the PET; the PET is not the one that the
         result was made from; tmtv.json gives another volume than the lesion file holds.
+    TmtvError
+        `final`, and there are edits that no result has yet.
     """
-    tmtv = read_json(files.result / "tmtv.json")
+    folder, notes = _result_folder(files)
+    tmtv = read_json(folder / "tmtv.json")
     if not isinstance(tmtv, dict) or not isinstance(tmtv.get("methods"), dict):
-        raise CaseError(f"{files.result / 'tmtv.json'}: not a result of tmtv-postprocess (no 'methods').")
+        raise CaseError(f"{folder / 'tmtv.json'}: not a result of tmtv-postprocess (no 'methods').")
     pet_path = files.case / "pet.nii.gz"
     pet = read_image(pet_path)
     _require_same_file(files, pet_path, _input(tmtv, "suv"), "the SUV image")
@@ -85,7 +95,7 @@ def load(files: CaseFiles) -> LoadedCase:
     for method, measures in tmtv["methods"].items():
         if method != RAW and method not in REFERENCE_METHODS:
             continue
-        labels[method] = _labels(files.result / f"lesions_{method}.nii.gz", pet, measures)
+        labels[method] = _labels(folder / f"lesions_{method}.nii.gz", pet, measures)
         if method != RAW:
             references[method] = _on_grid(files.case / f"reference_{method}.nii.gz", pet) > 0
     if not labels:
@@ -93,14 +103,15 @@ def load(files: CaseFiles) -> LoadedCase:
             f"{files.result / 'tmtv.json'}: none of its methods ({', '.join(tmtv['methods']) or 'none'}) has a "
             f"reference; expected raw, {', '.join(REFERENCE_METHODS)}."
         )
-    probability, notes = _probability(files, tmtv, pet)
+    probability, missing = _probability(files, tmtv, pet)
+    notes += missing
     if RAW in labels:
         prediction = labels[RAW] > 0
-    elif probability is not None:
+    elif probability is not None and folder == files.result:  # the map knows nothing of edits
         prediction = probability > PROBABILITY_THRESHOLD
     else:
         raise CaseError(
-            f"{files.result}: lesions_raw.nii.gz is missing and the probability map is not at hand; "
+            f"{folder}: lesions_raw.nii.gz is missing and the probability map is not at hand; "
             "run tmtv-postprocess with --method raw as well, or give --probability."
         )
     return LoadedCase(
@@ -115,6 +126,14 @@ def load(files: CaseFiles) -> LoadedCase:
         tmtv.get("parameters") or {},
         notes,
     )
+
+
+def _result_folder(files: CaseFiles) -> tuple[Path, list[str]]:
+    """The folder of the result to evaluate, and a note where there are edits."""
+    edits = len(read_log(files.result).in_force)
+    if files.final:
+        return final_folder(files.result), [f"After {edits} edits of a reader."] if edits else []
+    return files.result, [f"The automatic result: {edits} edits of a reader are left out."] if edits else []
 
 
 def model_of(result: Path) -> dict[str, Any]:

@@ -8,17 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petct.console import listed
-from petct.files import replace_atomically, write_csv, write_json, write_text
+from petct.files import remove, replace_atomically, write_csv, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
 from tmtv_tf.evaluation.reading import RAW
 from tmtv_tf.evaluation.summary import summary
-from tmtv_tf.evaluation.wording import METHOD_NAMES, NO_TEST_CASE, no_rivals, number, p_value
+from tmtv_tf.evaluation.wording import FINAL, METHOD_NAMES, NO_TEST_CASE, no_rivals, number, p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+# The CSV files of a report.
+TABLES = (
+    *(
+        "cases",
+        "case_methods",
+        "dice_by_subtype",
+        "tmtv_distribution",
+        "agreement",
+        "stages",
+        "voxel_metrics",
+    ),
+    *("roi_counts", "dice_by_split", "rivals", "missed_lesions", "false_positives"),
+)
 WORST_CASES = 5  # spelled out in "What went wrong"
 
 
@@ -47,6 +60,22 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
     return page
 
 
+def remove_report(out: str | os.PathLike[str]) -> bool:
+    """Remove an earlier report: its page, numbers and tables. Figures stay; nothing shows them any more.
+
+    Returns
+    -------
+    bool
+        Whether there was one. Files that `write_report` did not write are left alone.
+    """
+    out = Path(out)
+    found = [out / name for name in ("index.html", "evaluation.json") if (out / name).is_file()]
+    if found:
+        for path in [*found, *(out / f"{name}.csv" for name in TABLES)]:
+            remove(path)
+    return bool(found)
+
+
 def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, bytes]) -> str:
     """index.html as text: inline CSS, images as base64 PNG, nothing fetched from anywhere."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -73,6 +102,7 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         cases=_cases_worst_first(evaluation),
         worst_count=WORST_CASES,
         no_test_case=NO_TEST_CASE,
+        final=FINAL if evaluation.final else "",
         no_rivals=no_rivals,
         paper=paper,
         colours={"reference": REFERENCE_COLOUR, "prediction": PREDICTION_COLOUR},
@@ -140,6 +170,8 @@ def _opening(evaluation: Evaluation) -> list[str]:
     if missing := evaluation.without_result:
         whole = "cohort" if split is None else f"{split} split"
         lines.append(f"No result for {len(missing)} of the {whole}: {listed(missing)}.")
+    if evaluation.final:
+        lines.append(FINAL)
     if split is None:
         lines.append(NO_TEST_CASE)
     if evaluation.rivals is None:

@@ -7,6 +7,7 @@ NO_TEST_CASE = (
     "No evaluated case belongs to the test split of cohort.csv: the numbers may come from cases that the network was "
     "trained on."
 )
+FINAL = "These are the results after a reader's edits, where there are any; the ceiling and the rivals know no edits."
 METHOD_NAMES = {
     "raw": "raw mask",
     "41": "41 % of SUVmax",

@@ -14,6 +14,7 @@ from small_cohort import GEOMETRY, METHODS, SHAPE, make_cohort, post_process, wr
 
 from petct.console import run_app
 from petct.image import Geometry, Image, read_image, write_image
+from postprocess.cli import app as postprocess_app
 from tmtv_tf.cli import app
 
 TEST_CASES = [f"case{i:02d}" for i in range(6, 11)]
@@ -284,3 +285,59 @@ def test_the_terminal_says_what_the_page_says(copy, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "Cases evaluated: 4. No evaluated case belongs to the test split of cohort.csv" in said
     assert "No evaluated case belongs to the test split" in (copy / "report" / "index.html").read_text()
+
+
+def exclude_largest(root: Path, case_id: str) -> None:
+    """As a reader does, by `tmtv-postprocess`: lesion 1 of 41 %."""
+    arguments = ["-p", root / "probability" / case_id / "probability.nii.gz", "--case-id", case_id]
+    arguments += ["--suv", root / "cases" / case_id / "pet.nii.gz", "--out", root / "results"]
+    arguments += ["--exclude", "41:1", *(word for method in METHODS for word in ("-m", method))]
+    with pytest.raises(SystemExit) as left:
+        run_app(postprocess_app, [str(argument) for argument in arguments])
+    assert not left.value.code
+
+
+def test_the_automatic_result_is_evaluated_unless_the_final_one_is_asked_for(copy, capsys):
+    assert evaluate(copy) == 0
+    before = rows(copy, "case_methods.csv")
+    exclude_largest(copy, "case07")
+    assert evaluate(copy) == 0
+    assert rows(copy, "case_methods.csv") == before
+    assert "1 edits of a reader are left out" in (copy / "report" / "index.html").read_text()
+    assert summary(copy)["result"] == "automatic"
+    capsys.readouterr()
+    assert evaluate(copy, "--final") == 0
+    assert "after a reader's edits" in " ".join(capsys.readouterr().out.split())
+    assert summary(copy)["result"] == "final"
+    for old, new in zip(before, rows(copy, "case_methods.csv")):
+        labels = read_image(copy / "results" / old["case_id"] / f"lesions_{old['method']}.nii.gz").array
+        if old["case_id"] != "case07":
+            assert new == old
+            continue
+        assert float(new["tmtv_predicted_ml"]) < float(old["tmtv_predicted_ml"])
+        if new["method"] == "41":  # the highest label still is what it was: it is not the count
+            assert int(new["lesion_count"]) == int(old["lesion_count"]) - 1 == labels.max() - 1
+            expected = ((labels > 1).sum() * np.prod(GEOMETRY.spacing_mm)) / 1000
+            assert float(new["tmtv_predicted_ml"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_edits_without_a_final_result_are_no_final_number(copy, capsys):
+    exclude_largest(copy, "case07")
+    shutil.rmtree(copy / "results" / "case07" / "review")
+    assert evaluate(copy) == 0
+    assert evaluate(copy, "--final") == 1
+    assert "edits.json holds 1 edits that its results do not have yet" in capsys.readouterr().err
+    assert "case07" not in {row["case_id"] for row in rows(copy, "cases.csv")}
+
+
+def test_no_report_outlives_its_cases(copy, capsys):
+    assert evaluate(copy) == 0
+    (copy / "report" / "notes.txt").write_text("mine")
+    for folder in (copy / "cases").iterdir():
+        if folder.is_dir():
+            (folder / "pet.nii.gz").write_bytes(b"no image")
+    assert evaluate(copy) == 2
+    assert "the earlier report was removed" in capsys.readouterr().err
+    left = {path.name for path in (copy / "report").iterdir() if path.suffix != ".png"}
+    assert left <= {"notes.txt", "mips", ".lock"}
+    assert "notes.txt" in left

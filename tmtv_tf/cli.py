@@ -321,6 +321,16 @@ def inspect(
     raise typer.Exit(1 if report.refused else 0)
 
 
+@app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def postprocess() -> None:
+    """It is a command of its own: tmtv-postprocess."""
+    from petct.errors import ParameterError
+
+    raise ParameterError(
+        "Post-processing is a command of its own: tmtv-postprocess (with a dash). See its --help."
+    )
+
+
 def main() -> None:
     from petct.console import run_app
 

@@ -49,7 +49,7 @@ def sort_slices(series: Series) -> SortedSlices:
         raise DicomError(conflict)
     if series.damaged:
         raise DicomError(
-            f"{series.damaged[0]}: not a readable DICOM file, and it may be a slice of the {series.modality} "
+            f"{series.damaged[0]}: not readable as DICOM, and it may be or hold a slice of the {series.modality} "
             "series in the same folder; repair it, or remove it if it is not."
         )
     first = series.instances[0]
@@ -78,6 +78,10 @@ def sort_slices(series: Series) -> SortedSlices:
         warnings.append(
             f"NumberOfSlices (0054,0081) is {declared}, but {len(instances)} slices are here: "
             "part of the body may be missing."
+        )
+    if series.unread:
+        warnings.append(
+            f"{series.unread[0]}: this folder beside the series cannot be read; slices in it are missing here."
         )
     return SortedSlices(tuple(instances), geometry, tuple(warnings))
 

@@ -6,7 +6,7 @@ A file's name says nothing: every file is opened. What is not used is returned w
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.dicom.reading import frames_of, looks_like_dicom, read_dataset, reason
 from petct.dicom.structure import first_fault
 from petct.dicom.values import element_text, numbers, tag_name, tag_value, whole_number
+from petct.dicom.walk import walk
 from petct.errors import DicomError
 from petct.parallel import progress
 
@@ -87,7 +88,9 @@ class Series:
     header : the scanned attributes (`SCAN_KEYWORDS`) of the first file.
     conflicts : sentences about files that carry this SeriesInstanceUID but differ in what all slices must share
         (`agreement`), or whose elements stand twice or out of order (`structure`). Such a series is never read.
-    damaged : unreadable DICOM files in the same folders, any of which may be a lost slice of this series.
+    damaged : unreadable DICOM files, and files and folders that cannot be opened, in the same folders: any of them may
+        be, or hold, a lost slice of this series.
+    unread : folders beside its own that cannot be read.
     """
 
     series_uid: str
@@ -100,6 +103,7 @@ class Series:
     header: Dataset
     conflicts: tuple[str, ...] = ()
     damaged: tuple[Path, ...] = ()
+    unread: tuple[Path, ...] = ()
 
     @property
     def files(self) -> list[Path]:
@@ -147,11 +151,12 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
     DicomError
         A root does not exist.
     """
-    paths = list(_walk([roots] if isinstance(roots, str | os.PathLike) else roots))
+    tree = walk([roots] if isinstance(roots, str | os.PathLike) else roots)
     groups: dict[str, _Group] = {}
-    skipped: list[Skipped] = []
-    with progress("Reading DICOM headers", len(paths)) as advance:
-        for path in paths:
+    skipped = [Skipped(path, why) for path, why in tree.seen]
+    skipped += [Skipped(path, why, damaged=True) for path, why in tree.unread]
+    with progress("Reading DICOM headers", len(tree.files)) as advance:
+        for path in tree.files:
             scanned = _scan(path)
             if isinstance(scanned, Skipped):
                 skipped.append(scanned)
@@ -168,7 +173,7 @@ def find_series(roots: str | os.PathLike | Sequence[str | os.PathLike]) -> tuple
         for i in group.instances
         if i.rows is None
     ]
-    series = [_series(group, damaged) for group in groups.values()]
+    series = [_series(group, damaged, tree.unread_folders) for group in groups.values()]
     big = 2**31
     series.sort(
         key=lambda s: (s.patient_id, s.study_uid, s.number if s.number is not None else big, s.series_uid)
@@ -190,17 +195,6 @@ def read_headers(series: Series) -> list[Dataset]:
         dataset = read_dataset(path, pixels=False)
         headers += frames_of(dataset, path) if is_converted(dataset) else [dataset]
     return headers
-
-
-def _walk(roots: Iterable[str | os.PathLike]) -> Iterable[Path]:
-    for root in map(Path, roots):
-        if root.is_file():
-            yield root
-        elif not root.is_dir():
-            raise DicomError(f"{root}: no such file or folder.")
-        for folder, subfolders, names in os.walk(root):
-            subfolders.sort()
-            yield from (Path(folder, name) for name in sorted(names))
 
 
 @dataclass(frozen=True)
@@ -232,10 +226,10 @@ def _scan(path: Path) -> _Scanned | Skipped:
     """The scanned header of a file, or why it is left out."""
     if path.name.startswith("."):
         return Skipped(path, "hidden file")
-    if not path.is_file():
-        return Skipped(path, "not a regular file (a broken link, a pipe)")
     claims = path.suffix.lower() in {".dcm", ".ima"}
     try:
+        if not path.is_file():
+            return Skipped(path, "not a regular file (a pipe, a device)")
         with open(path, "rb") as file:
             head = file.read(132)
         if not looks_like_dicom(head):
@@ -286,7 +280,7 @@ def _is_slice(header: Dataset) -> bool:
     return str(tag_value(header, "SOPClassUID")) in (CTImageStorage, PositronEmissionTomographyImageStorage)
 
 
-def _series(group: _Group, damaged: list[Path]) -> Series:
+def _series(group: _Group, damaged: list[Path], unread: list[Path]) -> Series:
     header = group.header
     paths = [instance.path for instance in group.instances]
     own = set(paths)
@@ -302,4 +296,7 @@ def _series(group: _Group, damaged: list[Path]) -> Series:
         header=header,
         conflicts=(*group.faults, *disagreements(paths, group.texts)),
         damaged=tuple(path for path in damaged if path.parent in folders and path not in own),
+        unread=tuple(
+            path for path in unread if path.parent in {folder.parent for folder in folders} - folders
+        ),
     )

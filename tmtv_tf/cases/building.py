@@ -28,15 +28,16 @@ def new_folder(folder: Path) -> Iterator[Path]:
     place = folder.parent / BUILDING_NAME / secrets.token_hex(8)
     building, replaced = place / "new", place / "old"
     building.mkdir(parents=True)
-    made = os.stat(building)
+    made = os.open(building, os.O_RDONLY)  # held open, so that no other folder can get its number
     try:
         yield building
-        if not building.is_dir() or not os.path.samestat(os.stat(building), made):
+        if not building.is_dir() or not os.path.samestat(os.stat(building), os.fstat(made)):
             raise CaseError(f"{folder}: another run cleared this folder while it was being built; run again.")
         if folder.exists():
             folder.rename(replaced)
         building.rename(folder)
     finally:
+        os.close(made)
         shutil.rmtree(place, ignore_errors=True)
         with suppress(OSError):  # other cases are being built
             place.parent.rmdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -17,9 +18,13 @@ from pydicom.multival import MultiValue
 
 from petct.dicom.quiet import PYDICOM_ERRORS
 from petct.errors import CaseError
-from petct.files import replace_atomically
+from petct.files import write_private_text
+
+log = logging.getLogger(__name__)
 
 KEY_BYTES = 32
+# 16 drawn bytes hold about 15 different ones; zeros or a pattern hold few and are no secret.
+DISTINCT_BYTES = 8
 # Hexadecimal digits of a pseudonym: 64 bits, so two of a million patients meet once in 30 million cohorts.
 DIGITS = 16
 
@@ -67,17 +72,35 @@ def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
         path = Path(config) / "tmtv" / "key"
     path = Path(path)
     if not path.exists():
-        with replace_atomically(path) as temporary:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        _make_key(path)
     try:
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
         raise CaseError(f"{path}: not a readable key file (hexadecimal digits are expected).") from error
     if len(key) < KEY_BYTES // 2:
         raise CaseError(f"{path}: the key is too short ({len(key)} bytes; at least {KEY_BYTES // 2}).")
+    if len(set(key)) < DISTINCT_BYTES:
+        raise CaseError(
+            f"{path}: the key is no secret ({len(set(key))} different bytes), so pseudonyms could be traced. Remove "
+            "the file (a new key is drawn), or name the right one by --key-file."
+        )
+    if path.stat().st_mode & 0o077:
+        log.warning("%s: other users can read this key, and trace pseudonyms with it: chmod 600 it.", path)
     return key
+
+
+def _make_key(path: Path) -> None:
+    """Draw a key and put it at `path`, whole; where another run was first, its key stays."""
+    new = path.with_name(f".{secrets.token_hex(8)}.key")
+    write_private_text(new, secrets.token_hex(KEY_BYTES) + "\n")
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise CaseError(f"{path}: cannot be written ({error.strerror}).") from error
+    finally:
+        new.unlink()
 
 
 def pseudonym(key: bytes, purpose: str, *values: str) -> str:

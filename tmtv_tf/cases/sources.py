@@ -72,7 +72,8 @@ class DicomSource:
 
     def damaged_files(self) -> list[Path]:
         """What lies beside the series and may be a lost part of it."""
-        return [path for series in (self.pet, self.ct) if series is not None for path in series.damaged]
+        both = [series for series in (self.pet, self.ct) if series is not None]
+        return [path for series in both for path in (*series.damaged, *series.unread)]
 
     def parameters(self) -> dict[str, Any]:
         return {

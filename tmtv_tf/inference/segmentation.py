@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -155,18 +156,29 @@ def cases_to_predict(cases: Path, split: str | None = None) -> list[Path]:
         There is none, or an unknown split.
     """
     from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
-    from tmtv_tf.cases.case import find_cases
+    from tmtv_tf.cases.case import WITHDRAWN_NAME, find_cases
     from tmtv_tf.cases.cohort import SPLITS, read_cohort
 
+    one = (cases / CASE_INFO).is_file() or (cases / WITHDRAWN_NAME).is_file()
     if split is None:
-        return [cases] if (cases / CASE_INFO).is_file() else find_cases(cases)
+        return [cases] if one else find_cases(cases)
     if split not in SPLITS:
         raise CaseError(f"--split must be one of {', '.join(SPLITS)}. Received: {split!r}.")
+    if one:
+        raise CaseError(
+            f"{cases}: this is one case, so --split cannot choose among cases. Leave --split out."
+        )
     folders = find_cases(cases)
-    chosen = {row["case_id"] for row in read_cohort(cases) if row["split"] == split}
+    rows = read_cohort(cases)
+    chosen = {row["case_id"] for row in rows if row["split"] == split}
     folders = [folder for folder in folders if folder.name in chosen]
     if not folders:
-        raise CaseError(f"{cases / 'cohort.csv'}: no case of the split {split!r} with a case folder.")
+        counts = Counter(row["split"] or "no split" for row in rows)
+        there = ", ".join(f"{count} {name}" for name, count in counts.items())
+        raise CaseError(
+            f"{cases / 'cohort.csv'}: no case of the split {split!r} with a case folder (cases: {there or 'none'}). "
+            "Leave --split out to predict all of them, or name another split."
+        )
     return folders
 
 

@@ -1,6 +1,7 @@
 """Keyed hashes and scrubbed messages."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dicom_files import write_series
@@ -105,3 +106,25 @@ def test_short_numbers_name_nobody(tmp_path):
 def test_numbered_words_keep_paths_apart():
     scrub = Scrubber({"Doe", "Roe"}, numbered=True)
     assert [scrub(text) for text in ("Doe/a", "Roe/a", "Doe/b")] == ["***1/a", "***2/a", "***1/b"]
+
+
+@pytest.mark.parametrize("text", ["00" * 32, "ab" * 32, "0123" * 16])
+def test_a_key_without_a_secret_is_refused(tmp_path, text):
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(CaseError, match="the key is no secret"):
+        load_key(tmp_path / "key")
+
+
+def test_a_key_that_others_can_read_is_warned_of(tmp_path, caplog):
+    load_key(tmp_path / "key")
+    assert not caplog.records
+    (tmp_path / "key").chmod(0o644)
+    load_key(tmp_path / "key")
+    assert "other users can read this key" in caplog.text
+
+
+def test_first_uses_at_once_make_one_key(tmp_path):
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(lambda _: load_key(tmp_path / "key"), range(64)))
+    assert len(keys) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]

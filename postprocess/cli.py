@@ -241,13 +241,13 @@ def _say_edits(job: Job, result: dict[str, Any]) -> None:
     if job.request.clear:
         cleared = result["cleared"]
         print(
-            f"{cleared} earlier edits are out of force; edits.json keeps them."
+            f"Earlier edits out of force: {cleared}; edits.json keeps them."
             if cleared
             else "There were no edits."
         )
     if result["edits"]:
         before = ", ".join(f"{m} {result['methods'][m]['tmtv_ml']:.2f} mL" for m in job.methods)
-        print(f"{result['edits']} edits in force ({result['added']} new). Automatic TMTV: {before}. Final:")
+        print(f"Edits in force: {result['edits']} ({result['added']} new). Automatic TMTV: {before}. Final:")
 
 
 def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | None) -> int:
@@ -291,7 +291,7 @@ def _print_tmtv(results: Sequence[dict[str, Any]], methods: Sequence[str]) -> No
     values = {method: [result["final"][method]["tmtv_ml"] for result in results] for method in methods}
     print(f"{'TMTV mL':<{width}}" + "".join(f" {method:>13}" for method in methods))
     for i, result in enumerate(results[:NAMES_SHOWN]):
-        edited = f"  {result['edits']} edits" if result["edits"] else ""
+        edited = f"  edits: {result['edits']}" if result["edits"] else ""
         print(f"{result['case_id']:<{width}}" + "".join(f" {values[m][i]:13.2f}" for m in methods) + edited)
     if len(results) > NAMES_SHOWN:
         print(f"and {len(results) - NAMES_SHOWN} more")

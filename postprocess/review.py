@@ -42,7 +42,7 @@ def final_folder(folder: str | os.PathLike[str]) -> Path:
     version = None if automatic is None else current_version(folder, automatic, in_force)
     if version is None:
         raise TmtvError(
-            f"{folder}: {EDITS_FILE} holds {len(in_force)} edits that its results do not have yet; "
+            f"{folder}: {EDITS_FILE} holds edits that its results do not have yet ({len(in_force)} in force); "
             "run tmtv-postprocess again."
         )
     return version

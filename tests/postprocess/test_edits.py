@@ -204,7 +204,7 @@ def test_edits_that_no_result_has_yet_give_no_final_number(job: Job) -> None:
     """As after a kill between the log and the edited result."""
     edit(job, exclude=(("41", 1),))
     shutil.rmtree(job.folder / "review")
-    with pytest.raises(TmtvError, match="holds 1 edits that its results do not have yet"):
+    with pytest.raises(TmtvError, match=r"edits that its results do not have yet \(1 in force\)"):
         final_folder(job.folder)
     assert any("no final TMTV" in text for text in write_table(job.folder.parent))
     assert table(job)["p"]["tmtv_final_ml_41"] == ""
@@ -244,7 +244,9 @@ def test_another_map_never_takes_an_edit_for_another_lesion(job: Job) -> None:
     image = read_image(job.map_file.path)
     image.array[:12, :14, 19:] = 0  # the warm part beside it is gone
     write_image(job.map_file.path, image)
-    moved = run_case(job)
+    with pytest.raises(TmtvError, match="--overwrite"):
+        run_case(job)
+    moved = run_case(replace(job, overwrite=True))
     now = labels_of(job.folder)
     assert now[HOT] != 3
     assert any(f"41:3 was excluded: it is lesion {now[HOT]} now" in text for text in moved["warnings"])
@@ -271,7 +273,7 @@ def test_an_edit_that_may_mean_another_lesion_is_refused(job: Job, change: str) 
     with pytest.raises(
         TmtvError, match="another PET" if change.startswith("other") else "surely the same"
     ) as told:
-        run_case(job)
+        run_case(replace(job, overwrite=True))
     assert "--clear-edits" in str(told.value)
     assert (job.folder / "edits.json").read_bytes() == log
     assert not (job.folder / "tmtv.json").exists()  # no number of the old map, or PET, is left
@@ -283,7 +285,7 @@ def test_the_same_pet_stored_otherwise_is_the_same_pet(job: Job) -> None:
     image = read_image(job.suv_path)
     nii = job.suv_path.with_suffix("")
     write_image(nii, image)
-    again = run_case(replace(job, suv_path=nii))
+    again = run_case(replace(job, suv_path=nii, overwrite=True))
     assert again["final"] == first["final"]
     assert not again["warnings"]
 

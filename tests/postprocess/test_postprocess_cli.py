@@ -169,13 +169,13 @@ def test_editing_from_the_command_line(tmp_path: Path) -> None:
     assert run(*common).returncode == 0
     done = run(*common, "--exclude", "1", "--include-seed", "-21,-21,128.5", "--reader", "anna")
     assert done.returncode == 0, done.stderr
-    assert "2 edits in force (2 new). Automatic TMTV: 2.5 12.77 mL. Final:" in done.stdout
+    assert "Edits in force: 2 (2 new). Automatic TMTV: 2.5 12.77 mL. Final:" in done.stdout
     result = json.loads((tmp_path / "out" / "p" / "review" / "1" / "tmtv.json").read_text())
     assert result["methods"]["2.5"]["lesion_count"] == 2  # taken out, and added again
     row = rows_of(tmp_path / "out")["p"]
     assert (row["tmtv_ml_2.5"], row["tmtv_final_ml_2.5"]) == ("12.768", "12.768")
     only = run(*common, "--clear-edits", "--exclude", "2.5:1")
-    assert "2 earlier edits are out of force; edits.json keeps them." in only.stdout
+    assert "Earlier edits out of force: 2; edits.json keeps them." in only.stdout
     assert rows_of(tmp_path / "out")["p"]["tmtv_final_ml_2.5"] == "0.768"
     assert "There were no edits." in run(*common[:5], tmp_path / "new", *common[6:], "--clear-edits").stdout
     assert run(*common, "--include-seed", "1,2").returncode == 2
@@ -208,7 +208,7 @@ def test_a_cohort_keeps_the_edits_of_one_case(tmp_path: Path, workers: int, more
     assert float(rows["b"]["tmtv_ml_41"]) > float(rows["b"]["tmtv_final_ml_41"])
     assert {key: rows["b"][key] for key in edited if key in rows["b"]} | edited == edited
     assert rows["a"]["tmtv_ml_41"] == rows["a"]["tmtv_final_ml_41"]
-    assert "1 edits" in next(line for line in done.stdout.splitlines() if line.startswith("b "))
+    assert "edits: 1" in next(line for line in done.stdout.splitlines() if line.startswith("b "))
 
 
 def test_a_cohort_says_its_numbers(tmp_path: Path) -> None:

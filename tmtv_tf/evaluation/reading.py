@@ -132,8 +132,8 @@ def _result_folder(files: CaseFiles) -> tuple[Path, list[str]]:
     """The folder of the result to evaluate, and a note where there are edits."""
     edits = len(read_log(files.result).in_force)
     if files.final:
-        return final_folder(files.result), [f"After {edits} edits of a reader."] if edits else []
-    return files.result, [f"The automatic result: {edits} edits of a reader are left out."] if edits else []
+        return final_folder(files.result), [f"After a reader's edits: {edits}."] if edits else []
+    return files.result, [f"The automatic result; a reader's edits left out: {edits}."] if edits else []
 
 
 def model_of(result: Path) -> dict[str, Any]:

@@ -130,7 +130,10 @@ def _with_mask(images: CaseImages, found: MapFile) -> CaseImages:
     wanted = regions.told_apart if found.instances is None else found.instances
     name, warnings = found.path.name, []
     if found.instances is None and wanted and regions.count:
-        warnings = [f"{name}: its {regions.count} regions are one lesion each; see --no-instances."]
+        what = (
+            "region is one lesion" if regions.count == 1 else f"{regions.count} regions are one lesion each"
+        )
+        warnings = [f"{name}: its {what}, kept whole; see --no-instances."]
     elif found.instances is None and holds_regions(found.path) and regions.count:
         warnings = [f"{name}: its one segment is split into lesions as published; see --instances."]
     return replace(

@@ -80,6 +80,8 @@ def read_regions(path: Path, suv: Image, stored: Geometry, source: SuvSource) ->
             "DICOM folder of the PET as --suv to have it checked."
         )
     rois, notes = read_rois(path, RoiTarget(pet, source.series_uid, frame))
+    if _drawn_elsewhere(path, source) and not any("centres of the PET" in text for text in notes):
+        warnings.append(f"{path.name}: drawn on another series; read at the centres of the PET voxels.")
     if rois and not any(roi.voxels for roi in rois):
         raise RoiError(f"{path}: none of its {len(rois)} regions holds a voxel of the PET.")
     flipped = turn.flipped if as_stored else ()
@@ -138,6 +140,14 @@ def _is_structure_set(path: Path) -> bool:
     from pydicom import dcmread
 
     return dcmread(path, specific_tags=["Modality"], stop_before_pixels=True).get("Modality") == "RTSTRUCT"
+
+
+def _drawn_elsewhere(path: Path, source: SuvSource) -> bool:
+    """Whether a SEG or RTSTRUCT says that it was drawn on other series than the PET."""
+    if not source.series_uid or path.suffix.lower() == TABLE_SUFFIX:
+        return False
+    file = describe_dicom(path)
+    return file is not None and bool(file.series) and source.series_uid not in file.series
 
 
 def _only_frame(path: Path) -> str:

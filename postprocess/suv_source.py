@@ -86,7 +86,8 @@ def find_suv(path: str | os.PathLike[str]) -> SuvSource:
         selection = select_exam(path)
         pet = selection.require_pet()
         uids = pet.series_uid, pet.frame_of_reference_uid
-        return SuvSource(path, pet, selection.ct, *uids, computed=True, notes=selection.notes)
+        notes = tuple(note for note in selection.notes if "CT" not in note)  # its choice changes no SUV
+        return SuvSource(path, pet, selection.ct, *uids, computed=True, notes=notes)
     if not path.is_file():
         raise TmtvError(f"{path}: no such file.")
     if is_dicom(path):

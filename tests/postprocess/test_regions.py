@@ -157,6 +157,24 @@ def test_a_seg_on_the_ct_is_read_at_the_pets_voxels(study: Path, tmp_path: Path)
     np.testing.assert_array_equal(read_mask(tmp_path / "ct.dcm", GEOMETRY), roi_mask())
 
 
+def test_contours_on_the_ct_and_labels_on_a_finer_grid_say_so(study: Path, tmp_path: Path) -> None:
+    """An RTSTRUCT of the CT's series in the PET's frame; a label image of twice the slices."""
+    plane = [(0.5, 0.5), (0.5, 3.5), (4.5, 3.5), (4.5, 0.5)]
+    contours = [GEOMETRY.to_world([(z / 2, y, x) for y, x in plane]) for z in range(6, 12)]
+    write_rtstruct(tmp_path / "ct_rs.dcm", pet_datasets(study / "CT")[0], {"a": contours})
+    images = read_case(MapFile(tmp_path / "ct_rs.dcm", is_mask=True), study)
+    np.testing.assert_array_equal(images.probability.array, roi_mask())
+    assert [text for text in images.warnings if "drawn on another series" in text]
+    fine = Geometry((16, *SHAPE[1:]), (1.5, 2.0, 2.5), GEOMETRY.origin_mm)
+    labels = two_masks()[0] * np.uint16(1) + two_masks()[1] * np.uint16(2)
+    write_image(tmp_path / "fine.nii.gz", Image(np.repeat(labels, 2, axis=0), fine))
+    images = read_case(MapFile(tmp_path / "fine.nii.gz", is_mask=True), study)
+    np.testing.assert_array_equal(images.probability.array, np.any(two_masks(), axis=0))
+    assert [text for text in images.warnings if "not on the grid of the PET" in text]
+    on_pet = read_case(MapFile(tmp_path / "labels.nii.gz", is_mask=True), study)
+    assert mask_ml(images) == mask_ml(on_pet)
+
+
 def test_another_frame_of_reference_is_refused_where_it_is_known(study: Path, tmp_path: Path) -> None:
     other = pet_datasets(write_study(tmp_path / "other", "P2", roi=False) / "PT")
     write_seg(tmp_path / "other.dcm", other, roi_mask()[..., None])

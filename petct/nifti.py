@@ -155,8 +155,8 @@ def _sizes(path: Path, header: nib.Nifti1Header) -> tuple[tuple[int, int, int], 
 def _dtype(path: Path, header: nib.Nifti1Header) -> np.dtype:
     try:
         dtype = header.get_data_dtype()
-    except HeaderDataError as error:
-        raise unreadable(path, error) from error
+    except (HeaderDataError, KeyError) as error:
+        raise unreadable(path, f"datatype {int(header['datatype'])}") from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise ImageError(f"{path}: datatype {int(header['datatype'])} is not one number per voxel.")
     if int(header["bitpix"]) != 8 * dtype.itemsize:

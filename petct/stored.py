@@ -160,11 +160,19 @@ def beside(path: Path, name: str) -> Path:
     return found
 
 
+def fill(stream: IO[bytes], view: memoryview) -> int:
+    """Read until `view` is full or the stream ends; returns the bytes read."""
+    got = 0
+    while got < len(view) and (n := stream.readinto(view[got : got + CHUNK_BYTES])):  # type: ignore[attr-defined]
+        got += n
+    return got
+
+
 def _voxels(stored: Stored) -> npt.NDArray:
     """All values in the order of the file, in the machine's byte order."""
     buffer = np.empty(stored.n_bytes, np.uint8)
     with _stream(stored) as stream:
-        if (got := _fill(stream, buffer.data)) < stored.n_bytes:
+        if (got := fill(stream, buffer.data)) < stored.n_bytes:
             raise EOFError(f"it ends after {got} of {stored.n_bytes} bytes of voxels")
         if stream.read(1):
             raise ImageError(
@@ -172,13 +180,6 @@ def _voxels(stored: Stored) -> npt.NDArray:
             )
     values = buffer.view(stored.dtype)
     return values.astype(stored.dtype.newbyteorder("="), copy=False)
-
-
-def _fill(stream: IO[bytes], view: memoryview) -> int:
-    got = 0
-    while got < len(view) and (n := stream.readinto(view[got : got + CHUNK_BYTES])):  # type: ignore[attr-defined]
-        got += n
-    return got
 
 
 def _stream(stored: Stored) -> IO[bytes]:

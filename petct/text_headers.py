@@ -166,6 +166,10 @@ def nrrd_header(path: Path) -> Stored:
         raise ImageError(f"{path}: expected one 3-D image, found {n} dimensions.")
     size = header.wholes("sizes", n)
     vectors, part_axis = _nrrd_vectors(header, n)
+    kinds = fields.get("kinds", "").split() or ["domain"] * n
+    of_space = [kind for axis, kind in enumerate(kinds) if axis != part_axis]
+    if len(kinds) != n or not set(map(str.lower, of_space)) <= {"domain", "space", "none", "???"}:
+        raise unreadable(path, f"kinds {fields['kinds'][:60]!r}")
     to_lps = _NRRD_SPACES.get(fields.get("space", "").lower())
     if to_lps is None:
         raise ImageError(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from petct.errors import ImageError, ParameterError
 from petct.image import Geometry, Image, read_image, resample
+from petct.npz import read_npz
 from petct.orientation import to_canonical
 from postprocess.components import foreground, require_probability, voxels_above
 from postprocess.reference import reference_grid
@@ -217,16 +218,7 @@ def _on_pet(images: CaseImages, probability: Image, found: MapFile, threshold: f
 
 
 def _read_softmax(found: MapFile, pet: Image, source: SuvSource) -> Image:
-    try:
-        with np.load(found.path, allow_pickle=False) as file:
-            key = next((k for k in ("probabilities", "softmax") if k in file.files), None)
-            if key is None:
-                raise ImageError(f"{found.path}: no array `probabilities` or `softmax`, only {file.files}.")
-            softmax = file[key]
-    except (OSError, ValueError, EOFError) as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{found.path}: not a readable .npz file ({error}).") from error
+    softmax = read_npz(found.path, ("probabilities", "softmax"))
     grid = pet.geometry if found.reference is None else reference_grid(found.reference, pet, source)
     if softmax.ndim != 4 or softmax.shape[1:] != grid.shape:
         raise ImageError(

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
 from petct.errors import ModelError
 from petct.files import replace_atomically
+from petct.npz import NPZ_ERRORS
 
 NAME = "state.npz"
 
@@ -68,7 +68,7 @@ def load_state(path: Path, model: keras.Model) -> tuple[Progress, list[np.ndarra
         with np.load(path) as archive:
             values = {name: archive[name] for name in archive.files}
         progress = Progress(**json.loads(str(values.pop("progress"))))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise ModelError(f"{path}: not readable as the state of a training run ({error}).") from error
     saved = [values[name] for name in sorted(values) if name.startswith("v")]
     variables = _variables(model)

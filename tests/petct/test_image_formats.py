@@ -207,6 +207,7 @@ def test_metaimage_headers_that_cannot_be_trusted(tmp_path: Path, old: bytes, ne
         (b"type: float", b"type: block", "type"),
         (b"type: float", b'type: float\nspace units: "m" "m" "m"', "space units must be mm"),
         (b"encoding: raw", b"encoding: hex", "encoding"),
+        (b"kinds: domain domain", b"kinds: domain time", "kinds"),
         (b"sizes: 7 6 5", b"sizes: 7 6 4", "holds more than"),
         (b"sizes: 7 6 5", b"sizes: 7 6 6", "ends after"),
         (b"sizes: 7 6 5", b"sizes: 7 6 5\nsizes: 7 6 5", "doubled"),

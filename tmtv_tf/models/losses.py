@@ -45,12 +45,14 @@ def tversky_loss(y_true, y_pred, alpha: float = 0.3, beta: float = 0.7, smooth: 
     )
 
 
-def dice_cross_entropy_loss(y_true, y_pred, smooth: float = 0.1):
-    """Soft Dice plus the mean binary cross-entropy of the voxels, per sample. (B,) float32."""
+def dice_cross_entropy_loss(y_true, y_pred, smooth: float = 0.1, entropy_weight: float = 1.0):
+    """Soft Dice plus `entropy_weight` times the mean binary cross-entropy of the voxels, per sample. (B,) float32."""
     y_true, y_pred = _as_float32(y_true, y_pred)
     p = ops.clip(y_pred, keras.config.epsilon(), 1.0 - keras.config.epsilon())
     entropy = -(y_true * ops.log(p) + (1.0 - y_true) * ops.log(1.0 - p))
-    return soft_dice_loss(y_true, y_pred, smooth) + ops.mean(entropy, axis=_voxel_axes(entropy))
+    return soft_dice_loss(y_true, y_pred, smooth) + entropy_weight * ops.mean(
+        entropy, axis=_voxel_axes(entropy)
+    )
 
 
 _LOSSES = {

@@ -1,0 +1,86 @@
+"""Training on worlds: views of a sample, the stream of a resumed run, and a run that learns and goes on."""
+
+import numpy as np
+import pytest
+
+from petct.errors import ParameterError
+from tmtv_tf.input.grid import ModelGrid
+from tmtv_tf.phantom.worlds.pool import write_sample
+from tmtv_tf.phantom.worlds.sample import Sample
+from training.worlds_data import Moves, draw_view, example, sample_geometry, training_stream
+
+GRID = ModelGrid(shape=(16, 16, 16), spacing_mm=(8.0, 8.0, 8.0), pet_window_suv=(0.0, 20.0))
+STILL = Moves((1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False, 0.0)
+WILD = Moves((0.75, 1.3), (12.0, 8.0, 14.0), (30.0, 40.0, 50.0), True, 0.05)
+
+
+def _sample(seed=0, z=30) -> Sample:
+    rng = np.random.default_rng(seed)
+    suv = rng.uniform(0.5, 1.5, (z, 24, 28)).astype(np.float32)
+    truth = np.zeros(suv.shape, np.float32)
+    truth[20:26, 8:12, 4:10] = 1
+    suv[truth > 0] = 10
+    return Sample(suv, suv * 40, truth, truth.astype(np.uint8), np.zeros(suv.shape, bool))
+
+
+def test_an_unmoved_view_is_where_inference_puts_the_grid():
+    from tmtv_tf.input.grid import place_grid
+
+    source = sample_geometry(_sample())
+    view = draw_view(source, GRID, STILL, np.random.default_rng(0))
+    wanted = place_grid(source, GRID)
+    assert view.same_grid(wanted)
+
+
+def test_target_and_image_move_together_and_ct_can_be_left_out():
+    sample = _sample()
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        view = draw_view(sample_geometry(sample), GRID, WILD, rng)
+        image, target = example(sample, GRID, view, flip=seed % 2 == 1)
+        # only lesions are at 10 SUV: where the target is whole, PET is 10 of 20, and nowhere else
+        assert np.all(image[..., 0][target[..., 0] > 0.999] > 0.49)
+        assert np.all(image[..., 0][target[..., 0] == 0] < 0.1)
+    image, _ = example(sample, GRID, view, ct=False)
+    assert np.all(image[..., 1] == 0)
+
+
+def test_a_resumed_stream_goes_on_where_the_first_would_have_been(tmp_path):
+    for number in range(3):
+        write_sample(tmp_path / "painter" / f"{number:05d}.npz", _sample(number))
+    options = {"seed": 5, "epochs": 2, "steps": 3}
+    whole = [x.numpy() for x, _ in training_stream(tmp_path, ["painter"], GRID, WILD, **options)]
+    rest = [
+        x.numpy()
+        for x, _ in training_stream(tmp_path, ["painter"], GRID, WILD, first_epoch=0, first_step=2, **options)
+    ]
+    assert len(whole) == 6
+    np.testing.assert_array_equal(np.stack(whole[2:]), np.stack(rest))
+    with pytest.raises(ParameterError, match="no sample of the world 'male'"):
+        training_stream(tmp_path, ["male"], GRID, WILD, **options)
+
+
+def test_a_run_learns_goes_on_and_can_start_from_its_own_weights(tmp_path):
+    from training.train_worlds import Config, run
+
+    for number in range(2):
+        write_sample(tmp_path / "pool" / "painter" / f"{number:05d}.npz", _sample(number))
+    settings = {
+        "epochs": 2,
+        "steps": 6,
+        "worlds": ["painter"],
+        "grid": {"shape": [16, 16, 16], "spacing_mm": [8, 8, 8], "channels": ["pet"]},
+        "model": {"filters": [4, 8]},
+        "optimizer": {"name": "adam", "learning_rate": 0.01},
+    }
+    out = tmp_path / "run"
+    run(Config.model_validate({**settings, "epochs": 1}), tmp_path / "pool", out)
+    run(Config.model_validate(settings), tmp_path / "pool", out)
+    log = (out / "log.csv").read_text().splitlines()
+    assert len(log) == 3
+    losses = [float(line.split(",")[log[0].split(",").index("loss")]) for line in log[1:]]
+    assert losses[1] < losses[0]
+    start = Config.model_validate({**settings, "epochs": 1, "initial_weights": str(out / "last.keras")})
+    run(start, tmp_path / "pool", tmp_path / "second")
+    again = (tmp_path / "second" / "log.csv").read_text().splitlines()
+    assert float(again[1].split(",")[again[0].split(",").index("loss")]) < losses[0]

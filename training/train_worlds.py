@@ -1,0 +1,133 @@
+"""Train on a pool of synthetic worlds: python -m training.train_worlds --config C.yaml --pool POOL --out RUN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import Field
+
+from training.config import FitConfig, GridConfig, Strict
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+NOTE = "trained on synthetic images only; not validated on patients"
+
+
+class CompactConfig(Strict):
+    """Arguments of `tmtv_tf.models.compact.compact_unet`."""
+
+    filters: tuple[int, ...] = (16, 32, 64, 96)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    initial_probability: float = Field(0.02, gt=0, lt=1)
+
+
+class MovesConfig(Strict):
+    """Random views of the samples: factors per axis, twice the standard deviation of angles (about z, y, x) and shifts
+    (z, y, x), mirroring, and the spread of the logarithm of the PET's gain."""
+
+    scaling: tuple[float, float] = (0.75, 1.3)
+    rotation_degrees: tuple[float, float, float] = (12.0, 8.0, 14.0)
+    translation_mm: tuple[float, float, float] = (30.0, 40.0, 50.0)
+    flip_left_right: bool = True
+    gain_log_sd: float = Field(0.05, ge=0)
+
+
+class Config(FitConfig):
+    """Everything a training on worlds can change. One image a step.
+
+    worlds : which of `tmtv_tf.phantom.worlds.sample.WORLDS` to train on.
+    steps : steps per epoch.
+    initial_weights : a model file to start from; its layers are matched by name.
+    without_ct : share of the images whose CT is left empty.
+    """
+
+    batch: Literal[1] = 1  # type: ignore[assignment]
+    monitor: Literal["loss"] = "loss"  # type: ignore[assignment]
+    worlds: tuple[str, ...] = ("painter", "male", "female", "primitives")
+    steps: int = Field(100, ge=1)
+    grid: GridConfig = GridConfig()
+    model: CompactConfig = CompactConfig()
+    moves: MovesConfig = MovesConfig()
+    loss: str = "dice_cross_entropy"
+    loss_options: dict[str, float] = {}
+    without_ct: float = Field(0.1, ge=0, le=1)
+    initial_weights: Path | None = None
+
+
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
+def train(
+    config: Annotated[Path, typer.Option(help="YAML file, or the name of a packaged one (worlds_pet.yaml).")],
+    pool: Annotated[Path, typer.Option(help="Pool of samples (python -m tmtv_tf.phantom.worlds.pool).")],
+    out: Annotated[Path, typer.Option(help="Folder of this run. If it holds a run, training continues it.")],
+) -> None:
+    """Train on synthetic worlds: RUN/last.keras, best.keras, log.csv. After a stop the same command goes on."""
+    from training.config import read_config
+    from training.stopping import stop_at_once_when_asked
+
+    stop_at_once_when_asked()
+    run(read_config(config, Config), pool, out)
+
+
+def run(config: Config, pool: Path, out: Path) -> None:
+    """Train as configured."""
+    from tmtv_tf._backend import quiet_tensorflow
+
+    quiet_tensorflow()
+    from tmtv_tf.models.compact import compact_unet
+    from tmtv_tf.models.file import save_model
+    from tmtv_tf.models.losses import SegmentationLoss
+    from tmtv_tf.models.metrics import HardDice
+    from training.fit import Experiment, conclusion, dtype_policy, run_fit
+    from training.strategy import choose_strategy
+    from training.worlds_data import Moves, training_stream
+
+    grid = config.grid.grid()
+    provenance = {"trained_on": NOTE, "worlds": list(config.worlds), "config": config.model_dump(mode="json")}
+
+    def build():
+        model = compact_unet(grid.input_shape, **config.model.model_dump())
+        if config.initial_weights is not None:
+            from tmtv_tf.models.transfer import transfer_weights
+
+            transfer_weights(config.initial_weights, model)
+        return model
+
+    def save(path: Path, model) -> None:
+        with dtype_policy("float32"):
+            plain = compact_unet(grid.input_shape, **config.model.model_dump())
+        plain.set_weights(model.get_weights())
+        save_model(path, plain, grid, provenance)
+
+    def options() -> dict[str, Any]:
+        return {"loss": SegmentationLoss(config.loss, options=config.loss_options), "metrics": [HardDice()]}
+
+    moves = Moves(**config.moves.model_dump())
+    experiment = Experiment(
+        build,
+        options,
+        lambda epoch, step: training_stream(
+            pool,
+            config.worlds,
+            grid,
+            moves,
+            seed=config.seed,
+            epochs=config.epochs,
+            steps=config.steps,
+            first_epoch=epoch,
+            first_step=step,
+            without_ct=config.without_ct,
+        ),
+        config.steps,
+        None,
+        save,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    progress = run_fit(experiment, config, out, choose_strategy(accumulate_gradients=True))
+    print(conclusion(progress, config, out))
+
+
+if __name__ == "__main__":
+    from petct.console import run_app
+
+    run_app(app)

@@ -237,3 +237,17 @@ def test_what_the_prediction_warned_of_stands_in_the_result(job: Job) -> None:
     assert again["methods"] == finished["methods"]
     assert json.loads((job.folder / "tmtv.json").read_text())["warnings"] == again["warnings"]
     assert run_case(job)["skipped"]
+
+
+def test_other_voxels_beside_the_same_header_are_another_input(job: Job, tmp_path: Path) -> None:
+    """An .mhd holds no voxel: its own SHA-256 would keep the result of the old ones."""
+    import SimpleITK as sitk
+
+    image = sitk.ReadImage(str(job.suv_path))
+    sitk.WriteImage(image, str(tmp_path / "in" / "pet.mhd"))
+    job = replace(job, suv_path=tmp_path / "in" / "pet.mhd")
+    run_case(job)
+    assert run_case(job)["skipped"]
+    sitk.WriteImage(image * 2, str(tmp_path / "in" / "pet.mhd"))
+    with pytest.raises(TmtvError, match="--overwrite"):
+        run_case(job)

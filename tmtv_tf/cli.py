@@ -192,6 +192,9 @@ def prepare(
     injection_time: Annotated[
         str | None, typer.Option(help="In place of the header's: 10:35, 10:35:00 or 2024-05-17T10:35:00.")
     ] = None,
+    allow_unusual: Annotated[
+        bool, typer.Option("--allow-unusual", help="Weight, dose and times outside their limits are right.")
+    ] = False,
     grid_mm: Annotated[float, typer.Option(help="Voxel size of the arrays for training.")] = 4.0,
     grid_shape: Annotated[
         tuple[int, int, int], typer.Option(help="Voxels of the arrays for training: Z Y X.")
@@ -262,8 +265,13 @@ def prepare(
         path_list=path_list,
         pet_uid=pet_uid,
         ct_uid=ct_uid,
+<<<<<<< HEAD
         overrides=make_overrides(weight_kg, dose_mbq, injection_time),
         settings=Settings(grid, roi_pattern, split_components, show_text, strict),
+=======
+        overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
+        settings=Settings(grid, roi_pattern, split_components, show_text),
+>>>>>>> 8d2748d (Hold a user's weight, dose and times to the limits, and fuzz the structure of DICOM files)
         seed=seed,
         workers=workers,
         scheduler=scheduler,
@@ -290,6 +298,9 @@ def inspect(
     injection_time: Annotated[
         str | None, typer.Option(help="In place of the header's: 10:35, 10:35:00 or 2024-05-17T10:35:00.")
     ] = None,
+    allow_unusual: Annotated[
+        bool, typer.Option("--allow-unusual", help="Weight, dose and times outside their limits are right.")
+    ] = False,
 ) -> None:
     """Say what is in a folder, which PET and CT would be used, the SUV factor and its rule, and what is wrong.
 
@@ -306,7 +317,7 @@ def inspect(
     from tmtv_tf.cases.inspect import inspect_tree, print_report
     from tmtv_tf.cases.sources import make_overrides
 
-    overrides = make_overrides(weight_kg, dose_mbq, injection_time)
+    overrides = make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual)
     report = inspect_tree(
         dicom, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides, show_text=show_text, sul=sul
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import zlib
+from functools import cache
 from pathlib import Path
 from struct import Struct
 
@@ -165,6 +166,7 @@ class _Walk:
         return at
 
 
+@cache
 def _is_sequence(tag: int) -> bool:
     try:
         return dictionary_VR(tag) == "SQ"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,6 +120,7 @@ def suv_bw_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvF
         raise refusal(
             header, f"{ATTRIBUTES['units']} is {units}; SUV is defined for BQML, GML, CM2ML, Philips CNTS"
         )
+    warnings += _replaced(header, overrides, suv)
     if suv.injection_time is None:
         injection = known_injection(header, overrides, warnings)
         decayed_to = injection if header.decay_correction == "ADMIN" and units == "BQML" else None
@@ -135,10 +136,38 @@ def sul_per_suv(header: PetHeader, formula: str = "LBMJANMA", overrides: Overrid
     SuvError
         Weight, height or sex is missing or impossible.
     """
-    weight_kg = patient_weight_kg(header, overrides or Overrides(), [])
-    return (
-        lean_body_mass_kg(formula, weight_kg, patient_height_m(header, []), patient_sex(header)) / weight_kg
-    )
+    overrides = overrides or Overrides()
+    weight_kg = patient_weight_kg(header, overrides, [])
+    height_m = patient_height_m(header, overrides, [])
+    return lean_body_mass_kg(formula, weight_kg, height_m, patient_sex(header)) / weight_kg
+
+
+def _replaced(header: PetHeader, overrides: Overrides, suv: SuvFactor) -> list[str]:
+    """Which header values the user's replace, in sentences; a value that the rule does not use is refused."""
+    said = []
+    for name, option, used, attributes in (
+        ("weight_kg", "--weight-kg", "weight_kg", ("patient_weight",)),
+        ("dose_bq", "--dose-mbq", "dose_bq", ("total_dose",)),
+        ("injection_time", "--injection-time", "half_life_s", ("injection_datetime", "injection_time")),
+    ):
+        given = getattr(overrides, name)
+        if given is None:
+            continue
+        if used not in suv.values:
+            raise refusal(
+                header, f"{option} was given, and the rule in use does not need it ({suv.rule}); leave it out"
+            )
+        stated = next((a for a in attributes if getattr(header, a) is not None), attributes[0])
+        value = getattr(header, stated)
+        was = "unusable" if stated in header.unusable else "missing" if value is None else _plain(value)
+        said.append(
+            f"{ATTRIBUTES[stated]} is {was} in the header; {option} {_plain(given)} was used instead."
+        )
+    return said
+
+
+def _plain(value: float | datetime | time) -> str:
+    return f"{value:g}" if isinstance(value, float | int) else value.isoformat()
 
 
 def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warnings: list[str]) -> SuvFactor:
@@ -153,7 +182,7 @@ def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warning
     if suv_type == "BW":
         return SuvFactor(1.0, "GML: already SUV by body weight", values=values)
     weight_kg = patient_weight_kg(header, overrides, warnings)
-    height_m = patient_height_m(header, warnings)
+    height_m = patient_height_m(header, overrides, warnings)
     values |= {"weight_kg": weight_kg, "height_m": height_m}
     if suv_type == "BSA":  # Du Bois and Du Bois 1916
         surface_m2 = 0.007184 * weight_kg**0.425 * (height_m * 100) ** 0.725
@@ -213,7 +242,7 @@ def _from_activity(
         rule = f"{units}, NONE: each slice by its own frame; injection by {source}"
         each = tuple(per_dose * factor for factor in factors)
         return SuvFactor(each[0] if min(each) == max(each) else each, rule, injection, values=values)
-    reference, source = reference_time(header, half_life_s, warnings)
+    reference, source = reference_time(header, half_life_s, overrides, warnings)
     injection, reference, source = times_on_one_clock(header, overrides, reference, source, warnings)
     uptake_s = values["uptake_s"] = (reference - injection).total_seconds()
     warn_of_uptake(uptake_s, warnings)

@@ -77,11 +77,19 @@ class PetHeader:
 
 @dataclass(frozen=True)
 class Overrides:
-    """Values a user gives in place of the header's. `injection_time` without a date goes on the acquisition date."""
+    """Values a user gives in place of the header's.
+
+    Attributes
+    ----------
+    weight_kg, dose_bq : held to the same limits as the header's
+    injection_time : without a date it is on the acquisition date
+    allow_unusual : what is outside a limit is a warning, not a refusal
+    """
 
     weight_kg: float | None = None
     dose_bq: float | None = None
     injection_time: datetime | time | None = None
+    allow_unusual: bool = False
 
     def __post_init__(self) -> None:
         for name, unit in (("weight_kg", "kg"), ("dose_bq", "Bq")):
@@ -100,19 +108,34 @@ class Overrides:
         return {
             name: value.isoformat() if isinstance(value, datetime | time) else value
             for name, value in given.items()
-            if value is not None
+            if value is not None and value is not False
         }
 
 
+@dataclass(frozen=True)
+class Limit:
+    """What a value may be at all; both ends belong to it."""
+
+    low: float
+    high: float
+    unit: str
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g} {self.unit}"
+
+
 def within(
-    header: PetHeader, name: str, value: float, possible: tuple[float, float], unit: str, option: str
+    header: PetHeader, what: str, value: float, limit: Limit, overrides: Overrides, warnings: list[str]
 ) -> float:
-    if not possible[0] <= value <= possible[1]:
-        hint = f" (if it is right, give {option})" if option else ""
-        raise refusal(
-            header,
-            f"{ATTRIBUTES[name]} is {value:g} {unit}; possible is {possible[0]:g} to {possible[1]:g} {unit}{hint}",
-        )
+    """The value, if it is possible or the user said that unusual ones are right."""
+    if value not in limit:
+        outside = f"{what} is {value:g} {limit.unit}; possible is {limit}"
+        if not overrides.allow_unusual:
+            raise refusal(header, f"{outside} (correct it, or give --allow-unusual if it is right)")
+        warnings.append(f"{outside}; it was allowed (--allow-unusual).")
     return value
 
 

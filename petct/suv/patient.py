@@ -7,6 +7,7 @@ import re
 from petct.errors import SuvError
 from petct.suv.header import (
     ATTRIBUTES,
+    Limit,
     Overrides,
     PetHeader,
     need,
@@ -21,13 +22,13 @@ HALF_LIFE_TOLERANCE = 0.01
 # (0018,1074) below this cannot be Bq; it is then taken as MBq, unless it could as well be mCi.
 DOSE_IN_MBQ_BELOW = 1e5
 DOSE_MCI_OR_MBQ_BELOW = 30.0
-# What a header may say and still be a patient; a user's own value is not judged by these.
-DOSE_POSSIBLE_BQ = (1e7, 5e9)
-DOSE_POSSIBLE_BQ_PER_KG = (2e5, 3e7)
+# What a header or a user may say and still be a patient; `Overrides.allow_unusual` lifts these.
+DOSE_POSSIBLE = Limit(1e7, 5e9, "Bq")
+DOSE_POSSIBLE_PER_KG = Limit(2e5, 3e7, "Bq/kg")
 DOSE_EXPECTED_BQ_PER_KG = (1e6, 1.5e7)
-WEIGHT_POSSIBLE_KG = (2.5, 400.0)
+WEIGHT_POSSIBLE = Limit(2.5, 400.0, "kg")
 WEIGHT_IN_GRAMS_ABOVE = 1000.0
-HEIGHT_POSSIBLE_M = (0.4, 2.6)
+HEIGHT_POSSIBLE = Limit(0.4, 2.6, "m")
 HEIGHT_IN_CM_ABOVE = 3.0
 # What SUVType (0054,1006) may name beside BW and BSA.
 LEAN_BODY_MASSES = ("LBM", "LBMJAMES128", "LBMJANMA", "IBW")
@@ -37,20 +38,21 @@ NUCLIDE = re.compile(r"[A-Z][a-z]?-\d{1,3}m?")
 
 def patient_weight_kg(header: PetHeader, overrides: Overrides, warnings: list[str]) -> float:
     if overrides.weight_kg is not None:
-        return overrides.weight_kg
+        return within(header, "--weight-kg", overrides.weight_kg, WEIGHT_POSSIBLE, overrides, warnings)
     weight_kg = positive(header, "patient_weight", "kg (or --weight-kg)")
     if weight_kg > WEIGHT_IN_GRAMS_ABOVE:
         warnings.append(f"{ATTRIBUTES['patient_weight']} is {weight_kg:g}: taken as grams.")
         weight_kg /= 1000
-    return within(header, "patient_weight", weight_kg, WEIGHT_POSSIBLE_KG, "kg", "--weight-kg")
+    what = f"{ATTRIBUTES['patient_weight']} (or --weight-kg)"
+    return within(header, what, weight_kg, WEIGHT_POSSIBLE, overrides, warnings)
 
 
-def patient_height_m(header: PetHeader, warnings: list[str]) -> float:
+def patient_height_m(header: PetHeader, overrides: Overrides, warnings: list[str]) -> float:
     height_m = positive(header, "patient_size", "m")
     if height_m > HEIGHT_IN_CM_ABOVE:
         warnings.append(f"{ATTRIBUTES['patient_size']} is {height_m:g}: taken as cm.")
         height_m /= 100
-    return within(header, "patient_size", height_m, HEIGHT_POSSIBLE_M, "m", "")
+    return within(header, ATTRIBUTES["patient_size"], height_m, HEIGHT_POSSIBLE, overrides, warnings)
 
 
 def patient_sex(header: PetHeader) -> str:
@@ -61,25 +63,22 @@ def patient_sex(header: PetHeader) -> str:
 
 
 def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float, warnings: list[str]) -> float:
+    what = f"{ATTRIBUTES['total_dose']} (or --dose-mbq)"
     if overrides.dose_bq is not None:
-        return overrides.dose_bq
-    dose_bq = positive(header, "total_dose", "Bq (or --dose-mbq)")
-    if dose_bq < DOSE_IN_MBQ_BELOW:
-        if dose_bq < DOSE_MCI_OR_MBQ_BELOW:
-            raise refusal(
-                header,
-                f"{ATTRIBUTES['total_dose']} is {dose_bq:g}: MBq or mCi, nobody knows; give --dose-mbq",
-            )
-        warnings.append(f"{ATTRIBUTES['total_dose']} is {dose_bq:g}: taken as MBq.")
-        dose_bq *= 1e6
-    within(header, "total_dose", dose_bq, DOSE_POSSIBLE_BQ, "Bq", "--dose-mbq")
-    low, high = DOSE_POSSIBLE_BQ_PER_KG
-    if not low <= dose_bq / weight_kg <= high:
-        raise refusal(
-            header,
-            f"{ATTRIBUTES['total_dose']} is {dose_bq:g} Bq, {dose_bq / weight_kg / 1e6:.2f} MBq/kg; "
-            f"possible is {low / 1e6:g} to {high / 1e6:g} (if it is right, give --dose-mbq)",
-        )
+        what, dose_bq = "--dose-mbq, a number in MBq,", overrides.dose_bq
+    else:
+        dose_bq = positive(header, "total_dose", "Bq (or --dose-mbq)")
+        if dose_bq < DOSE_IN_MBQ_BELOW:
+            if dose_bq < DOSE_MCI_OR_MBQ_BELOW:
+                raise refusal(
+                    header,
+                    f"{ATTRIBUTES['total_dose']} is {dose_bq:g}: MBq or mCi, nobody knows; give --dose-mbq",
+                )
+            warnings.append(f"{ATTRIBUTES['total_dose']} is {dose_bq:g}: taken as MBq.")
+            dose_bq *= 1e6
+    within(header, what, dose_bq, DOSE_POSSIBLE, overrides, warnings)
+    per_kg = f"{what} {dose_bq / 1e6:g} MBq over the weight {weight_kg:g} kg"
+    within(header, per_kg, dose_bq / weight_kg, DOSE_POSSIBLE_PER_KG, overrides, warnings)
     if not DOSE_EXPECTED_BQ_PER_KG[0] <= dose_bq / weight_kg <= DOSE_EXPECTED_BQ_PER_KG[1]:
         warnings.append(
             f"The dose is {dose_bq / weight_kg / 1e6:.2f} MBq/kg, which is unusual: are dose and weight right?"

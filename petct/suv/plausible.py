@@ -17,6 +17,8 @@ HIGHEST_SUV_OF_FILE = 1000.0
 WARN_SUV_OF_FILE = 500.0
 # Activity is not lost: what is above SUV s holds no more than body weight [g] / s mL; 300 kg at most.
 HOT_SUV, HOT_ML = 1000.0, 300.0
+# Noise of a PET goes below 0, but by no more than this share of its maximum; deeper is a wrong sign or intercept.
+DEEPEST_NEGATIVE = 0.5
 # Reconstruction noise goes a little below 0; air in a CT is -1000.
 LOWEST_SUV_OF_FILE = -100.0
 
@@ -37,7 +39,7 @@ def check_suv_values(
     ------
     ImageError
         NaN or infinite values; a maximum not above 0, above 100 000, or above 1000 in a file; values below -100 in
-        a file; too much volume above SUV 1000.
+        a file; too much volume above SUV 1000; a computed image that is as negative as half of its maximum.
     """
     lowest, highest = (float(suv.min()), float(suv.max())) if suv.size else (0.0, 0.0)
     if not (math.isfinite(lowest) and math.isfinite(highest)):  # a NaN passes through min and max
@@ -48,6 +50,11 @@ def check_suv_values(
         raise ImageError(
             f"{source}: its maximum is {highest:g}, which no SUV is ({what}). Give SUV by body weight: an image that "
             "tmtv prepare wrote, or the DICOM folder of the PET."
+        )
+    if computed and lowest < -DEEPEST_NEGATIVE * highest:
+        raise ImageError(
+            f"{source}: the SUV image runs from {lowest:g} to {highest:g}; no PET is that negative (is "
+            "PixelRepresentation (0028,0103) or RescaleIntercept (0028,1052) wrong?)."
         )
     if not computed and lowest < LOWEST_SUV_OF_FILE:
         raise ImageError(f"{source}: its minimum is {lowest:g}, which no SUV is (is it a CT?).")

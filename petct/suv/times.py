@@ -7,13 +7,16 @@ from datetime import datetime, time, timedelta
 from statistics import median
 
 from petct.errors import SuvError
-from petct.suv.header import ATTRIBUTES, Overrides, PetHeader, optional, refusal
+from petct.suv.header import ATTRIBUTES, Limit, Overrides, PetHeader, optional, refusal, within
 
 # Back-computed reference times are believed if all slices agree within this, and if none puts the reference
 # after the start of the first acquisition by more than this (DecayCorrection START: PS3.3 C.8.9.1.1.5).
 REFERENCE_AGREEMENT_S = 10.0
 # The time in SeriesTime is mentioned when it differs from the reference time in use by more than this.
 SERIES_TIME_WARNING_S = 60.0
+# No scanner opens a series this long before its first slice: such a SeriesTime is another event's (2 % of decay each
+# three minutes).
+SERIES_TIME_LEAD = Limit(0.0, 600.0, "s")
 # Uptake (injection to reference time): outside the first range refused, outside the second warned of.
 UPTAKE_POSSIBLE_S = (0.0, 6 * 3600.0)
 UPTAKE_RECOMMENDED_S = (55 * 60.0, 75 * 60.0)
@@ -30,7 +33,9 @@ def mean_count_time_s(duration_s: float, half_life_s: float) -> float:
     return math.log(rate * duration_s / -math.expm1(-rate * duration_s)) / rate
 
 
-def reference_time(header: PetHeader, half_life_s: float, warnings: list[str]) -> tuple[datetime, str]:
+def reference_time(
+    header: PetHeader, half_life_s: float, overrides: Overrides, warnings: list[str]
+) -> tuple[datetime, str]:
     """The time a START image is corrected to, and how it was found (GE's own, every frame, SeriesTime)."""
     ge = optional(header, "ge_reference")
     acquisitions = [s.acquisition for s in header.slices if s.acquisition is not None]
@@ -48,6 +53,15 @@ def reference_time(header: PetHeader, half_life_s: float, warnings: list[str]) -
             )
         earliest = min(acquisitions)
         if series is not None and series <= earliest:
+            lead_s = (earliest - series).total_seconds()
+            name = ATTRIBUTES["series_datetime"]
+            what = f"{name} to the first acquisition, {series:%H:%M:%S} to {earliest:%H:%M:%S},"
+            within(header, what, lead_s, SERIES_TIME_LEAD, overrides, warnings)
+            if lead_s > SERIES_TIME_WARNING_S:
+                warnings.append(
+                    f"SeriesTime {series:%H:%M:%S} is {lead_s:.0f} s before the first acquisition; it was used as the "
+                    "reference time, for no other is known."
+                )
             return series, "reference time by SeriesTime"
         warnings.append(
             f"SeriesTime is {'missing' if series is None else f'{series:%H:%M:%S}, later than the first acquisition'}: "
@@ -104,7 +118,8 @@ def times_on_one_clock(
             "(0009,100D) was used for both."
         )
         return *pair, "reference and injection time both by GE (0009,100D), (0009,103B)"
-    raise _impossible_uptake(header, injection, source, reference, reference_rule)
+    _refuse_uptake(header, (injection, source), (reference, reference_rule), overrides, warnings)
+    return injection, reference, f"{reference_rule}; injection by {source}"
 
 
 def _ge_pair(header: PetHeader) -> tuple[datetime, datetime] | None:
@@ -132,7 +147,13 @@ def undecayed_slices(
             )
         uptake_s = (s.acquisition - injection).total_seconds()
         if not _possible(uptake_s):
-            raise _impossible_uptake(header, injection, source, s.acquisition, "AcquisitionTime of a slice")
+            _refuse_uptake(
+                header,
+                (injection, source),
+                (s.acquisition, "AcquisitionTime of a slice"),
+                overrides,
+                warnings,
+            )
         decays = rate * s.frame_duration_s
         factors.append(decays / -math.expm1(-decays) * math.exp(rate * uptake_s))
     if not factors:
@@ -198,16 +219,25 @@ def _possible(uptake_s: float) -> bool:
     return UPTAKE_POSSIBLE_S[0] <= uptake_s <= UPTAKE_POSSIBLE_S[1]
 
 
-def _impossible_uptake(
-    header: PetHeader, injection: datetime, source: str, reference: datetime, reference_rule: str
-) -> SuvError:
-    hours = (reference - injection).total_seconds() / 3600
-    return refusal(
-        header,
-        f"injection {injection:%Y-%m-%d %H:%M:%S} (by {source}) and {reference:%Y-%m-%d %H:%M:%S} "
-        f"({reference_rule}) are {hours:.2f} h apart, and 0 to {UPTAKE_POSSIBLE_S[1] / 3600:.0f} h are possible; "
-        "if dates were shifted apart, give --injection-time",
+def _refuse_uptake(
+    header: PetHeader,
+    injection: tuple[datetime, str],
+    reference: tuple[datetime, str],
+    overrides: Overrides,
+    warnings: list[str],
+) -> None:
+    """Refuse an uptake that is below 0, or above 6 h unless the user said that it is right."""
+    hours = (reference[0] - injection[0]).total_seconds() / 3600
+    apart = (
+        f"injection {injection[0]:%Y-%m-%d %H:%M:%S} (by {injection[1]}) and {reference[0]:%Y-%m-%d %H:%M:%S} "
+        f"({reference[1]}) are {hours:.2f} h apart, and 0 to {UPTAKE_POSSIBLE_S[1] / 3600:.0f} h are possible"
     )
+    if hours < 0 or not overrides.allow_unusual:
+        lift = "" if hours < 0 else "; --allow-unusual if it is right"
+        raise refusal(header, f"{apart}; if dates were shifted apart, give --injection-time{lift}")
+    text = f"{apart}; it was allowed (--allow-unusual)."
+    if text not in warnings:
+        warnings.append(text)
 
 
 def known_injection(header: PetHeader, overrides: Overrides, warnings: list[str]) -> datetime | None:

@@ -186,9 +186,13 @@ def _check(request: Request) -> None:
 
 def _check_overrides(request: Request, found: Sequence[Found]) -> None:
     """One patient's weight, dose or injection time must not reach another's images."""
-    if request.overrides.as_dict() and len(found) > 1:
+    given = request.overrides.as_dict()
+    if given and request.layout == "nifti":
+        raise ParameterError("The nifti layout takes SUV images: --weight-kg and the like have no use there.")
+    if given and len(found) > 1:
         raise ParameterError(
-            f"--weight-kg, --dose-mbq and --injection-time are of one examination; {len(found)} were found. "
+            "--weight-kg, --dose-mbq, --injection-time and --allow-unusual are of one examination; "
+            f"{len(found)} were found. "
             "Give that examination's folder, or --pet-uid."
         )
 

@@ -152,7 +152,10 @@ def made_by_phantom(header: Dataset) -> bool:
 
 
 def make_overrides(
-    weight_kg: float | None = None, dose_mbq: float | None = None, injection_time: str | None = None
+    weight_kg: float | None = None,
+    dose_mbq: float | None = None,
+    injection_time: str | None = None,
+    allow_unusual: bool = False,
 ) -> Overrides:
     """The user's own values, as typed: MBq, and an ISO time (on the acquisition date) or date and time.
 
@@ -171,7 +174,7 @@ def make_overrides(
             raise ParameterError(
                 f"--injection-time must be like 10:35, 10:35:00 or 2024-05-17T10:35:00. Received: {injection_time!r}."
             ) from error
-    return Overrides(weight_kg, None if dose_mbq is None else dose_mbq * 1e6, when)
+    return Overrides(weight_kg, None if dose_mbq is None else dose_mbq * 1e6, when, allow_unusual)
 
 
 def suv_record(suv: SuvFactor) -> dict[str, Any]:

@@ -211,6 +211,16 @@ def test_overrides_are_recorded_and_of_one_examination(tmp_path, capsys):
     assert "of one examination; 2 were found" in capsys.readouterr().err
 
 
+def test_impossible_dose_needs_allow_unusual_which_is_recorded(tmp_path, capsys):
+    write_study(tmp_path / "in", "P1")
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--dose-mbq", 350e6, status=2)  # typed in Bq
+    assert "--allow-unusual" in capsys.readouterr().err
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--dose-mbq", 8, "--allow-unusual")
+    info = only_case(tmp_path / "out").info
+    assert info["suv"]["overrides"] == {"dose_bq": 8e6, "allow_unusual": True}
+    assert any("--allow-unusual" in text for text in info["warnings"])
+
+
 def test_two_studies_of_a_patient(tmp_path):
     for study in ("S1", "S2"):
         write_study(tmp_path / "in" / study, "P1", study)

@@ -265,13 +265,8 @@ def prepare(
         path_list=path_list,
         pet_uid=pet_uid,
         ct_uid=ct_uid,
-<<<<<<< HEAD
-        overrides=make_overrides(weight_kg, dose_mbq, injection_time),
-        settings=Settings(grid, roi_pattern, split_components, show_text, strict),
-=======
         overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
-        settings=Settings(grid, roi_pattern, split_components, show_text),
->>>>>>> 8d2748d (Hold a user's weight, dose and times to the limits, and fuzz the structure of DICOM files)
+        settings=Settings(grid, roi_pattern, split_components, show_text, strict),
         seed=seed,
         workers=workers,
         scheduler=scheduler,

@@ -181,6 +181,8 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         raise TmtvError(f"{path}: no such file.") from error
     except (OSError, ValueError) as error:
         raise TmtvError(f"{path}: not readable as JSON ({error}).") from error
+    except RecursionError as error:
+        raise TmtvError(f"{path}: not readable as JSON (nested too deeply).") from error
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

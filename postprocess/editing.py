@@ -177,10 +177,11 @@ class _State:
             self._add(new, np.ones(new.size, np.int32), np.zeros(2, np.int32))
         else:
             self._join(new)
-        if new.size and self.index.size == before:
-            name = ", ".join(f"{v:g}" for v in seed.point_mm)
-            return [f"the region of the point {name} mm is smaller than the method allows: nothing added."]
-        return []
+        if self.index.size > before or not region.size:  # an empty region was said already
+            return []
+        name = ", ".join(f"{v:g}" for v in seed.point_mm)
+        why = "smaller than the method allows" if new.size else "lesion already"
+        return [f"the region of the point {name} mm is {why}: nothing added."]
 
     def lesions(self) -> Lesions:
         inside = self._large_enough(np.bincount(self.label))[self.label]

@@ -32,8 +32,11 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         found = read_json(path)
     except TmtvError:
         return None
-    whole = isinstance(found, dict) and all(isinstance(found.get(key), dict) for key in ("methods", "inputs"))
-    return found if whole else None
+    if not isinstance(found, dict) or not isinstance(found.setdefault("parameters", {}), dict):
+        return None
+    tables = [found.get("methods"), found.get("inputs")]
+    whole = all(isinstance(t, dict) and all(isinstance(v, dict) for v in t.values()) for t in tables)
+    return found if whole and isinstance(found.setdefault("warnings", []), list) else None
 
 
 def has_method(folder: Path, method: str) -> bool:

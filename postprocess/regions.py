@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,12 @@ import numpy.typing as npt
 from petct.errors import ImageError, RoiError
 from petct.image import Geometry, Image
 from petct.orientation import orientation_of
-from petct.rois import Roi, RoiTarget, read_rois
-from petct.rois.lookup import describe_dicom
 from postprocess.components import IntVector
 from postprocess.segmentation import Instances
 from postprocess.suv_source import SuvSource, is_dicom
+
+if TYPE_CHECKING:
+    from petct.rois import Roi
 
 TABLE_SUFFIX = ".csv"
 # `tmtv prepare` writes one label a ROI; those that overlap go on in rois_2.nii.gz, rois_3.nii.gz, ...
@@ -69,6 +71,8 @@ def read_regions(path: Path, suv: Image, stored: Geometry, source: SuvSource) ->
     RoiError
         No such file, another frame of reference than the PET's, no region on the PET.
     """
+    from petct.rois import RoiTarget, read_rois
+
     turn = orientation_of(stored)
     as_stored = turn.order == (0, 1, 2)  # its slices are axial: what the readers expect
     pet = Image(turn.undo(suv.array), stored) if as_stored else suv
@@ -146,6 +150,8 @@ def _drawn_elsewhere(path: Path, source: SuvSource) -> bool:
     """Whether a SEG or RTSTRUCT says that it was drawn on other series than the PET."""
     if not source.series_uid or path.suffix.lower() == TABLE_SUFFIX:
         return False
+    from petct.rois.lookup import describe_dicom
+
     file = describe_dicom(path)
     return file is not None and bool(file.series) and source.series_uid not in file.series
 
@@ -158,6 +164,8 @@ def _only_frame(path: Path) -> str:
     RoiError
         Neither SEG nor RTSTRUCT, or none or several.
     """
+    from petct.rois.lookup import describe_dicom
+
     file = describe_dicom(path)
     if file is None:
         raise RoiError(

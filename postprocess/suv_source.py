@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from petct.errors import ImageError, TmtvError
 from petct.files import read_json
 from petct.image import Image, read_image
-from petct.suv.plausible import check_suv_values
+from petct.suv_values import check_suv_values
 
 if TYPE_CHECKING:
     from petct.dicom.headers import Series

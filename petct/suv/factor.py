@@ -25,7 +25,6 @@ from petct.suv.patient import (
     patient_weight_kg,
     refuse_other_nuclides,
 )
-from petct.suv.plausible import check_suv_values
 from petct.suv.times import (
     decay_factor,
     known_injection,
@@ -34,6 +33,7 @@ from petct.suv.times import (
     undecayed_slices,
     warn_of_uptake,
 )
+from petct.suv_values import check_suv_values
 
 if TYPE_CHECKING:
     from petct.dicom.headers import Series

@@ -14,7 +14,7 @@ from dicom_files import FACTOR, write_series
 
 import petct
 from petct.errors import DicomError, ImageError, SuvError
-from petct.suv.plausible import check_suv_values
+from petct.suv_values import check_suv_values
 
 
 def test_a_folder_to_suv_and_hu(tmp_path: Path) -> None:

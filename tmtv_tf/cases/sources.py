@@ -16,7 +16,7 @@ from petct.errors import ParameterError
 from petct.exam import read_series
 from petct.image import Image, image_files, read_image
 from petct.suv import Overrides, SuvFactor
-from petct.suv.plausible import check_suv_values
+from petct.suv_values import check_suv_values
 from tmtv_tf.cases.pseudonym import identifying_words
 from tmtv_tf.cases.vocabulary import vendor_of
 

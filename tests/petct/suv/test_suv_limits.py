@@ -10,7 +10,7 @@ import pytest
 
 from petct.errors import ImageError, SuvError
 from petct.suv import Overrides, PetHeader, SliceTiming, SuvFactor, suv_bw_factor
-from petct.suv.plausible import check_suv_values
+from petct.suv_values import check_suv_values
 
 REFERENCE = datetime(2024, 1, 31, 11, 0, 0)
 ADMIN = PetHeader(

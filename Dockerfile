@@ -10,7 +10,7 @@ FROM ${BASE_IMAGE} AS base
 ENV PATH=/opt/tmtv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 MPLCONFIGDIR=/tmp/matplotlib
 RUN python3 -m venv /opt/tmtv && useradd --create-home --uid 1000 tmtv && install -d -o tmtv /data
-# The key of the case ids (docs/prepare.md) lies in the mounted folder, and so outlives the container.
+# The key of the case ids (docs/how_to/prepare.md) lies in the mounted folder, and so outlives the container.
 ENV XDG_CONFIG_HOME=/data/.config
 COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE /src/
 WORKDIR /data

@@ -1,4 +1,4 @@
-"""Numbers of each lesion and of the patient. Definitions with references: docs/measures.md."""
+"""Numbers of each lesion and of the patient. Definitions with references: docs/reference/measures.md."""
 
 from __future__ import annotations
 

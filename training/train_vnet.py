@@ -186,7 +186,7 @@ def network_to_train(config: Config, augmentation=None):
 
 
 def packing_is_faster() -> bool:
-    """On a GPU (expected), and on a CPU with instructions for bfloat16 (docs/training.md, "Speed": in float32 too)."""
+    """On a GPU (expected), and on a CPU with instructions for bfloat16 (there it gains in float32 too)."""
     import tensorflow as tf
 
     if tf.config.list_physical_devices("GPU"):

@@ -1,7 +1,7 @@
 """SUV by body weight from the header of a PET series: which factor, by which rule, or why not.
 
 `header` holds what the files say, `parse` reads it from DICOM, `patient` and `times` judge it, `factor` has the rules.
-Sources: DICOM PS3.3 C.8.9; QIBA's vendor-neutral pseudo-code; the IBSI manual on SUV computation. docs/suv.md
+Sources: DICOM PS3.3 C.8.9; QIBA's vendor-neutral pseudo-code; the IBSI manual on SUV computation. docs/reference/suv.md
 has every rule with its reason.
 """
 

@@ -1,7 +1,7 @@
 """PET series for fuzz_dicom_structure.py: as numbers, as the SUV image they mean, and as bytes.
 
-Written apart from the software on purpose: no pydicom and nothing of petct, only the formulas of docs/reference/suv.md (DICOM
-PS3.3 C.8.9.1) and the encoding of PS3.5.
+Written apart from the software on purpose: no pydicom and nothing of petct, only the formulas of
+docs/reference/suv.md (DICOM PS3.3 C.8.9.1) and the encoding of PS3.5.
 """
 
 from __future__ import annotations

@@ -9,12 +9,10 @@ Series that are equal in all this: the lowest SeriesInstanceUID, with a note, fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 from pydicom.uid import (
     CTImageStorage,
     EnhancedPETImageStorage,
@@ -26,7 +24,8 @@ from pydicom.uid import (
 )
 
 from petct.dicom.headers import Series
-from petct.dicom.values import tag_value, tag_values
+from petct.dicom.ranking import PET_ORDER, best, covered_mm, ct_order
+from petct.dicom.values import tag_values
 from petct.errors import DicomError
 
 PET_CLASSES = (PositronEmissionTomographyImageStorage, LegacyConvertedEnhancedPETImageStorage)
@@ -34,8 +33,6 @@ CT_CLASSES = (CTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 ROI_CLASSES = (RTStructureSetStorage, SegmentationStorage)
 # Units (0054,1001) of which `suv` makes SUV.
 SUV_UNITS = ("BQML", "GML", "CM2ML", "CNTS")
-# Axial ranges that differ by less than this share are one range (another bed overlap, another slice thickness).
-SAME_COVERAGE = 0.05
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def _select(
                 passed_over[candidate.series_uid] = reason
             else:
                 fit.append(candidate)
-        pet = _best(fit, _PET_ORDER, "PET", notes, passed_over)
+        pet = best(fit, PET_ORDER, "PET", notes, passed_over)
         if pet is None:
             problem = _no_fit_pet(study, passed_over)
     ct = None
@@ -196,7 +193,7 @@ def _choose_ct(
         elif candidate.study_uid == pet.study_uid:
             passed_over[candidate.series_uid] = reason
     same_study = [s for s in fit if s.study_uid == pet.study_uid] or fit
-    chosen_ct = _best(same_study, _ct_order(pet), "CT", notes, passed_over)
+    chosen_ct = best(same_study, ct_order(pet), "CT", notes, passed_over)
     if chosen_ct is None:
         notes.append("No CT has the frame of reference of this PET: PET alone.")
     return chosen_ct
@@ -242,106 +239,15 @@ def _unfit_ct(series: Series, pet: Series) -> str | None:
         return "a single slice"
     if not pet.frame_of_reference_uid or series.frame_of_reference_uid != pet.frame_of_reference_uid:
         return "FrameOfReferenceUID (0020,0052) is not that of the PET"
-    if _covered_mm(series, pet) == 0:
+    if covered_mm(series, pet) == 0:
         return "covers nothing of the PET"
     return None
-
-
-class _Rule(NamedTuple):
-    """Of two series, the one with the higher value is taken; `why` says of the other what is the matter with it."""
-
-    why: str
-    value: Callable[[Series], float]
-    tolerance: float = 0.0  # values that are lower by no more than this share count as equal
-
-
-def _coverage_mm(series: Series) -> float:
-    extent = _range_mm(series)
-    return extent[1] - extent[0] if extent else 0.0
-
-
-def _low_number(series: Series) -> float:
-    return -float(series.number if series.number is not None else 2**31)
-
-
-def _original(series: Series) -> float:
-    return float("DERIVED" not in tag_values(series.header, "ImageType"))
-
-
-_PET_ORDER = (
-    _Rule("covers less of the body", _coverage_mm, SAME_COVERAGE),
-    _Rule("a derived image beside an original one", _original),
-    _Rule("a higher SeriesNumber (0020,0011)", _low_number),
-)
-
-
-def _covered_mm(series: Series, pet: Series) -> float:
-    """How much of the PET's axial range a series covers."""
-    (low, high), (first, last) = _range_mm(pet) or (0.0, 0.0), _range_mm(series) or (0.0, 0.0)
-    return max(0.0, min(high, last) - max(low, first))
-
-
-def _without_contrast(series: Series) -> float:
-    return float(tag_value(series.header, "ContrastBolusAgent") is None)
-
-
-def _ct_order(pet: Series) -> tuple[_Rule, ...]:
-    return (
-        _Rule("covers less of the PET", lambda series: _covered_mm(series, pet), SAME_COVERAGE),
-        _Rule("with contrast agent", _without_contrast),
-        _Rule("a narrower field of view", _field_of_view_mm),
-        _Rule("a higher SeriesNumber (0020,0011)", _low_number),
-    )
-
-
-_OPTION = {"PET": "pet-uid", "CT": "ct-uid"}
-
-
-def _best(
-    candidates: list[Series], rules: Sequence[_Rule], kind: str, notes: list[str], passed_over: dict[str, str]
-) -> Series | None:
-    """Apply the rules one after another until one series is left.
-
-    Series that no rule tells apart: the one with the lowest SeriesInstanceUID, and a note that it is arbitrary.
-    """
-    left = list(candidates)
-    for rule in rules:
-        if len(left) < 2:
-            break
-        values = [rule.value(series) for series in left]
-        limit = max(values) - rule.tolerance * abs(max(values))
-        losers = [series for series, value in zip(left, values, strict=True) if value < limit]
-        passed_over |= {series.series_uid: f"{rule.why} (another {kind} is in use)" for series in losers}
-        left = [series for series in left if series not in losers]
-        if losers:
-            notes.append(f"{len(candidates)} {kind} series fit; left out: {rule.why}.")
-    left.sort(key=lambda s: s.series_uid)
-    if len(left) > 1:
-        notes.append(
-            f"{len(left)} {kind} series fit equally well and no rule tells them apart; the one with the lowest "
-            f"SeriesInstanceUID (0020,000E) is used: --{_OPTION[kind]} chooses another."
-        )
-    passed_over |= {s.series_uid: f"a higher SeriesInstanceUID than the {kind} in use" for s in left[1:]}
-    return left[0] if left else None
 
 
 def _no_fit_pet(study: list[Series], passed_over: dict[str, str]) -> str:
     pets = [s for s in study if s.modality == "PT"]
     reasons = "; ".join(dict.fromkeys(passed_over[s.series_uid] for s in pets))
     return f"{pets[0].folder}: none of its {len(pets)} PET series can be used: {reasons}."
-
-
-def _range_mm(series: Series) -> tuple[float, float] | None:
-    """First and last slice along the body (LPS z), voxel centres."""
-    z = [instance.position_mm[2] for instance in series.instances if instance.position_mm]
-    return (min(z), max(z)) if z and np.all(np.isfinite(z)) else None
-
-
-def _field_of_view_mm(series: Series) -> float:
-    first = series.instances[0]
-    return (
-        round(first.pixel_spacing_mm[1] * first.columns) if first.pixel_spacing_mm and first.columns else 0.0
-    )
 
 
 def _by_uid(series: Sequence[Series], uid: str, modality: str) -> Series:

@@ -57,6 +57,22 @@ def first_fault(path: Path) -> str | None:
     return None
 
 
+def refuse_bomb(path: Path) -> None:
+    """Refuse a deflated file that becomes larger than `DEFLATED_LIMIT_BYTES`, before another reader inflates it.
+
+    Raises
+    ------
+    DicomError
+        It is larger, or cannot be inflated.
+    """
+    if path.stat().st_size < 132:
+        return
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        syntax, start = transfer_syntax(data)
+        if syntax == DeflatedExplicitVRLittleEndian:
+            _inflated(path, data[start:])
+
+
 def transfer_syntax(data: mmap.mmap | bytes) -> tuple[str, int]:
     """TransferSyntaxUID of the File Meta group (empty without one), and where the data set begins."""
     at = 132 if data[128:132] == b"DICM" else 0

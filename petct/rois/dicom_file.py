@@ -8,6 +8,7 @@ from pydicom import Dataset, dcmread
 from pydicom.dataelem import RawDataElement
 
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
+from petct.dicom.structure import refuse_bomb
 from petct.dicom.values import tag_name
 from petct.errors import RoiError
 
@@ -27,6 +28,7 @@ def read_whole(path: Path, modality: str, required: tuple[str, ...]) -> Dataset:
         Not DICOM, another modality, a required sequence is missing, or the file is cut short.
     """
     try:
+        refuse_bomb(path)
         dataset = dcmread(path)
         elements = [dataset.get_item(tag) for tag in dataset.keys()]  # noqa: SIM118 - a Dataset iterates values
     except PYDICOM_ERRORS as error:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 
 from petct.dicom.headers import NOT_DICOM, Series, Skipped
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
+from petct.dicom.structure import refuse_bomb
 from petct.errors import RoiError
 from petct.rois.files import DICOM_MODALITIES, roi_suffix
 from petct.rois.rtstruct import referenced_series
@@ -55,6 +56,7 @@ def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
         Not readable as DICOM.
     """
     try:
+        refuse_bomb(path)
         header = dcmread(path, stop_before_pixels=True, defer_size=1024)
         if header.get("Modality") not in DICOM_MODALITIES:
             return None

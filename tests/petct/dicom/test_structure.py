@@ -17,7 +17,8 @@ import petct.dicom.structure as structure
 from petct.dicom.headers import find_series, read_headers
 from petct.dicom.selection import select_one_study
 from petct.dicom.structure import first_fault
-from petct.errors import DicomError
+from petct.errors import DicomError, RoiError
+from petct.rois.lookup import describe_dicom
 from petct.suv import read_suv
 
 
@@ -140,6 +141,8 @@ def test_a_deflated_bomb_is_refused_in_bounded_memory(tmp_path: Path, monkeypatc
     assert [item.path for item in skipped] == [path]
     assert "become more than 1 MB" in skipped[0].reason
     assert len(series[0].files) == 7  # the tree goes on
+    with pytest.raises(RoiError, match="become more than 1 MB"):  # a folder of ROIs is read by another door
+        describe_dicom(path)
 
 
 def test_sequences_2000_deep_are_a_sentence(tmp_path: Path) -> None:

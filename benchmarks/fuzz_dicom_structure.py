@@ -4,9 +4,9 @@
 
 Another build than fuzz_dicom.py: there the values are changed, here the bytes around them. A series starts as plain
 numbers (dicom_model.py), from which `true_suv` computes the image by the formulas of docs/reference/suv.md, without
-pydicom and without this software. It is written byte by byte, in one of four encodings, as slices or as one converted multi-frame
-file; then its structure is changed (dicom_changes.py): elements twice, late, behind the pixels, nested, in private
-blocks, under another VR, with other lengths; slices that differ; functional groups lost; files cut. Outcomes:
+pydicom and without this software. It is written byte by byte, in one of four encodings, as slices or as one converted
+multi-frame file; then its structure is changed (dicom_changes.py): elements twice, late, behind the pixels, nested, in
+private blocks, under another VR, with other lengths; slices that differ; functional groups lost; files cut. Outcomes:
     right      the SUV image of the model (a change that must be refused, and is not, is WRONG even then)
     refused    one sentence, which names a file or folder
     cropped    the image of the model without a slice that was lost, and the list of what is left out names it

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import postprocess.case as case_module
+import postprocess.process as case_module
 import postprocess.results as results_module
 from petct.errors import TmtvError
 from petct.files import sha256, write_json

@@ -44,14 +44,14 @@ def main() -> None:
         print(json.dumps(measure(Path(options.measure[0]), options.measure[1])))
         return
     quiet_tensorflow()
-    from tmtv_tf.inference.segmentation import load_network
+    from tmtv_tf.inference.model import open_model
     from tmtv_tf.input.grid import ModelGrid
 
     if options.model:
-        network, grid = load_network(options.model)
-        images, targets = float_arrays(options.data, grid, options.cases)
+        model = open_model(options.model)
+        images, targets = float_arrays(options.data, model.description.grid, options.cases)
         for name in FORMS:
-            print(f"| {name} | {change_of_loss(network, images, targets, name):.1e} |", flush=True)
+            print(f"| {name} | {change_of_loss(model.answer, images, targets, name):.1e} |", flush=True)
         return
     images, targets = float_arrays(options.data, ModelGrid(), options.cases)
     print("| stored as | MB a case | volumes/s from memory | from disk | memory, GB |")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from petct.errors import TmtvError
@@ -30,6 +31,18 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> None:
         print(f"Error: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         status = 2
     sys.exit(status or 0)
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """Say what takes a while, with a spinner, on stderr where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
 
 
 def print_version(wanted: bool) -> None:

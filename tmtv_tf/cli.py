@@ -96,30 +96,26 @@ def predict(
 
     A network of training.train_multitask also predicts an event within two years, in prediction.json.
     """
-    from petct.console import report_failures
-    from petct.files import require_writable
+    from petct.console import loading, report_failures
+    from petct.files import require_writable, sha256
     from petct.parallel import run_cases
-    from tmtv_tf._backend import quiet_tensorflow
-    from tmtv_tf.inference.segmentation import cases_to_predict, predict_case
+    from tmtv_tf.inference.cases import cases_to_predict, opened, predict_case, print_result
     from tmtv_tf.models.file import read_description
 
     # A wrong call is refused once, at once, not for every case.
     folders = cases_to_predict(cases, split)
-    description = read_description(model)
+    read_description(model)
     require_writable(out)
-    quiet_tensorflow()
-    from tmtv_tf.inference.multitask import is_multitask, predict_multitask_case
-
+    with loading("Loading TensorFlow and the model ..."):
+        opened(model, sha256(model))
     outcomes = run_cases(
-        predict_multitask_case if is_multitask(description) else predict_case,
+        predict_case,
         [(folder.name, (folder, model, out)) for folder in folders],
         workers=workers,
         scheduler=scheduler,
         description="predict",
     )
-    kept = sum(outcome.value == "kept" for outcome in outcomes)
-    if kept:
-        typer.echo(f"{kept} of {len(outcomes)} cases were finished already.", err=True)
+    print_result(outcomes, out)
     raise typer.Exit(report_failures(outcomes))
 
 

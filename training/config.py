@@ -79,6 +79,8 @@ class FitConfig(Strict):
     cosine_decay : the learning rate falls from its value to 0 over all epochs as half a cosine, epoch by epoch.
     monitor : the best checkpoint is that of the lowest loss (or the highest Dice).
     deterministic : bit-identical repetition on a GPU too, for some speed.
+    trained_on : in your own words, for the model file ("baseline scans of trial X"). Whether the cases are phantoms
+        or patients stands there anyway.
     """
 
     seed: int = Field(0, ge=0, lt=2**31)
@@ -91,6 +93,7 @@ class FitConfig(Strict):
     learning_rate_drop: LearningRateDrop | None = None
     monitor: Literal["loss", "val_loss"] = "val_loss"
     deterministic: bool = False
+    trained_on: str = Field("", max_length=1000)
 
     @model_validator(mode="after")
     def _one_schedule(self) -> FitConfig:

@@ -20,10 +20,10 @@ from petct.image import Geometry, Image, write_image
 from petct.parallel import progress
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import Row
-from tmtv_tf.inference.multitask import save_multitask_model
 from tmtv_tf.input.augment import Augmentation
 from tmtv_tf.input.multitask_dataset import Example, image_batches
 from tmtv_tf.input.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
+from tmtv_tf.models.file import save_model
 from tmtv_tf.models.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
 from tmtv_tf.models.multitask_metrics import EventAUC, LesionDice
 from tmtv_tf.models.study import STUDY_MODELS, build_model
@@ -88,10 +88,13 @@ class Network:
     Attributes
     ----------
     outputs : names of the network's outputs.
+    trained_on : what it is trained on, for its file (`tmtv_tf.models.file.TRAINED_ON`).
     """
 
-    def __init__(self, name: str, config: MultitaskFitConfig, strategy: tf.distribute.Strategy):
-        self.name, self.config = name, config
+    def __init__(
+        self, name: str, config: MultitaskFitConfig, strategy: tf.distribute.Strategy, trained_on: str
+    ):
+        self.name, self.config, self.trained_on = name, config, trained_on
         keras.utils.set_random_seed(config.seed)
         with strategy.scope(), dtype_policy(config.precision):
             self.model = self._build()
@@ -120,7 +123,14 @@ class Network:
                 self._plain = self._build()
         self._plain.set_weights(model.get_weights())
         provenance = {"model": self.name, "config": self.config.model_dump(mode="json")}
-        save_multitask_model(path, self._plain, self.config.grid.grid(), provenance)
+        save_model(
+            path,
+            self._plain,
+            self.config.grid.grid(),
+            provenance,
+            trained_on=self.trained_on,
+            trained_on_text=self.config.trained_on,
+        )
 
     def _build(self) -> keras.Model:
         return build_model(self.name, self.config.grid.grid().input_shape, width=self.config.width)

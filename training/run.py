@@ -19,8 +19,10 @@ from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import read_json, write_json
 from petct.parallel import progress
 from tmtv_tf import __version__
+from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import Row, read_cohort
 from tmtv_tf.input.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
+from tmtv_tf.models.file import PHANTOM
 from training.config import FitConfig
 from training.state import NAME
 
@@ -52,6 +54,12 @@ def prepare_arrays(cases: Path, case_ids: Sequence[str], grid: ModelGrid) -> lis
             ready.append(model_arrays(cases / case_id, grid))
             advance(1)
     return ready
+
+
+def trained_on(cases: Path, case_ids: Sequence[str]) -> str:
+    """What a model trained on these cases has seen, as its file says it: one of `tmtv_tf.models.file.TRAINED_ON`."""
+    phantoms = {is_phantom(read_json(cases / case_id / INFO_NAME), case_id) for case_id in case_ids}
+    return "phantom and patients" if len(phantoms) > 1 else PHANTOM if True in phantoms else "patients"
 
 
 def data_fingerprint(arrays: dict[str, Sequence[ModelArrays]]) -> dict[str, Any]:

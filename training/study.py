@@ -30,7 +30,7 @@ from training.multitask import (
     training_weights,
     write_probability,
 )
-from training.run import open_run
+from training.run import open_run, trained_on
 from training.strategy import check_batch, choose_strategy, describe_devices
 from training.study_predictions import (
     COLUMNS,
@@ -105,7 +105,8 @@ def run_model(study: Study, name: str, folds: Sequence[int], strategy: tf.distri
     if not missing:
         return
     keras.backend.clear_session()
-    network = Network(name, study.config, strategy)
+    seen = trained_on(study.data, [row["case_id"] for row in study.rows])
+    network = Network(name, study.config, strategy, seen)
     for fold in missing:
         start = time.perf_counter()
         train_fold(study, network, fold, strategy)

@@ -49,7 +49,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     from training.folds import read_outcomes
     from training.multi_worker import chief_first, worker_of
     from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
-    from training.run import open_run, split_cases
+    from training.run import open_run, split_cases, trained_on
     from training.strategy import check_batch, choose_strategy, describe_devices, is_chief
 
     read_outcomes(data)  # refuses labels that contradict the follow-up
@@ -67,7 +67,8 @@ def run(config, name: str, data: Path, out: Path) -> None:
         parts = {split: make_examples(members, arrays, weights) for split, members in rows.items()}
         made_of = fingerprint({s: [e.arrays for e in members] for s, members in parts.items()}, everyone)
         open_run(out, config, {**made_of, "model": name}, describe_devices(strategy), writes=writes)
-    network = Network(name, config, strategy)
+    seen = trained_on(data, [row["case_id"] for row in rows["train"]])
+    network = Network(name, config, strategy, seen)
     experiment = Experiment(
         build=network.fresh,
         compile_options=dict,

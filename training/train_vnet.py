@@ -109,7 +109,7 @@ def run(config: Config, data: Path, out: Path) -> None:
     from tmtv_tf.models.losses import SegmentationLoss
     from training.fit import Experiment, conclusion, run_fit
     from training.multi_worker import chief_first, worker_of
-    from training.run import data_fingerprint, open_run, prepare_arrays, split_cases
+    from training.run import data_fingerprint, open_run, prepare_arrays, split_cases, trained_on
     from training.strategy import check_batch, check_validation, choose_strategy, describe_devices, is_chief
 
     strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
@@ -132,6 +132,7 @@ def run(config: Config, data: Path, out: Path) -> None:
         fingerprint = data_fingerprint(arrays)
         open_run(out, config, fingerprint, describe_devices(strategy), writes=is_chief(strategy))
     provenance = {"config": config.model_dump(mode="json"), "data_sha256": fingerprint["sha256"]}
+    seen = trained_on(data, [a.case_id for a in arrays["train"]])
     experiment = Experiment(
         build=lambda: network_to_train(config, augmentation),
         compile_options=lambda: compile_options(config),
@@ -148,7 +149,7 @@ def run(config: Config, data: Path, out: Path) -> None:
         ),
         steps_per_epoch=steps_per_epoch(len(examples), config.batch),
         validation_data=validation_dataset(arrays["validation"], batch=config.batch),
-        save=lambda path, model: save(path, model, config, provenance),
+        save=lambda path, model: save(path, model, config, provenance, seen),
         callbacks=pictures(arrays["validation"][0], out) if is_chief(strategy) else [],
     )
     if is_chief(strategy):
@@ -203,7 +204,7 @@ def compile_options(config: Config) -> dict[str, Any]:
     return {"loss": SegmentationLoss(**config.loss.model_dump()), "metrics": [HardDice()]}
 
 
-def save(path: Path, model, config: Config, provenance: dict[str, Any]) -> None:
+def save(path: Path, model, config: Config, provenance: dict[str, Any], trained_on: str) -> None:
     """Write the plain float32 network with the weights of the one in training."""
     from tmtv_tf.models.file import save_model
     from training.fit import dtype_policy
@@ -211,7 +212,14 @@ def save(path: Path, model, config: Config, provenance: dict[str, Any]) -> None:
     with dtype_policy("float32"):
         plain = build(config)
     plain.set_weights(model.get_weights())
-    save_model(path, plain, config.grid.grid(), provenance)
+    save_model(
+        path,
+        plain,
+        config.grid.grid(),
+        provenance,
+        trained_on=trained_on,
+        trained_on_text=config.trained_on,
+    )
 
 
 def pictures(arrays, out: Path) -> list:

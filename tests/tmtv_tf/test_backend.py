@@ -1,5 +1,6 @@
 """What happens before TensorFlow is imported."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tmtv_tf.input.grid import ModelGrid
 
 LOADS = """
 from tmtv_tf._backend import load_cusolver
@@ -47,7 +50,7 @@ def test_without_tensorflow_a_command_says_what_to_install(tmp_path, module):
     for name in ("tensorflow", "keras"):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}')")
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
-        archive.writestr("tmtv.json", "{}")
+        archive.writestr("tmtv.json", json.dumps({"grid": ModelGrid().to_json()}))
     (tmp_path / "cases" / "a").mkdir(parents=True)
     (tmp_path / "cases" / "a" / "case.json").write_text("{}")
     arguments = (

@@ -91,7 +91,7 @@ def test_augmentation_depends_on_seed_epoch_and_case_alone(examples):
 
 
 def test_a_fresh_network_is_the_same_again_and_is_traced_once(examples):
-    network = Network("encoder_classifier", CONFIG, tf.distribute.get_strategy())
+    network = Network("encoder_classifier", CONFIG, tf.distribute.get_strategy(), "patients")
     traces, step = [], network.model.train_step
     network.model.train_step = lambda data: traces.append(1) or step(data)
     losses = []
@@ -118,7 +118,7 @@ def test_learning_rate_drops_once_also_where_it_is_mirrored():
 @pytest.mark.slow
 def test_four_cases_are_learnt_by_heart(examples):
     config = CONFIG.model_copy(update={"width": 0.25})
-    network = Network("multitask_unet", config, tf.distribute.get_strategy())
+    network = Network("multitask_unet", config, tf.distribute.get_strategy(), "patients")
     data = training_batches(examples[2:6], network.outputs, batch=4, seed=0, epochs=60, augmentation=None)
     history = network.fresh().fit(data, steps_per_epoch=10, epochs=6, verbose=0).history
     assert history["segmentation_1_dice"][-1] > 0.7
@@ -150,7 +150,7 @@ def test_two_replicas_learn_what_one_does(cases, tmp_path):
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
     keras.utils.set_random_seed(config.seed)
-    before = Network("zhou_vnet", config, tf.distribute.get_strategy()).fresh().get_weights()
+    before = Network("zhou_vnet", config, tf.distribute.get_strategy(), "patients").fresh().get_weights()
     one, two = (
         np.concatenate(
             [
@@ -178,7 +178,7 @@ def test_mixed_precision_trains_and_saves_a_float32_network(cases, tmp_path):
 
 
 def test_prediction_names_event_and_lesion(cases, examples):
-    network = Network("encoder_classifier", CONFIG, tf.distribute.get_strategy())
+    network = Network("encoder_classifier", CONFIG, tf.distribute.get_strategy(), "patients")
     arrays = [e.arrays for e in examples[:2]]
     for case, event, lesion in predict(network.model, arrays):
         assert case in arrays

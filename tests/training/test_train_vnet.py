@@ -18,7 +18,7 @@ from little_cohort import write_config, write_little_cohort
 
 from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import read_json, write_json
-from tmtv_tf.models.file import load_model
+from tmtv_tf.models.file import load_model, read_description
 from training.config import read_config
 from training.train_vnet import Config, run
 
@@ -62,6 +62,19 @@ def test_a_run_leaves_what_it_promises(undisturbed):
     for name in ("best.keras", "last.keras"):
         model, grid = load_model(undisturbed / name)
         assert grid.input_shape == (16, 16, 16, 2) == model.input_shape[1:]
+        assert read_description(undisturbed / name).trained_on == "patients"
+        assert read_description(undisturbed / name).has_checksum
+
+
+def test_a_model_knows_whether_it_saw_phantoms(tmp_path):
+    from petct.files import write_json
+    from training.run import trained_on
+
+    for case_id, phantom in (("a", True), ("b", False), ("c", None)):
+        write_json(tmp_path / case_id / "case.json", {"phantom": phantom})
+    assert trained_on(tmp_path, ["a"]) == "phantom"
+    assert trained_on(tmp_path, ["b", "c"]) == "patients"
+    assert trained_on(tmp_path, ["a", "b"]) == "phantom and patients"
 
 
 def test_a_picture_has_the_head_up_and_hot_voxels_black():

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy.typing as npt
 from petct.errors import CaseError, ParameterError
 from petct.files import read_json, replace_atomically, write_json
 from petct.image import Geometry, Image, read_image, resample
+from petct.text import one_line
 
 OUTSIDE_SUV = 0.0
 OUTSIDE_HU = -1000.0
@@ -27,6 +29,9 @@ BODY_SUV = 0.2
 # Share of the body outside the CT from which a warning is worth its ink.
 CT_MISSING_SHARE = 0.01
 COVERAGE_STEP_MM = 8.0
+# Beyond these nothing of a body is left in a voxel, or of a scale in a window.
+MAX_SPACING_MM = 1000.0
+MAX_WINDOW = 1e6
 
 CHANNELS = ("pet", "ct")
 FORMAT_VERSION = 2
@@ -54,15 +59,14 @@ class ModelGrid:
     channels: tuple[str, ...] = CHANNELS
 
     def __post_init__(self) -> None:
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            raise ParameterError(f"Grid shape must be three positive integers (Z, Y, X): {self.shape}.")
-        if len(self.spacing_mm) != 3 or not min(self.spacing_mm) > 0:
-            raise ParameterError(f"Grid spacing must be three positive numbers in mm: {self.spacing_mm}.")
-        for low, high in (self.pet_window_suv, self.ct_window_hu):
-            if not low < high:
-                raise ParameterError(f"An intensity window needs low < high. Received: {(low, high)}.")
+        check_sizes("Grid shape", self.shape)
+        check_spacing("Grid spacing", self.spacing_mm)
+        check_window("The PET window", self.pet_window_suv)
+        check_window("The CT window", self.ct_window_hu)
         if self.channels not in (CHANNELS, ("pet",)):
-            raise ParameterError(f"Channels must be {CHANNELS} or ('pet',). Received: {self.channels}.")
+            raise ParameterError(
+                f"Channels must be {CHANNELS} or ('pet',). Received: {one_line(str(self.channels))}."
+            )
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
@@ -93,10 +97,51 @@ class ModelGrid:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> ModelGrid:
         """The inverse of `to_json`; an unknown or missing key is refused."""
-        try:
-            return cls(**{key: tuple(item) for key, item in value.items()})
-        except TypeError as error:
-            raise ParameterError(f"Not the description of a model grid: {value} ({error}).") from error
+        return cls(**grid_fields(value, cls))
+
+
+def grid_fields(value: Any, kind: type) -> dict[str, tuple[Any, ...]]:
+    """The fields of a grid in JSON as tuples, each of them there and no other; ParameterError if not."""
+    names = sorted(field.name for field in fields(kind))
+    whole = isinstance(value, dict) and sorted(value) == names
+    if not whole or not all(isinstance(item, list | tuple) for item in value.values()):
+        raise ParameterError(
+            f"A grid needs the lists {', '.join(names)}, and no other. Received: {one_line(str(value))}."
+        )
+    return {key: tuple(item) for key, item in value.items()}
+
+
+def check_sizes(name: str, value: tuple[int, ...]) -> None:
+    """Three whole numbers of voxels, 1 or more (Z, Y, X)."""
+    if len(value) != 3 or not all(
+        isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in value
+    ):
+        raise ParameterError(
+            f"{name} must be three positive integers (Z, Y, X). Received: {one_line(str(value))}."
+        )
+
+
+def check_spacing(name: str, value: tuple[float, ...]) -> None:
+    """Three finite lengths in mm above 0 (Z, Y, X), at most MAX_SPACING_MM."""
+    if len(value) != 3 or not all(_is_finite(s) and 0 < s <= MAX_SPACING_MM for s in value):
+        raise ParameterError(
+            f"{name} must be three positive numbers in mm, {MAX_SPACING_MM:g} at most. Received: "
+            f"{one_line(str(value))}."
+        )
+
+
+def check_window(name: str, value: tuple[float, ...]) -> None:
+    """Two finite values, the first below the second."""
+    if (
+        len(value) != 2
+        or not all(_is_finite(v) and abs(v) <= MAX_WINDOW for v in value)
+        or not value[0] < value[1]
+    ):
+        raise ParameterError(f"{name} needs two numbers, low < high. Received: {one_line(str(value))}.")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
 def place_grid(pet: Geometry, grid: ModelGrid) -> Geometry:

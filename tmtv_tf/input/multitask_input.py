@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,18 @@ import numpy.typing as npt
 from petct.errors import CaseError, ParameterError
 from petct.files import read_json, replace_atomically, write_json
 from petct.image import Geometry, Image, read_image, resample
-from tmtv_tf.input.grid import BODY_SUV, MODEL_GRID_FOLDER, PET_FILE, TRUTH_FILE, ModelGrid, place_grid
+from tmtv_tf.input.grid import (
+    BODY_SUV,
+    MODEL_GRID_FOLDER,
+    PET_FILE,
+    TRUTH_FILE,
+    ModelGrid,
+    check_sizes,
+    check_spacing,
+    check_window,
+    grid_fields,
+    place_grid,
+)
 
 # The paper resizes by a tenth to a quarter, where linear interpolation reads every voxel. Beyond this factor it
 # would step over voxels, and lesions with them: the mean over each new voxel is taken instead.
@@ -35,18 +47,24 @@ class MultitaskGrid:
     window_suv: tuple[float, float] = (0.0, 25.0)
 
     def __post_init__(self) -> None:
-        for name in ("shape", "spacing_mm", "crop", "size"):
-            value = getattr(self, name)
-            if len(value) != 3 or min(value) <= 0:
-                raise ParameterError(f"{name} must be three positive numbers (Z, Y, X). Received: {value}.")
+        for name in ("shape", "crop", "size"):
+            check_sizes(f"The grid's {name}", getattr(self, name))
+        check_spacing("The grid's spacing_mm", self.spacing_mm)
+        check_window("The PET window", self.window_suv)
         if any(c > n for c, n in zip(self.crop, self.shape, strict=True)):
             raise ParameterError(f"The crop {self.crop} is larger than the grid {self.shape}.")
-        if not self.window_suv[0] < self.window_suv[1]:
-            raise ParameterError(f"The PET window needs low < high. Received: {self.window_suv}.")
 
     @property
     def input_shape(self) -> tuple[int, int, int, int]:
         return (*self.size, 1)
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: list(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> MultitaskGrid:
+        """The inverse of `to_json`; an unknown or missing key is refused."""
+        return cls(**grid_fields(value, cls))
 
     @property
     def key(self) -> str:

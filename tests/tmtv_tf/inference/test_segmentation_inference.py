@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from petct.errors import CaseError, ModelError
 from petct.image import Geometry, Image, read_image, write_image
-from tmtv_tf.inference.segmentation import cover_body, predict_probability
+from tmtv_tf.inference.windows import cover_body, predict_probability
 from tmtv_tf.input.grid import ModelGrid, place_grid
 from tmtv_tf.models.file import load_model, read_description, save_model
 from tmtv_tf.models.vnet import vnet
@@ -97,7 +97,7 @@ def test_a_model_carries_its_preprocessing(model_file):
     model, grid = load_model(model_file)
     assert grid == ModelGrid((16, 16, 16))
     assert model.input_shape == (None, 16, 16, 16, 2)
-    assert read_description(model_file)["provenance"] == {"note": "test"}
+    assert read_description(model_file).provenance == {"note": "test"}
 
 
 def test_a_model_loads_with_keras_alone(model_file):
@@ -125,7 +125,7 @@ def test_a_stranger_is_refused(tmp_path):
     with pytest.raises(ModelError, match=r"stranger\.keras: holds no tmtv\.json"):
         load_model(tmp_path / "stranger.keras")
     (tmp_path / "text.keras").write_text("no archive")
-    with pytest.raises(ModelError, match="not a .keras model file"):
+    with pytest.raises(ModelError, match="not a whole .keras model file"):
         load_model(tmp_path / "text.keras")
     with pytest.raises(ModelError, match="no such file"):
         load_model(tmp_path / "absent.keras")
@@ -150,7 +150,7 @@ def test_a_damaged_model_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[weights.header_offset + 200 + weights.compress_size // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="not a whole .keras model file"):
         load_model(path)
 
 
@@ -242,7 +242,7 @@ def test_what_stands_stays_where_the_model_cannot_be_used(cases, model_file, tmp
 
 def test_no_map_is_ever_without_its_origin(cases, model_file, tmp_path, monkeypatch):
     """Whichever of the two files cannot be written or removed, a map that stands has its own prediction.json."""
-    import tmtv_tf.inference.segmentation as module
+    import tmtv_tf.inference.cases as module
 
     arguments = (cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
     folder = tmp_path / "p" / "a"
@@ -307,3 +307,46 @@ def test_a_case_folder_in_the_way_is_named(cases, model_file, tmp_path):
     assert result.exit_code == 2
     assert "a/prediction.json: cannot be written" in result.output
     assert "fault of this software" not in result.output
+
+
+def test_a_model_of_phantoms_says_so_on_a_patient(cases, tmp_path):
+    """In prediction.json and on the terminal, once for all cases, also where the map was finished before."""
+    model_file = tmp_path / "demo.keras"
+    save_model(
+        model_file,
+        network(1),
+        ModelGrid((16, 16, 16), channels=("pet",)),
+        trained_on="phantom",
+        trained_on_text="demo",
+    )
+    info = json.loads((cases / "b" / "case.json").read_text())
+    (cases / "b" / "case.json").write_text(json.dumps(info | {"phantom": True}))
+    for _ in range(2):
+        result = run(cases, "--model", model_file, "--out", tmp_path / "p")
+        assert result.exit_code == 0
+        said = [line for line in result.output.splitlines() if "phantoms only" in line]
+        assert len(said) == 1
+        assert said[0].startswith(
+            "WARNING: demo.keras was trained on computer-made phantoms only: on a patient"
+        )
+        assert said[0].endswith("(a)")
+    patient, phantom = (json.loads((tmp_path / "p" / n / "prediction.json").read_text()) for n in "ab")
+    assert (patient["trained_on"], patient["trained_on_text"]) == ("phantom", "demo")
+    assert "phantoms only" in patient["warnings"][0]
+    assert phantom["warnings"] == []
+    (cases / "b" / "case.json").write_text(json.dumps(info))  # it is a patient after all
+    run(cases, "--model", model_file, "--out", tmp_path / "p")
+    assert "phantoms only" in (tmp_path / "p" / "b" / "prediction.json").read_text()
+
+
+def test_a_prediction_made_before_models_said_so_is_made_again(cases, model_file, tmp_path):
+    arguments = (cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
+    assert run(*arguments).exit_code == 0
+    path = tmp_path / "p" / "a" / "prediction.json"
+    new = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({k: v for k, v in new.items() if not k.startswith("trained_on")} | {"warnings": []})
+    )
+    assert run(*arguments).exit_code == 0
+    assert json.loads(path.read_text()) == new
+    assert new["warnings"] == ["m.keras does not say what it was trained on."]

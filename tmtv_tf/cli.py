@@ -139,9 +139,7 @@ def phantom(
     from tmtv_tf.phantom.cohort import make_cohort
 
     outcomes = make_cohort(out, cases, seed, voxel_mm=voxel_mm, workers=workers)
-    print(
-        f"{out}: {sum(o.error is None for o in outcomes)} synthetic patients; table in {out / 'cohort.csv'}."
-    )
+    print(f"{out}: {sum(o.error is None for o in outcomes)} phantoms; table in {out / 'cohort.csv'}.")
     raise typer.Exit(report_failures(outcomes))
 
 

@@ -105,7 +105,7 @@ def test_a_fresh_network_is_the_same_again_and_is_traced_once(examples):
 
 
 def test_learning_rate_drops_once_also_where_it_is_mirrored():
-    network = Network("encoder_classifier", CONFIG, tf.distribute.MirroredStrategy(["/cpu:0"]))
+    network = Network("encoder_classifier", CONFIG, tf.distribute.MirroredStrategy(["/cpu:0"]), "patients")
     drop = DropLearningRate(after_epochs=1, factor=0.1)
     drop.set_model(network.model)
     rates = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,8 @@ class CaseEvaluation:
     """What was measured on one case; small enough to travel between processes.
 
     row : one line of cases.csv. method_rows : lines of case_methods.csv, one per method.
-    missed, false_positives : see `detection.unmatched_components`. picture : PNG of the coronal MIP.
+    missed, false_positives : see `detection.unmatched_components`. picture : PNG of the coronal MIP. warnings : those
+    of tmtv.json.
     """
 
     case_id: str
@@ -37,6 +39,7 @@ class CaseEvaluation:
     false_positives: list[Focus] = field(default_factory=list)
     picture: bytes = b""
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     changed_parameters: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,10 +75,17 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         method_rows(case, truth),
         missed,
         false_positives,
-        coronal_mip_png(pet, truth, prediction),
+        coronal_mip_png(pet, truth, prediction, case.labels[numbered_method(case.labels)], case.case_id),
         case.notes,
+        case.warnings,
         changed_parameters(config_of(case)),
     )
+
+
+def numbered_method(methods: Iterable[str]) -> str:
+    """The method whose lesion numbers the pictures show: 41 %, where it is there."""
+    found = list(methods)
+    return "41" if "41" in found else found[0]
 
 
 def voxel_metrics(prediction: Mask, tmtvprob: npt.NDArray[np.float32]) -> dict[str, float]:

@@ -17,10 +17,13 @@ from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import COHORT_NAME, Row, read_cohort
 from tmtv_tf.evaluation import tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
-from tmtv_tf.evaluation.reading import CaseFiles, model_of
+from tmtv_tf.evaluation.reading import CaseFiles, origin_of
 from tmtv_tf.evaluation.rivals import Rivals, choose_rivals
 
 TEST = "test"
+NO_OTHER_TRAINING_CASE = (
+    "every training case is among those tested here, and a rival chosen on them would be no test."
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,21 @@ class Evaluation:
     changed_parameters: dict[str, Any] = field(default_factory=dict)
     without_result: list[str] = field(default_factory=list)
     final: bool = False
+
+    @property
+    def warnings(self) -> dict[str, list[str]]:
+        """Each warning in the tmtv.json of a reported case, with the ids of its cases."""
+        found: dict[str, list[str]] = {}
+        reported = set(self.reported["case_id"])
+        for case in self.found:
+            for text in case.warnings if case.case_id in reported else ():
+                found.setdefault(text, []).append(case.case_id)
+        return found
+
+    @property
+    def common_warnings(self) -> list[str]:
+        """Those that hold for every reported case: of the model, mostly."""
+        return [text for text, ids in self.warnings.items() if len(ids) == len(self.reported)]
 
     @property
     def reported(self) -> pd.DataFrame:
@@ -96,9 +114,11 @@ def evaluate_cohort(
     """
     results, cases = Path(results), Path(cases)
     ids = _case_ids(results)
-    _require_one_model(results, ids)
+    _require_one_origin(results, ids)
     cohort = _cohort(cases)
-    rivals, rivals_note = _rivals(cases, cohort, workers, scheduler)
+    clinical = {row["case_id"]: row for row in cohort or []}
+    tested = [case_id for case_id in ids if clinical.get(case_id, {}).get("split") == TEST] or ids
+    rivals, rivals_note = _rivals(cases, cohort, tested, workers, scheduler)
     files = [
         CaseFiles(
             case_id, results / case_id, cases / case_id, Path(probability) if probability else None, final
@@ -115,10 +135,11 @@ def evaluate_cohort(
     found = [outcome.value for outcome in outcomes if outcome.error is None]
     if not found:
         return None, outcomes
-    clinical = {row["case_id"]: row for row in cohort or []}
     case_table = pd.DataFrame([_joined(case.row, clinical) for case in found])
     method_table = pd.DataFrame([_joined(row, clinical) for case in found for row in case.method_rows])
     split = TEST if (case_table["split"] == TEST).any() else None
+    if split is None and tested != ids:  # no test case could be read: the rest are cases that the rivals saw
+        rivals, rivals_note = None, NO_OTHER_TRAINING_CASE
     evaluation = Evaluation(
         split=split,
         cases=case_table,
@@ -182,17 +203,37 @@ def _case_ids(results: Path) -> list[str]:
     return ids
 
 
-def _require_one_model(results: Path, ids: Sequence[str]) -> None:
-    """Maps of two models in one table say nothing of either. Results that name no model are let pass."""
+def _require_one_origin(results: Path, ids: Sequence[str]) -> None:
+    """Results of two models, of masks and maps, or with two sets of parameters say nothing in one table.
+
+    Results that name no model are let pass.
+    """
+    origins = {case_id: origin_of(results / case_id) for case_id in ids}
     first: dict[str, str] = {}
-    for case_id in ids:
-        if digest := (model := model_of(results / case_id)).get("sha256"):
-            first.setdefault(digest, f"{case_id} ({model.get('file')}, SHA-256 {digest[:12]}…)")
+    for case_id, origin in origins.items():
+        if digest := origin.model.get("sha256"):
+            first.setdefault(digest, f"{case_id} ({origin.model.get('file')}, SHA-256 {digest[:12]}…)")
     if len(first) > 1:
         raise CaseError(
             f"{results}: results of {len(first)} models, among them {' and '.join(list(first.values())[:2])}; "
             "predict and post-process every case with one model, or evaluate each model's results by themselves."
         )
+    known = {case_id: origin for case_id, origin in origins.items() if origin.parameters is not None}
+    for case_id, origin in list(known.items())[1:]:
+        other, before = next(iter(known.items()))
+        if origin.from_mask != before.from_mask:
+            kinds = ("a probability map", "a mask")
+            raise CaseError(
+                f"{results}: {other} was made from {kinds[before.from_mask]}, {case_id} from "
+                f"{kinds[origin.from_mask]}; evaluate each kind by itself."
+            )
+        if origin.parameters != before.parameters:
+            pairs = zip((before.parameters or {}).items(), (origin.parameters or {}).values(), strict=True)
+            changed = [f"{key} {a} and {b}" for (key, a), b in pairs if a != b]
+            raise CaseError(
+                f"{results}: {other} and {case_id} were post-processed with different parameters "
+                f"({'; '.join(changed)}); run tmtv-postprocess on all cases alike."
+            )
 
 
 def _cohort(cases: Path) -> list[Row] | None:
@@ -202,13 +243,26 @@ def _cohort(cases: Path) -> list[Row] | None:
 
 
 def _rivals(
-    cases: Path, cohort: list[Row] | None, workers: int, scheduler: str | None
+    cases: Path, cohort: list[Row] | None, tested: Sequence[str], workers: int, scheduler: str | None
 ) -> tuple[Rivals | None, str]:
-    train = [cases / row["case_id"] for row in cohort or [] if row["split"] == "train"]
-    folders = [folder for folder in train if (folder / "tmtvprob.nii.gz").is_file()]
-    if not folders:
+    """The rivals, chosen on the training cases of patients who are not tested; else None and the reason."""
+    rows = cohort or []
+    known = {row["patient_key"] for row in rows if row["case_id"] in tested} - {None, ""}
+    train = [
+        row
+        for row in rows
+        if row["split"] == "train" and (cases / row["case_id"] / "tmtvprob.nii.gz").is_file()
+    ]
+    if not train:
         return None, f"{COHORT_NAME} names no training case that is here with its reference."
-    rivals = choose_rivals(folders, workers=workers, scheduler=scheduler)
+    others = [
+        cases / row["case_id"]
+        for row in train
+        if row["case_id"] not in tested and row["patient_key"] not in known
+    ]
+    if not others:
+        return None, NO_OTHER_TRAINING_CASE
+    rivals = choose_rivals(others, workers=workers, scheduler=scheduler)
     return rivals, "" if rivals else "no training case could be read."
 
 

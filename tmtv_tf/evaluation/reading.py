@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from petct.errors import CaseError, TmtvError
 from petct.files import read_json
 from petct.image import Image, image_sha256, read_image, resample
+from postprocess import Config
 from postprocess.edits import read_log
 from postprocess.review import final_folder
 
@@ -53,6 +54,7 @@ class LoadedCase:
     probability : the network's map, or None where it is not at hand.
     roi_count : ROIs that the reader drew, or None where rois.csv is absent.
     parameters : those of the post-processing, from tmtv.json.
+    warnings : of the prediction and the post-processing, from tmtv.json.
     """
 
     case_id: str
@@ -65,6 +67,23 @@ class LoadedCase:
     roi_count: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What must be the same for all results of one table.
+
+    Attributes
+    ----------
+    model : `file` and `sha256` of the model behind the map; empty where tmtv.json names none
+    from_mask : a mask was post-processed, not a probability map
+    parameters : of the post-processing, those that every case shares; None: tmtv.json is not readable
+    """
+
+    model: dict[str, Any] = field(default_factory=dict)
+    from_mask: bool = False
+    parameters: dict[str, Any] | None = None
 
 
 def load(files: CaseFiles) -> LoadedCase:
@@ -125,6 +144,7 @@ def load(files: CaseFiles) -> LoadedCase:
         _count_rois(files.case / "rois.csv"),
         tmtv.get("parameters") or {},
         notes,
+        [text for text in tmtv.get("warnings") or [] if isinstance(text, str)],
     )
 
 
@@ -136,13 +156,18 @@ def _result_folder(files: CaseFiles) -> tuple[Path, list[str]]:
     return files.result, [f"The automatic result; a reader's edits left out: {edits}."] if edits else []
 
 
-def model_of(result: Path) -> dict[str, Any]:
-    """The model that a result's map was predicted with, `file` and `sha256`, as its tmtv.json says; else empty."""
+def origin_of(result: Path) -> Origin:
+    """How a result was made, as its tmtv.json says; parameters that it does not state are as published."""
     try:
         tmtv = read_json(result / "tmtv.json")
     except TmtvError:  # refused with its reason when the case is read
-        return {}
-    return _input(tmtv, "model") if isinstance(tmtv, dict) else {}
+        return Origin()
+    if not isinstance(tmtv, dict):
+        return Origin()
+    stated = tmtv.get("parameters")
+    names = {item.name for item in fields(Config)}
+    parameters = {k: v for k, v in stated.items() if k in names} if isinstance(stated, dict) else {}
+    return Origin(_input(tmtv, "model"), bool(_input(tmtv, "mask")), asdict(Config()) | parameters)
 
 
 def _on_grid(path: Path, pet: Image) -> npt.NDArray:
@@ -188,6 +213,7 @@ def _probability(
         path = files.result.parent.parent / "probability" / files.case_id / (stated.get("file") or "?")
         if not path.is_file() or image_sha256(path) != stated.get("sha256"):
             return None, ["Probability map not found: no soft Dice (name its folder with --probability)."]
+    _require_same_ct(files, path.with_name("prediction.json"))
     values = resample(read_image(path), pet.geometry).array.astype(np.float32, copy=False)
     if not (values.min() >= 0 and values.max() <= 1):
         raise CaseError(f"{path}: probabilities must lie in [0, 1].")
@@ -206,6 +232,20 @@ def _require_same_file(files: CaseFiles, path: Path, stated: dict[str, Any], wha
         raise CaseError(
             f"{path}: not {what} that {files.result / 'tmtv.json'} was made from (its SHA-256 differs); "
             "run tmtv-postprocess again."
+        )
+
+
+def _require_same_ct(files: CaseFiles, prediction: Path) -> None:
+    """Refuse a map that was predicted with another CT than the case has now (its PET is checked by tmtv.json)."""
+    if not prediction.is_file():
+        return
+    info, ct = read_json(prediction), files.case / "ct.nii.gz"
+    inputs = info.get("inputs") if isinstance(info, dict) else None
+    stated = inputs.get("ct") if isinstance(inputs, dict) else None
+    if stated and ct.is_file() and image_sha256(ct) != stated:
+        raise CaseError(
+            f"{ct}: not the CT that {prediction} was made from (its SHA-256 differs); run tmtv predict and "
+            "tmtv-postprocess again."
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from petct.console import listed
 from petct.files import remove, replace_atomically, write_csv, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
+from tmtv_tf.evaluation.case import numbered_method
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
 from tmtv_tf.evaluation.reading import RAW
@@ -19,20 +20,22 @@ from tmtv_tf.evaluation.wording import FINAL, METHOD_NAMES, NO_TEST_CASE, no_riv
 if TYPE_CHECKING:
     from rich.table import Table
 
-# The CSV files of a report.
-TABLES = (
-    *(
-        "cases",
-        "case_methods",
-        "dice_by_subtype",
-        "tmtv_distribution",
-        "agreement",
-        "stages",
-        "voxel_metrics",
-    ),
-    *("roi_counts", "dice_by_split", "rivals", "missed_lesions", "false_positives"),
-)
 WORST_CASES = 5  # spelled out in "What went wrong"
+# The CSV files of a report, by name without suffix.
+TABLES = (
+    "cases",
+    "case_methods",
+    "dice_by_subtype",
+    "tmtv_distribution",
+    "agreement",
+    "stages",
+    "voxel_metrics",
+    "roi_counts",
+    "dice_by_split",
+    "rivals",
+    "missed_lesions",
+    "false_positives",
+)
 
 
 def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
@@ -44,6 +47,7 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
     out = Path(out)
     content = summary(evaluation)
     pictures = _figures(evaluation)
+    remove_report(out)
     write_json(out / "evaluation.json", content)
     for name, table in {
         "cases": evaluation.cases,
@@ -61,7 +65,7 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
 
 
 def remove_report(out: str | os.PathLike[str]) -> bool:
-    """Remove an earlier report: its page, numbers and tables. Figures stay; nothing shows them any more.
+    """Remove an earlier report, its page first: it is not about these results.
 
     Returns
     -------
@@ -71,7 +75,8 @@ def remove_report(out: str | os.PathLike[str]) -> bool:
     out = Path(out)
     found = [out / name for name in ("index.html", "evaluation.json") if (out / name).is_file()]
     if found:
-        for path in [*found, *(out / f"{name}.csv" for name in TABLES)]:
+        tables = [out / f"{name}.csv" for name in TABLES]
+        for path in [*found, *tables, *out.glob("figure[123]_*.png"), *out.glob("mips/*.png")]:
             remove(path)
     return bool(found)
 
@@ -94,6 +99,7 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         "png": lambda data: "data:image/png;base64," + base64.b64encode(data).decode("ascii"),
         "method": lambda name: METHOD_NAMES.get(name, name),
     }
+    summary_methods = list(content["methods"])
     return environment.get_template("report.html.j2").render(
         evaluation=evaluation,
         summary=content,
@@ -101,6 +107,7 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         figures=pictures,
         cases=_cases_worst_first(evaluation),
         worst_count=WORST_CASES,
+        numbered=numbered_method(summary_methods),
         no_test_case=NO_TEST_CASE,
         final=FINAL if evaluation.final else "",
         no_rivals=no_rivals,
@@ -174,6 +181,7 @@ def _opening(evaluation: Evaluation) -> list[str]:
         lines.append(FINAL)
     if split is None:
         lines.append(NO_TEST_CASE)
+    lines += [f"WARNING: {text}" for text in evaluation.common_warnings]
     if evaluation.rivals is None:
         lines.append(no_rivals(evaluation.rivals_note))
     return lines

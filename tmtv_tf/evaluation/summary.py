@@ -36,6 +36,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "detection": _detection(evaluation.reported),
         "dice_by_split": _by(evaluation.tables["dice_by_split"], "split"),
         "rivals": _rival_summary(evaluation),
+        "warnings": evaluation.warnings,
         "parameters_not_as_published": evaluation.changed_parameters,
         "software": _software(),
     }

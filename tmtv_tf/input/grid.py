@@ -29,7 +29,7 @@ BODY_SUV = 0.2
 # Share of the body outside the CT from which a warning is worth its ink.
 CT_MISSING_SHARE = 0.01
 COVERAGE_STEP_MM = 8.0
-# Beyond these nothing of a body is left in a voxel, or of a scale in a window.
+# Beyond these, no voxel shows a body.
 MAX_SPACING_MM = 1000.0
 MAX_WINDOW = 1e6
 

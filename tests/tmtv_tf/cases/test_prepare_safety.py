@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cohort_files import write_study
 from pydicom import dcmread
+from tmtv_tf.inference.segmentation import cases_to_predict
 
 from petct.console import run_app
 from petct.errors import CaseError
@@ -21,7 +22,6 @@ from tmtv_tf.cases.building import new_folder, remove_leftovers
 from tmtv_tf.cases.case import find_cases, load_case
 from tmtv_tf.cases.cohort import read_cohort
 from tmtv_tf.cli import app
-from tmtv_tf.inference.segmentation import cases_to_predict
 
 
 @pytest.fixture(autouse=True)

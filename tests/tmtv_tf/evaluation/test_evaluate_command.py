@@ -341,3 +341,126 @@ def test_no_report_outlives_its_cases(copy, capsys):
     left = {path.name for path in (copy / "report").iterdir() if path.suffix != ".png"}
     assert left <= {"notes.txt", "mips", ".lock"}
     assert "notes.txt" in left
+
+
+def set_cohort(root: Path, splits: dict[str, str], keys: dict[str, str] | None = None) -> None:
+    from tmtv_tf.cases.cohort import write_cohort
+
+    write_cohort(
+        root / "cases",
+        [
+            {"case_id": case_id, "patient_key": (keys or {}).get(case_id, case_id), "split": split}
+            for case_id, split in splits.items()
+        ],
+    )
+
+
+def test_rivals_are_never_chosen_on_what_they_are_tested_on(copy):
+    """One patient, split train; then a training case besides; then one that is the same patient."""
+    set_cohort(copy, dict.fromkeys(TEST_CASES, "train"))
+    assert evaluate(copy) == 0
+    assert "every training case is among those tested here" in summary(copy)["rivals"]["note"]
+    assert "better of two simple rivals" not in (copy / "report" / "index.html").read_text()
+    for case_id in TEST_CASES[1:]:
+        shutil.rmtree(copy / "results" / case_id)
+    assert evaluate(copy) == 0
+    assert summary(copy)["rivals"]["training_cases"] == 4
+    set_cohort(copy, dict.fromkeys(TEST_CASES, "train"), dict.fromkeys(TEST_CASES[:4], "one"))
+    assert evaluate(copy) == 0
+    assert summary(copy)["rivals"]["training_cases"] == 1
+
+
+def test_rivals_are_dropped_where_no_test_case_could_be_read(copy):
+    set_cohort(copy, dict.fromkeys(TEST_CASES[1:], "train") | {TEST_CASES[0]: "test"})
+    (copy / "cases" / TEST_CASES[0] / "tmtvprob.nii.gz").unlink()
+    assert evaluate(copy) == 1
+    assert summary(copy)["split"] == "all"
+    assert "every training case" in summary(copy)["rivals"]["note"]
+
+
+def test_a_report_does_not_outlive_its_results(copy):
+    """All cases fail: neither page nor numbers of the earlier run stay; a file that is not ours does."""
+    assert evaluate(copy) == 0
+    (copy / "report" / "mine.csv").write_text("a\n")
+    for case_id in TEST_CASES:
+        (copy / "cases" / case_id / "tmtvprob.nii.gz").unlink()
+    assert evaluate(copy) == 2
+    assert {path.name for path in (copy / "report").rglob("*") if path.is_file()} <= {"mine.csv", ".lock"}
+    assert (copy / "report" / "mine.csv").is_file()
+
+
+def test_a_picture_of_a_case_that_is_gone_is_removed(copy):
+    assert evaluate(copy) == 0
+    shutil.rmtree(copy / "results" / "case10")
+    assert evaluate(copy) == 0
+    assert len(list((copy / "report" / "mips").iterdir())) == 4
+
+
+def change(path: Path, **values) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_results_of_different_parameters_are_refused(copy, capsys):
+    path = copy / "results" / "case07" / "tmtv.json"
+    parameters = json.loads(path.read_text())["parameters"]
+    change(path, parameters=parameters | {"min_volume_ml": 2.0})
+    assert evaluate(copy) == 2
+    assert "different parameters (min_volume_ml 0.0 and 2.0)" in capsys.readouterr().err
+    change(path, parameters=parameters | {"height_cm": 170.0})  # of the patient, not of the method
+    assert evaluate(copy) == 0
+
+
+def test_masks_and_maps_are_not_mixed(copy, capsys):
+    path = copy / "results" / "case07" / "tmtv.json"
+    inputs = json.loads(path.read_text())["inputs"]
+    change(path, inputs={"mask" if role == "probability" else role: value for role, value in inputs.items()})
+    assert evaluate(copy) == 2
+    assert "case06 was made from a probability map, case07 from a mask" in capsys.readouterr().err
+
+
+def test_a_map_of_another_ct_is_refused(copy, capsys):
+    """The PET is the same; the CT was prepared anew since the prediction."""
+    ct = copy / "cases" / "case06" / "ct.nii.gz"
+    ct.write_bytes(b"the CT of today")
+    beside = copy / "probability" / "case06" / "prediction.json"
+    beside.write_text(json.dumps({"inputs": {"ct": "0" * 64}}))
+    assert evaluate(copy) == 1
+    assert "ct.nii.gz: not the CT that" in capsys.readouterr().err
+
+
+def test_warnings_of_the_results_stand_on_the_page_and_the_terminal(copy, capsys):
+    for case_id in TEST_CASES:
+        change(copy / "results" / case_id / "tmtv.json", warnings=["seen phantoms only"])
+    change(copy / "results" / "case07" / "tmtv.json", warnings=["seen phantoms only", "the CT ends early"])
+    assert evaluate(copy) == 0
+    said = capsys.readouterr().out
+    assert "WARNING: seen phantoms only" in said
+    assert "the CT ends early" not in said
+    page = (copy / "report" / "index.html").read_text()
+    assert "<strong>Warning:</strong> seen phantoms only" in page
+    assert "<li>the CT ends early (case07)</li>" in page
+    assert summary(copy)["warnings"] == {"seen phantoms only": TEST_CASES, "the CT ends early": ["case07"]}
+
+
+def text_of(page: Path) -> str:
+    return re.sub(r"<[^>]+>", " ", re.sub(r'src="data:[^"]*"', "", page.read_text()))
+
+
+def test_tables_and_figures_are_numbered_without_a_gap(cohort, copy):
+    """With the table per split and the rivals, and without both."""
+    assert evaluate(copy) == 0
+    for root in (cohort, copy):
+        text = (root / "report" / "index.html").read_text()
+        for kind in ("Table", "Figure"):
+            found = [int(n) for n in re.findall(rf"<b>{kind} (\d+)\.</b>", text)]
+            assert found == list(range(1, len(found) + 1))
+
+
+def test_phantoms_are_never_called_patients(copy):
+    for case_id in TEST_CASES:
+        change(copy / "cases" / case_id / "case.json", phantom=True)
+    assert evaluate(copy) == 0
+    text = text_of(copy / "report" / "index.html")
+    assert "These are computer-made phantoms, not patients." in text
+    ours = text.replace("phantoms, not patients", "").replace("(407 test patients)", "")  # the paper's own
+    assert "patient" not in ours.lower()

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from petct.image import Geometry, Image
-from tmtv_tf.evaluation.mip import coronal_mip_png, coronal_projection
+from tmtv_tf.evaluation.mip import coronal_mip_png, coronal_projection, lesion_places
 
 GEOMETRY = Geometry((5, 4, 3), (3.0, 2.0, 1.0))
 
@@ -59,3 +59,40 @@ def test_an_empty_image_still_gives_a_picture():
     assert coronal_mip_png(Image(nothing.astype(np.float32), GEOMETRY), nothing, nothing).startswith(
         b"\x89PNG"
     )
+
+
+def test_a_lesion_is_numbered_where_it_is_however_the_array_is_stored():
+    """Label 2 at row 4 (of the feet) and column 0 (the right); label 1 excluded; so too from other axis orders."""
+    labels = np.zeros(GEOMETRY.shape, np.uint16)
+    labels[4, 1:3, 0] = 2
+    assert lesion_places(labels, GEOMETRY) == {2: (4.0, 0.0)}
+    flipped = Geometry((5, 4, 3), (3.0, 2.0, 1.0), direction=(-1.0, 0, 0, 0, 1.0, 0, 0, 0, -1.0))
+    assert lesion_places(labels[::-1, :, ::-1], flipped) == {2: (4.0, 0.0)}
+    coronal = Geometry((4, 5, 3), (2.0, 3.0, 1.0), direction=(1.0, 0, 0, 0, 0, 1.0, 0, 1.0, 0))
+    assert lesion_places(labels.transpose(1, 0, 2), coronal) == {2: (4.0, 0.0)}
+    assert lesion_places(np.zeros_like(labels), GEOMETRY) == {}
+    assert lesion_places(None, GEOMETRY) == {}
+
+
+def test_the_picture_carries_scale_sides_case_and_numbers(monkeypatch):
+    """What is written into the figure, read from the figure itself."""
+    from matplotlib.figure import Figure
+
+    import tmtv_tf.evaluation.mip as module
+
+    figures: list[Figure] = []
+    monkeypatch.setattr(module, "png", lambda figure: figures.append(figure) or b"")
+    geometry = Geometry((60, 30, 40), (10.0, 10.0, 10.0))
+    suv = np.full(geometry.shape, 1.0, np.float32)
+    labels = np.zeros(geometry.shape, np.uint16)
+    labels[10:20, 5:9, 5:15], labels[40:42, 5:9, 30:32], labels[41, 5, 32] = 1, 2, 3
+    coronal_mip_png(Image(suv, geometry), labels > 0, labels > 0, labels, "P$1_a$")
+    body, scale = figures[0].axes
+    assert {text.get_text(): text.get_position() for text in body.texts if text.get_text() in "RL"} == {
+        "R": (0.03, 0.99),
+        "L": (0.97, 0.99),
+    }
+    numbers = {text.get_text(): text.xy for text in body.texts if text.get_text().isdigit()}
+    assert numbers == {"1": (100.0, 150.0), "2": (310.0, 410.0)}  # no room for 3
+    assert [text.get_text() for text in scale.get_xticklabels()] == ["SUV 0", "10 and more"]
+    assert [text.get_text() for text in figures[0].texts] == ["P$1_a$"]

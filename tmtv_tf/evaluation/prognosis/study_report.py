@@ -110,12 +110,14 @@ def study_tables(
         ablation = beside_paper(by_rule[rule], liu2022.TABLE_4, liu2022.ABLATION)
         caption = f"Mean ± SD over the folds. An event is predicted by: {text}."
         tables.append(
-            _performance(f"table3_main{suffix}", f"Table 3. Main study, {threshold}", caption, main)
+            _performance(
+                f"table3_main{suffix}", f"The paper's Table 3: main study, {threshold}", caption, main
+            )
         )
         tables.append(
             _performance(
                 f"table4_ablation{suffix}",
-                f"Table 4. Ablation study, {threshold}",
+                f"The paper's Table 4: ablation study, {threshold}",
                 f"{caption} Here over all folds; the paper took one.",
                 ablation,
             )
@@ -139,7 +141,7 @@ def _folds(predictions: pd.DataFrame) -> ReportTable:
         (PAPER, lambda r: number(r.paper_no_event, 0)),
         ("unknown", lambda r: str(r.unknown)),
     ]
-    return _table("table1_folds", "Table 1. Patients in each fold", "", data, columns)
+    return _table("table1_folds", "The paper's Table 1: cases in each fold", "", data, columns)
 
 
 def _performance(key: str, title: str, caption: str, data: pd.DataFrame) -> ReportTable:
@@ -163,7 +165,7 @@ def _intervals(performances: pd.DataFrame) -> ReportTable:
         ("Brier score", lambda r: number(r.brier, 3)),
     ]
     caption = (
-        "95 % intervals by bootstrap: Dice over patients; AUC stratified by fold and class. The pooled AUC ranks "
+        "95 % intervals by bootstrap: Dice over cases; AUC stratified by fold and class. The pooled AUC ranks "
         "out-of-fold scores of different networks together. Brier score: 0 is perfect, 0.25 is always one half."
     )
     return _table("intervals", "Intervals, pooled AUC and calibration", caption, data, columns)
@@ -180,7 +182,11 @@ def _literature(performances: pd.DataFrame) -> ReportTable:
     ]
     caption = "Other cohorts, other truths: no ranking. The last row is this study's."
     return _table(
-        "table5_literature", "Table 5. Published results", caption, literature(performances), columns
+        "table5_literature",
+        "The paper's Table 5: published results",
+        caption,
+        literature(performances),
+        columns,
     )
 
 
@@ -198,7 +204,7 @@ def _comparisons(data: pd.DataFrame, rule: str, text: str) -> ReportTable:
         ("Wilcoxon p", lambda r: p_value(_get(r, "wilcoxon_p"))),
     ]
     caption = (
-        f"The method minus the other, on the same patients; {text}. DeLong is on pooled out-of-fold scores, which "
+        f"The method minus the other, on the same cases; {text}. DeLong is on pooled out-of-fold scores, which "
         "come from different networks: an approximation. No correction for several comparisons."
     )
     return _table(f"comparisons_{rule}", "The method against each other model", caption, data, columns)

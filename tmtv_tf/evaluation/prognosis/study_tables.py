@@ -27,7 +27,7 @@ from tmtv_tf.evaluation.prognosis.survival import compare_groups
 
 NAN = float("nan")
 # How a probability becomes a call: above one half, or above the training patients' best threshold.
-RULES = {"half": "probability > 0.5", "youden": "Youden-optimal on the training patients"}
+RULES = {"half": "probability > 0.5", "youden": "Youden-optimal on the training cases"}
 RIVALS = {
     "tmtv": "TMTV alone (logistic regression)",
     "logistic": "TMTV, Dmax, SUVmax (logistic regression)",

@@ -19,6 +19,7 @@ from training.callbacks import DropLearningRate, Keep, StopOnNaN, TrainingError
 from training.config import FitConfig
 from training.multi_worker import build_beforehand, wait_for_all, worker_loss_explained
 from training.optimizer import make_optimizer
+from training.pictures import without_host_names
 from training.state import NAME, Progress, load_state
 from training.strategy import is_chief
 
@@ -91,7 +92,11 @@ def run_fit(
         if strategy.num_replicas_in_sync > 1:
             with strategy.scope():
                 build_beforehand(model, data)
-        with worker_loss_explained(strategy), memory_explained(config):
+        with (
+            worker_loss_explained(strategy),
+            memory_explained(config),
+            without_host_names(out / "tensorboard"),
+        ):
             model.fit(
                 data,
                 initial_epoch=first,

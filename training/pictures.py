@@ -1,7 +1,10 @@
-"""TensorBoard pictures: what the network makes of one validation case after each epoch."""
+"""TensorBoard's folder: pictures of one validation case after each epoch, and file names that name no computer."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import keras
@@ -11,6 +14,30 @@ import tensorflow as tf
 
 # The PET is shown from SUV 0 (white) to this share of its window (black): 0.4 of 25 is SUV 10.
 SHOWN_SHARE = 0.4
+
+
+# TensorFlow names the computer in the name of every event file; its content does not.
+EVENT_FILE = re.compile(r"(events\.out\.tfevents\.\d+)\..+\.(\d+\.\d+\.v2)")
+
+
+@contextmanager
+def without_host_names(folder: Path) -> Iterator[None]:
+    """Take the computer's name out of the event files in `folder`: those of a killed run now, the others at the end.
+
+    Not while they are written: TensorFlow would begin a new file. A finished or stopped run names no computer.
+    """
+    _rename_event_files(folder)
+    try:
+        yield
+    finally:
+        _rename_event_files(folder)
+
+
+def _rename_event_files(folder: Path) -> None:
+    for path in list(folder.rglob("events.out.tfevents.*")):
+        if found := EVENT_FILE.fullmatch(path.name):
+            with suppress(OSError):  # a log that cannot be renamed must not end a training
+                path.rename(path.with_name(f"{found[1]}.training.{found[2]}"))
 
 
 class MipPictures(keras.callbacks.Callback):

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -54,6 +55,9 @@ def test_a_run_leaves_what_it_promises(undisturbed):
     assert {"loss", "dice", "val_loss", "val_dice", "learning_rate"} <= log[0].keys()
     assert float(log[-1]["loss"]) < float(log[0]["loss"])
     assert list((undisturbed / "tensorboard" / "pictures").glob("events*"))
+    for path in (undisturbed / "tensorboard").rglob("events*"):
+        assert socket.gethostname() not in path.name
+        assert socket.gethostname().encode() not in path.read_bytes()
     info = read_json(undisturbed / "run.json")
     assert info["config"]["optimizer"]["learning_rate"] == 0.01
     assert len(info["data"]["cases"]["train"]) == 6

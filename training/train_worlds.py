@@ -75,7 +75,7 @@ def run(config: Config, pool: Path, out: Path) -> None:
 
     quiet_tensorflow()
     from tmtv_tf.models.compact import compact_unet
-    from tmtv_tf.models.file import save_model
+    from tmtv_tf.models.file import PHANTOM, save_model
     from tmtv_tf.models.losses import SegmentationLoss
     from tmtv_tf.models.metrics import HardDice
     from training.fit import Experiment, conclusion, dtype_policy, run_fit
@@ -97,7 +97,7 @@ def run(config: Config, pool: Path, out: Path) -> None:
         with dtype_policy("float32"):
             plain = compact_unet(grid.input_shape, **config.model.model_dump())
         plain.set_weights(model.get_weights())
-        save_model(path, plain, grid, provenance)
+        save_model(path, plain, grid, provenance, trained_on=PHANTOM, trained_on_text=config.trained_on or NOTE)
 
     def options() -> dict[str, Any]:
         return {"loss": SegmentationLoss(config.loss, options=config.loss_options), "metrics": [HardDice()]}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cohort_files import write_study
 from pydicom import dcmread
-from tmtv_tf.inference.segmentation import cases_to_predict
+from tmtv_tf.inference.cases import cases_to_predict
 
 from petct.console import run_app
 from petct.errors import CaseError

@@ -177,7 +177,7 @@ def test_no_lesion_at_all(copy):
     nothing = np.zeros(SHAPE, np.float32)
     for case_id in ("case06", "case07"):
         write_probability(copy, case_id, nothing)
-    post_process(copy)
+    post_process(copy, "--overwrite")
     for name in ("tmtvprob", *(f"reference_{method}" for method in ("41", "2.5", "4.0", "otsu"))):
         write_image(copy / "cases" / "case07" / f"{name}.nii.gz", Image(nothing.astype(np.uint8), GEOMETRY))
     assert evaluate(copy) == 0

@@ -21,6 +21,9 @@ from petct.suv import Overrides, parse_pet_header, sul_per_suv, suv_bw_factor
 from tmtv_tf.cases.outlines import Outlines, read_outlines
 from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
 
+# A terminal of so many columns has room for UIDs (64 letters) in the table.
+WIDE = 140
+
 
 @dataclass(frozen=True)
 class Report:
@@ -118,32 +121,33 @@ def inspect_tree(
     return Report(rows, notes, left_out, refused, problem)
 
 
-def print_report(report: Report) -> None:
-    """The report for people, on stdout."""
+def print_report(report: Report, width: int | None = None) -> None:
+    """The report for people, on stdout: `width` columns, the terminal's by default, 160 into a file.
+
+    Where a UID has no room in the table it stands on a line of its own, never broken.
+    """
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = Console(width=width or (None if sys.stdout.isatty() else 160), highlight=False)
+    wide = console.width >= WIDE
+    columns = ["", "Use", "Modality", "No.", "Slices", "Spacing z y x, mm", "Units", "SUV factor"]
     for study in dict.fromkeys(row["study"] for row in report.series):
         rows = [row for row in report.series if row["study"] == study]
         table = Table(
-            title=f"Study {study}, patient {rows[0]['patient']}", title_justify="left", expand=False
+            title=f"Study {study}, patient {rows[0]['patient']}",
+            title_justify="left",
+            expand=False,
+            box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
+            pad_edge=wide,
+            padding=(0, 1) if wide else (0, 1, 0, 0),
         )
-        for column in (
-            "",
-            "Use",
-            "Modality",
-            "No.",
-            "Slices",
-            "Spacing z y x, mm",
-            "Units",
-            "SUV factor",
-            "Series UID",
-        ):
+        for column in [*columns, *(["Series UID"] if wide else [])]:
             table.add_column(column, overflow="fold")
         for index, row in enumerate(rows, start=1):
             spacing = row["spacing_mm"] or ()
-            table.add_row(
+            cells = [
                 str(index),
                 "refused" if row["refused"] else "yes" if row["selected"] else "",
                 row["modality"],
@@ -152,10 +156,14 @@ def print_report(report: Report) -> None:
                 " ".join(f"{value:.4g}" for value in spacing),
                 row["units"] or "",
                 "" if row["suv_factor"] is None else f"{row['suv_factor']:.9g}",
-                row["series_uid"] + (f"\n{row['description']}" if row.get("description") else ""),
-            )
+            ]
+            uid = row["series_uid"] + (f"\n{row['description']}" if row.get("description") else "")
+            table.add_row(*cells, *([uid] if wide else []))
         console.print(table)
         for index, row in enumerate(rows, start=1):
+            if not wide:
+                text = " ".join([row["series_uid"], row.get("description") or ""]).strip()
+                console.print(f"  #{index} {row['modality']}: {text}", markup=False, soft_wrap=True)
             _print_series(console, f"#{index} {row['modality']}", row)
         for note in report.notes.get(study, ()):
             console.print(f"  {note}", markup=False)

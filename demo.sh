@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole chain on synthetic patients, through DICOM files as a hospital would send them. `make demo` calls it.
+# The whole chain on phantoms, through DICOM files as a hospital would send them. `make demo` calls it.
 set -euo pipefail
 : "${BIN:?}" "${OUT:?}" "${CASES:=100}" "${SEED:=1}" "${WORKERS:=2}"
 start=$SECONDS
@@ -11,9 +11,9 @@ step "1/6 phantom: $CASES synthetic PET/CT studies with reader ROIs, as DICOM"
 step "2/6 prepare: DICOM -> SUV, four threshold masks, TMTVprob"
 "$BIN/tmtv" prepare "$OUT/phantom/dicom" --out "$OUT/cases" --clinical "$OUT/phantom/cohort.csv" \
     --no-model-grid --workers "$WORKERS"
-step "3/6 train: a small V-Net on the training patients"
+step "3/6 train: a small V-Net on the training phantoms"
 "$BIN/python" -m training.train_vnet --config training/configs/demo.yaml --data "$OUT/cases" --out "$OUT/model"
-step "4/6 predict: probability maps of the test patients"
+step "4/6 predict: probability maps of the test phantoms"
 "$BIN/tmtv" predict "$OUT/cases" --model "$OUT/model/best.keras" --out "$OUT/probability" --split test
 step "5/6 post-process: lesions and TMTV under each threshold"
 "$BIN/tmtv-postprocess" --probability "$OUT/probability" --suv "$OUT/cases" --out "$OUT/results" --overwrite --workers "$WORKERS"

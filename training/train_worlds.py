@@ -97,7 +97,9 @@ def run(config: Config, pool: Path, out: Path) -> None:
         with dtype_policy("float32"):
             plain = compact_unet(grid.input_shape, **config.model.model_dump())
         plain.set_weights(model.get_weights())
-        save_model(path, plain, grid, provenance, trained_on=PHANTOM, trained_on_text=config.trained_on or NOTE)
+        save_model(
+            path, plain, grid, provenance, trained_on=PHANTOM, trained_on_text=config.trained_on or NOTE
+        )
 
     def options() -> dict[str, Any]:
         return {"loss": SegmentationLoss(config.loss, options=config.loss_options), "metrics": [HardDice()]}

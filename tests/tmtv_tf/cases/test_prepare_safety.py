@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from cohort_files import write_study
 from pydicom import dcmread
-from tmtv_tf.inference.cases import cases_to_predict
 
 from petct.console import run_app
 from petct.errors import CaseError
@@ -22,6 +21,7 @@ from tmtv_tf.cases.building import new_folder, remove_leftovers
 from tmtv_tf.cases.case import find_cases, load_case
 from tmtv_tf.cases.cohort import read_cohort
 from tmtv_tf.cli import app
+from tmtv_tf.inference.cases import cases_to_predict
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,9 @@ html_theme_options = {
     "footer_end": [],
 }
 html_show_sourcelink = False
-nitpicky = False  # docstrings write types as text ("(Z, Y, X) bool"); links between pages are checked all the same
+nitpicky = (
+    False  # docstrings write types as text ("(Z, Y, X) bool"); links between pages are checked all the same
+)
 
 
 def results_of_benchmarks() -> list[str]:

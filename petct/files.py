@@ -174,11 +174,13 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file; a missing or broken one is refused by name."""
+    """Read a JSON file; a missing or broken one, or one nested too deeply, is refused by name."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TmtvError(f"{path}: no such file.") from error
+    except RecursionError as error:
+        raise TmtvError(f"{path}: not readable as JSON (nested too deeply).") from error
     except (OSError, ValueError) as error:
         raise TmtvError(f"{path}: not readable as JSON ({error}).") from error
     except RecursionError as error:

@@ -8,19 +8,50 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from petct.errors import TmtvError
 from petct.files import read_json, write_csv
 from petct.image import Geometry, Image, write_image
 from petct.orientation import canonical_geometry, orientation_of
+from postprocess.config import Config
 from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, summarize
 from postprocess.segmentation import Lesions
 
 RESULT_FILE = "tmtv.json"
+
+# Names that become parts of paths: a file's own name, a method.
+FileName = Annotated[str, Field(pattern=r"\A[^/\\\x00]{0,255}\z")]
+MethodName = Annotated[str, Field(pattern=r"\A[0-9A-Za-z][0-9A-Za-z._%-]{0,39}\z")]
+
+
+class _Measures(BaseModel):
+    """What every result has; further measures are numbers or null."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+    __pydantic_extra__: dict[str, float | None]
+
+    tmtv_ml: float
+    tlg: float
+    lesion_count: int
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    file: FileName | None = None
+    sha256: str | None = None
+
+
+class _Result(BaseModel):
+    methods: dict[MethodName, _Measures]
+    inputs: dict[str, _Input]
+    parameters: Config = Field(default_factory=Config)
+    warnings: list[str] = Field(default_factory=list)
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -32,11 +63,20 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         found = read_json(path)
     except TmtvError:
         return None
-    if not isinstance(found, dict) or not isinstance(found.setdefault("parameters", {}), dict):
+    if not is_result(found):
         return None
-    tables = [found.get("methods"), found.get("inputs")]
-    whole = all(isinstance(t, dict) and all(isinstance(v, dict) for v in t.values()) for t in tables)
-    return found if whole and isinstance(found.setdefault("warnings", []), list) else None
+    found.setdefault("parameters", {})
+    found.setdefault("warnings", [])
+    return found
+
+
+def is_result(value: Any) -> bool:
+    """Whether a JSON value has the shape of `tmtv.json`: every key that a reader uses has its type, or is not there."""
+    try:
+        _Result.model_validate(value)
+    except (ValidationError, RecursionError):
+        return False
+    return True
 
 
 def has_method(folder: Path, method: str) -> bool:

@@ -76,8 +76,7 @@ def earlier_studies(out: Path) -> dict[str, str]:
 
 def check_key(out: Path, key: bytes) -> None:
     """Cases made with another key would make one patient two: refuse to mix."""
-    checks = {info.get("key_check") for _, info in _earlier(out)} - {None, pseudonym(key, "check")}
-    if checks:
+    if any(info.get("key_check") not in (None, pseudonym(key, "check")) for _, info in _earlier(out)):
         raise CaseError(
             f"{out}: its cases were prepared with another key, so patients could not be matched; give the old key by "
             "--key-file, or another output folder."

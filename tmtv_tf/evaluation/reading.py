@@ -14,7 +14,10 @@ from petct.files import read_json
 from petct.image import Image, image_sha256, read_image, resample
 from postprocess import Config
 from postprocess.edits import read_log
+from postprocess.results import is_result
 from postprocess.review import final_folder
+from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
+from tmtv_tf.cases.case import WITHDRAWN_NAME, read_info
 
 RAW = "raw"
 # The four masks of a reader's ROIs. A method that has none of these (votes, 50p ...) is not compared.
@@ -99,8 +102,10 @@ def load(files: CaseFiles) -> LoadedCase:
     """
     folder, notes = _result_folder(files)
     tmtv = read_json(folder / "tmtv.json")
-    if not isinstance(tmtv, dict) or not isinstance(tmtv.get("methods"), dict):
-        raise CaseError(f"{folder / 'tmtv.json'}: not a result of tmtv-postprocess (no 'methods').")
+    if not is_result(tmtv):
+        raise CaseError(f"{folder / 'tmtv.json'}: not a result of tmtv-postprocess; run it again.")
+    if any((files.case / name).is_file() for name in (CASE_INFO, WITHDRAWN_NAME)):
+        read_info(files.case)  # refuses a case that `tmtv prepare` withdrew, or of another folder
     pet_path = files.case / "pet.nii.gz"
     pet = read_image(pet_path)
     _require_same_file(files, pet_path, _input(tmtv, "suv"), "the SUV image")
@@ -162,7 +167,7 @@ def origin_of(result: Path) -> Origin:
         tmtv = read_json(result / "tmtv.json")
     except TmtvError:  # refused with its reason when the case is read
         return Origin()
-    if not isinstance(tmtv, dict):
+    if not is_result(tmtv):
         return Origin()
     stated = tmtv.get("parameters")
     names = {item.name for item in fields(Config)}

@@ -179,8 +179,6 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TmtvError(f"{path}: no such file.") from error
-    except RecursionError as error:
-        raise TmtvError(f"{path}: not readable as JSON (nested too deeply).") from error
     except (OSError, ValueError) as error:
         raise TmtvError(f"{path}: not readable as JSON ({error}).") from error
     except RecursionError as error:

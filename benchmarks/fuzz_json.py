@@ -141,7 +141,7 @@ def readers(root: Path) -> dict[str, list[Callable[[], Any]]]:
     from tmtv_tf.cases.case import load_case
     from tmtv_tf.cli import app
     from tmtv_tf.evaluation.cohort import evaluate_cohort
-    from tmtv_tf.inference.segmentation import cases_to_predict, matching_prediction
+    from tmtv_tf.inference.cases import cases_to_predict, matching_prediction
 
     def evaluate() -> None:
         _, outcomes = evaluate_cohort(root / "results", root / "cases")

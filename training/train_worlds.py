@@ -23,10 +23,15 @@ class CompactConfig(Strict):
 
 
 class MovesConfig(Strict):
-    """Random views of the samples: factors per axis, twice the standard deviation of angles (about z, y, x) and shifts
-    (z, y, x), mirroring, and the spread of the logarithm of the PET's gain."""
+    """Random views of the samples.
+
+    scaling, zoom : limits of a factor per axis, and of one for all axes.
+    rotation_degrees, translation_mm : about and along z, y, x; two standard deviations.
+    gain_log_sd : spread of the logarithm of a factor on the PET.
+    """
 
     scaling: tuple[float, float] = (0.75, 1.3)
+    zoom: tuple[float, float] = (1.0, 1.0)
     rotation_degrees: tuple[float, float, float] = (12.0, 8.0, 14.0)
     translation_mm: tuple[float, float, float] = (30.0, 40.0, 50.0)
     flip_left_right: bool = True

@@ -29,6 +29,7 @@ class Moves:
     """How far a sample is moved; see `training.train_worlds.MovesConfig`."""
 
     scaling: tuple[float, float]
+    zoom: tuple[float, float]
     rotation_degrees: tuple[float, float, float]
     translation_mm: tuple[float, float, float]
     flip_left_right: bool
@@ -48,6 +49,7 @@ def draw_view(source: Geometry, grid: ModelGrid, moves: Moves, rng: np.random.Ge
     grid is met from above in half of the draws and anywhere along it in the others (a further window).
     """
     factors = np.exp(rng.uniform(*np.log(moves.scaling), 3))  # of the body; z, y, x
+    factors *= np.exp(rng.uniform(*np.log(moves.zoom)))
     spacing = np.array(grid.spacing_mm) / factors
     size = spacing * grid.shape  # mm of the source
     low, high = source.box_mm()  # x, y, z

@@ -10,8 +10,8 @@ from tmtv_tf.phantom.worlds.sample import Sample
 from training.worlds_data import Moves, draw_view, example, sample_geometry, training_stream
 
 GRID = ModelGrid(shape=(16, 16, 16), spacing_mm=(8.0, 8.0, 8.0), pet_window_suv=(0.0, 20.0))
-STILL = Moves((1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False, 0.0)
-WILD = Moves((0.75, 1.3), (12.0, 8.0, 14.0), (30.0, 40.0, 50.0), True, 0.05)
+STILL = Moves((1.0, 1.0), (1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False, 0.0)
+WILD = Moves((0.75, 1.3), (0.9, 1.2), (12.0, 8.0, 14.0), (30.0, 40.0, 50.0), True, 0.05)
 
 
 def _sample(seed=0, z=30) -> Sample:

@@ -1,0 +1,65 @@
+"""Warnings about images and answers; the image is drawn here: a body with a liver, a brain and a bladder."""
+
+import numpy as np
+import pytest
+
+from petct.errors import CaseError
+from petct.image import Geometry, Image
+from tmtv_tf.inference.trust import check_input, check_output, find_liver
+
+SPACING = (5.0, 4.0, 4.0)
+
+
+def _ball(shape, centre_mm, radius_mm):
+    axes = np.ix_(*(np.arange(n) * s for n, s in zip(shape, SPACING)))
+    return sum((a - c) ** 2 for a, c in zip(axes, centre_mm)) <= radius_mm**2
+
+
+def _patient(liver=2.3, noise=0.05, slices=190):
+    shape = (slices, 70, 100)
+    suv = np.zeros(shape, np.float32)
+    suv[:, 10:60, 15:85] = 0.7
+    suv[_ball(shape, (500, 140, 140), 65)] = liver
+    suv[_ball(shape, (870, 140, 200), 60)] = 9.0
+    suv[_ball(shape, (110, 140, 198), 32)] = 20.0
+    suv += suv * noise * np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    return Image(suv, Geometry(shape, SPACING))
+
+
+def test_a_usual_image_has_nothing_to_warn_of():
+    mean, noise = find_liver(_patient())
+    assert mean == pytest.approx(2.3, rel=0.05)
+    assert noise == pytest.approx(0.05, abs=0.02)
+    assert check_input(_patient(), uptake_s=3600, tracer="Fluorodeoxyglucose") == []
+
+
+@pytest.mark.parametrize(
+    ("patient", "options", "wanted"),
+    [
+        ({"slices": 80}, {}, "400 mm of the body"),
+        ({}, {"uptake_s": 1800}, "Uptake time 30 min"),
+        ({}, {"tracer": "PSMA"}, "The tracer is PSMA"),
+        ({"liver": 6.0}, {}, "Liver SUV 6.0"),
+        ({"noise": 0.4}, {}, "Noise in the liver"),
+    ],
+)
+def test_each_oddity_is_named(patient, options, wanted):
+    found = check_input(_patient(**patient), **options)
+    assert any(wanted in sentence for sentence in found), found
+
+
+def test_an_image_without_a_body_is_refused():
+    empty = Image(np.full((20, 20, 20), 0.1, np.float32), Geometry((20, 20, 20), SPACING))
+    with pytest.raises(CaseError, match="almost no body"):
+        check_input(empty)
+
+
+def test_a_mask_over_brain_or_bladder_or_too_large_is_named():
+    pet = _patient()
+    shape = pet.array.shape
+    elsewhere = _ball(shape, (600, 140, 250), 20)
+    assert check_output(elsewhere, pet) == []
+    assert check_output(np.zeros(shape, bool), pet) == []
+    assert "brain" in check_output(_ball(shape, (870, 140, 200), 50), pet)[0]
+    assert "bladder" in check_output(_ball(shape, (110, 140, 198), 25) | elsewhere, pet)[0]
+    assert "at most 3000 mL" in check_output(np.ones(shape, bool), pet)[0]

@@ -1,0 +1,80 @@
+"""Packaging: PET alone is the whole network with an empty CT, float16 keeps the answer, OpenVINO gives the same."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from petct.errors import ModelError
+from tmtv_tf.input.grid import ModelGrid
+from tmtv_tf.models.compact import compact_unet
+from tmtv_tf.models.file import load_model, read_description, save_model
+from tmtv_tf.weights import packaged_keras, packaged_name
+from training.package_model import app, without_ct
+
+GRID = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("package")
+    keras.utils.set_random_seed(1)
+    model = compact_unet(GRID.input_shape, (8, 16), initial_probability=0.5)
+    model.set_weights(
+        [w + np.random.default_rng(i).normal(0, 0.1, w.shape) for i, w in enumerate(model.get_weights())]
+    )
+    save_model(folder / "last.keras", model, GRID, {"trained_on": "a test"})
+    result = CliRunner().invoke(app, [str(folder / "last.keras"), "--out", str(folder)])
+    assert result.exit_code == 0, result.output
+    return folder, model
+
+
+def _image():
+    return np.random.default_rng(0).random((1, *GRID.input_shape)).astype(np.float32)
+
+
+def test_float16_files_answer_as_the_trained_network(packaged):
+    folder, model = packaged
+    loaded, grid = load_model(folder / "synthetic-petct.keras")
+    assert grid == GRID
+    assert loaded.dtype_policy.name == "float32"
+    np.testing.assert_allclose(np.asarray(loaded(_image())), np.asarray(model(_image())), atol=5e-3)
+    assert read_description(folder / "synthetic-petct.keras")["provenance"]["trained_on"] == "a test"
+
+
+def test_pet_alone_is_the_network_with_an_empty_ct(packaged):
+    folder, _ = packaged
+    both, _ = load_model(folder / "synthetic-petct.keras")
+    alone, grid = load_model(folder / "synthetic-pet.keras")
+    assert grid.channels == ("pet",)
+    image = _image()
+    image[..., 1] = 0
+    np.testing.assert_allclose(np.asarray(alone(image[..., :1])), np.asarray(both(image)), atol=1e-6)
+    with pytest.raises(ModelError, match="takes 1 channels; needed are 2"):
+        without_ct(alone)
+
+
+@pytest.mark.parametrize("name", ["synthetic-pet", "synthetic-petct"])
+def test_openvino_gives_what_keras_gives(packaged, name):
+    import openvino
+
+    folder, _ = packaged
+    model, grid = load_model(folder / f"{name}.keras")
+    image = _image()[..., : len(grid.channels)]
+    compiled = openvino.Core().compile_model(
+        folder / f"{name}.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+    )
+    np.testing.assert_allclose(compiled(image)[0], np.asarray(model(image)), atol=1e-3)
+    stored = openvino.Core().read_model(folder / f"{name}.xml").get_rt_info("tmtv")
+    assert json.loads(stored.astype(str))["provenance"]["trained_on"] == "a test"
+
+
+def test_an_unknown_name_is_refused_by_name():
+    assert packaged_name(has_ct=True) == "synthetic-petct"
+    assert packaged_name(has_ct=False) == "synthetic-pet"
+    with pytest.raises(
+        ModelError, match="No packaged model is called 'sun'; there are synthetic-petct, synthetic-pet"
+    ):
+        packaged_keras("sun")

@@ -1,0 +1,45 @@
+"""The networks that come with the package, by name: trained on synthetic images only; not validated on patients.
+
+`synthetic-pet` sees the PET alone, `synthetic-petct` PET and CT. Of each there are two files: `NAME.keras` (float16
+weights, to fine-tune) and `NAME.xml` with `NAME.bin` (OpenVINO, to run without TensorFlow). See docs/generalisation.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from petct.errors import ModelError
+
+PET, PET_CT = "synthetic-pet", "synthetic-petct"
+NAMES = (PET_CT, PET)
+FOLDER = Path(__file__).parent
+
+
+def packaged_name(*, has_ct: bool) -> str:
+    """The packaged network for a study with or without a CT."""
+    return PET_CT if has_ct else PET
+
+
+def packaged_keras(name: str) -> Path:
+    """The `.keras` file of a packaged network, for fine-tuning (`initial_weights`).
+
+    Raises
+    ------
+    ModelError
+        No network of this name comes with the package, or its file is missing.
+    """
+    return _file(name, ".keras")
+
+
+def packaged_openvino(name: str) -> Path:
+    """The OpenVINO file (`.xml`, its `.bin` beside it) of a packaged network; as `packaged_keras`."""
+    return _file(name, ".xml")
+
+
+def _file(name: str, suffix: str) -> Path:
+    if name not in NAMES:
+        raise ModelError(f"No packaged model is called {name!r}; there are {', '.join(NAMES)}.")
+    path = FOLDER / f"{name}{suffix}"
+    if not path.is_file():
+        raise ModelError(f"{path}: missing from this installation; `make model` makes it, or install again.")
+    return path

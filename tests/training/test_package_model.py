@@ -15,6 +15,7 @@ from tmtv_tf.weights import packaged_keras, packaged_name
 from training.package_model import app, without_ct
 
 GRID = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
+PROVENANCE = {"trained_on": "a test", "config": {"grid": GRID.to_json()}}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def packaged(tmp_path_factory):
     model.set_weights(
         [w + np.random.default_rng(i).normal(0, 0.1, w.shape) for i, w in enumerate(model.get_weights())]
     )
-    save_model(folder / "last.keras", model, GRID, {"trained_on": "a test"})
+    save_model(folder / "last.keras", model, GRID, PROVENANCE, trained_on="phantom")
     result = CliRunner().invoke(app, [str(folder / "last.keras"), "--out", str(folder)])
     assert result.exit_code == 0, result.output
     return folder, model
@@ -41,7 +42,10 @@ def test_float16_files_answer_as_the_trained_network(packaged):
     assert grid == GRID
     assert loaded.dtype_policy.name == "float32"
     np.testing.assert_allclose(np.asarray(loaded(_image())), np.asarray(model(_image())), atol=5e-3)
-    assert read_description(folder / "synthetic-petct.keras")["provenance"]["trained_on"] == "a test"
+    for name in ("synthetic-petct", "synthetic-pet"):
+        description = read_description(folder / f"{name}.keras")
+        assert description.provenance["trained_on"] == "a test"
+        assert (description.trained_on, description.has_checksum) == ("phantom", True)
 
 
 def test_pet_alone_is_the_network_with_an_empty_ct(packaged):

@@ -70,6 +70,16 @@ class ModelDescription:
     software: dict[str, Any]
     has_checksum: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """The content of `tmtv.json`, without its checksum."""
+        return {
+            next(key for key, kind in GRIDS.items() if isinstance(self.grid, kind)): self.grid.to_json(),
+            "trained_on": self.trained_on,
+            "trained_on_text": self.trained_on_text,
+            "provenance": self.provenance,
+            "software": self.software,
+        }
+
     def warnings(self, name: str, *, on_phantom: bool) -> list[str]:
         """What must be said wherever this model, called `name`, is used on a case."""
         if not self.has_checksum:
@@ -111,14 +121,9 @@ def save_model(
     import keras
 
     _check_fit(Path(path), model, grid)
-    content: dict[str, Any] = {
-        next(key for key, kind in GRIDS.items() if isinstance(grid, kind)): grid.to_json(),
-        "trained_on": trained_on,
-        "trained_on_text": trained_on_text,
-        "provenance": provenance or {},
-        "software": {"tmtv_tf": __version__, "keras": keras.version()},
-    }
-    content = json.loads(json.dumps(content))  # as it reads back
+    software = {"tmtv_tf": __version__, "keras": keras.version()}
+    description = ModelDescription(grid, trained_on, trained_on_text, provenance or {}, software, True)
+    content = json.loads(json.dumps(description.to_json()))  # as it reads back
     _parsed(Path(path), content)
     with replace_atomically(path) as temporary:
         model.save(temporary)
@@ -187,6 +192,14 @@ def load_model(path: str | Path) -> tuple[keras.Model, Grid]:
                 "checkpoint of an earlier training step."
             )
     return model, grid
+
+
+def with_checksum(members: dict[str, bytes]) -> dict[str, bytes]:
+    """The members of a model file (name -> content) after a change on purpose, with the checksum made anew."""
+    content = json.loads(members[MEMBER])
+    others = {name: hashlib.sha256(data).hexdigest() for name, data in members.items() if name != MEMBER}
+    content[CHECKSUM] = _checksum(others, content)
+    return {**members, MEMBER: json.dumps(content, indent=2).encode()}
 
 
 def _require_plausible(path: Path, archive: zipfile.ZipFile) -> None:

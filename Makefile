@@ -10,7 +10,7 @@ SEED   ?= 1
 TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium poppler-utils
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test lint format test-tools test-docker study-small clean
+.PHONY: help demo test lint docs format test-tools test-docker study-small clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make test         all tests'
 	@echo 'make study-small  nine models, five folds, on 60 phantoms at reduced size (under 90 minutes on 2 cores)'
 	@echo 'make lint         ruff, mypy, and which package may import which'
+	@echo 'make docs         the documentation as a site, warnings are errors: docs/_build/html/index.html'
 	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
 	@echo 'make test-docker  build the image of the post-processing without a Docker engine, and try it (root, Debian)'
 	@echo 'make clean        remove $(VENV) and runs/'
@@ -34,7 +35,7 @@ $(VENV)/.runtime: setup.cfg constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster,codecs,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster,codecs,docs,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mirp==2.7.0  # see setup.cfg, dev
 	@touch $@
 
@@ -60,6 +61,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

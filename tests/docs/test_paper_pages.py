@@ -59,3 +59,18 @@ def test_a_wrong_name_is_found():
         "postprocess.segmint",
         "tests/docs/test_paper_pages.py::test_none",
     ]
+
+
+@pytest.mark.parametrize("name", ["vnet_paper.yaml", "multitask_paper.yaml"])
+def test_every_value_of_a_papers_configuration_says_whose_it_is(name):
+    """The words "paper, SECTION", "authors' code" or "ours", beside the value or, for all of a group, beside its name."""
+    group = ""
+    for line in (ROOT / "training" / "configs" / name).read_text().splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        setting, _, whose = line.partition("#")
+        if not line.startswith(" "):
+            group = whose
+        if setting.rstrip().endswith(":"):
+            continue
+        assert re.match(r"\s*.*(paper, [IV\d]|authors' code|ours)", whose) or "all" in group, line

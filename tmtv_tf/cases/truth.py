@@ -1,4 +1,4 @@
-"""Reader ROIs and SUV to the four reference masks and TMTVprob (Revailler et al. 2022, section 2.2).
+"""Reader ROIs and SUV to the four reference masks and TMTVprob (Revailler et al. 2022, section 2.3).
 
 Inside each ROI, four masks: 41 % of that ROI's SUVmax, SUV > 2.5, SUV > 4.0, Otsu's threshold of that ROI's
 voxels. The union over the ROIs gives the reference mask of each method; the voxelwise mean of the four is

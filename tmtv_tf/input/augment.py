@@ -1,6 +1,6 @@
 """Random translation, rotation and scaling of an image and its target: one affine resampling, seeded, stateless.
 
-Revailler et al. 2022, section 2.4 (amounts: its authors' code); Liu et al. 2022, section III.
+Revailler et al. 2022, section 2.4 (amounts: its authors' code); Liu et al. 2022, section IV-B-3.
 The draw depends on (seed, epoch, case) alone and not on what was drawn before, so a run that is resumed, or
 read by more processes, sees the same images.
 """

@@ -63,7 +63,7 @@ def test_a_wrong_name_is_found():
 
 @pytest.mark.parametrize("name", ["vnet_paper.yaml", "multitask_paper.yaml"])
 def test_every_value_of_a_papers_configuration_says_whose_it_is(name):
-    """The words "paper, SECTION", "authors' code" or "ours", beside the value or, for all of a group, beside its name."""
+    """Its comment, or for all of a group that of the group, holds "paper, SECTION", "authors' code" or "ours"."""
     group = ""
     for line in (ROOT / "training" / "configs" / name).read_text().splitlines():
         if line.startswith("#") or not line.strip():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time
+
+from pydicom import Dataset
 
 from petct.dicom.headers import Series, find_series
 from petct.dicom.selection import Selection, select_one_study
 from petct.dicom.volume import read_volume
 from petct.image import Image
-from petct.suv import Overrides, SuvFactor, read_suv
+from petct.suv import Overrides, SuvFactor
+from petct.suv.factor import read_suv_and_headers
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Exam:
     suv : the factor, the rule behind it, the header values used
     warnings : sentences about what is unusual yet usable; those of the CT start with "CT: "
     pet_series, ct_series : where they come from (UIDs, files)
+    headers : of the PET's slices, without pixels, in the order of the array's Z axis
     """
 
     pet: Image
@@ -32,6 +36,7 @@ class Exam:
     warnings: list[str]
     pet_series: Series
     ct_series: Series | None = None
+    headers: tuple[Dataset, ...] = field(default=(), repr=False)
 
 
 def select_exam(path: str | os.PathLike[str]) -> Selection:
@@ -56,13 +61,13 @@ def read_series(pet: Series, ct: Series | None = None, overrides: Overrides | No
     DicomError
         A series that makes no volume; `SuvError` where SUV cannot be known.
     """
-    image, suv = read_suv(pet, overrides)
+    image, suv, headers = read_suv_and_headers(pet, overrides)
     warnings = list(suv.warnings)
     ct_image = None
     if ct is not None:
         ct_image, ct_warnings = read_volume(ct)
         warnings += [f"CT: {text}" for text in ct_warnings]
-    return Exam(image, ct_image, suv, warnings, pet, ct)
+    return Exam(image, ct_image, suv, warnings, pet, ct, tuple(headers))
 
 
 def read_exam(

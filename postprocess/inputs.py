@@ -81,6 +81,13 @@ def read_case(found: MapFile, suv: SuvSource | str | os.PathLike[str], threshold
     """
     source = suv if isinstance(suv, SuvSource) else find_suv(suv)
     pet, warnings = source.read()
+    return case_images(found, pet, source, warnings, threshold)
+
+
+def case_images(
+    found: MapFile, pet: Image, source: SuvSource, warnings: list[str], threshold: float = 0.5
+) -> CaseImages:
+    """`read_case` for a PET (SUVbw) that is in memory already; `warnings` are those of its reading."""
     canonical = to_canonical(pet)
     images = CaseImages(canonical, canonical, pet.geometry, warnings, source)
     if found.path.resolve() == source.path.resolve():

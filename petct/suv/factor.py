@@ -36,6 +36,8 @@ from petct.suv.times import (
 from petct.suv_values import check_suv_values
 
 if TYPE_CHECKING:
+    from pydicom import Dataset
+
     from petct.dicom.headers import Series
     from petct.image import Image
 
@@ -78,6 +80,14 @@ def read_suv(series: Series, overrides: Overrides | None = None) -> tuple[Image,
     DicomError
         The series does not make one volume (see `volume.read_volume`).
     """
+    image, suv, _ = read_suv_and_headers(series, overrides)
+    return image, suv
+
+
+def read_suv_and_headers(
+    series: Series, overrides: Overrides | None = None
+) -> tuple[Image, SuvFactor, list[Dataset]]:
+    """As `read_suv`, and the header of every slice (without pixels) in the order of the slices."""
     from petct.dicom.volume import read_volume_and_headers
 
     image, headers, warnings = read_volume_and_headers(series)
@@ -90,7 +100,7 @@ def read_suv(series: Series, overrides: Overrides | None = None) -> tuple[Image,
         raise SuvError(
             f"{error} RescaleSlope (0028,1053), RescaleIntercept (0028,1052), Units (0054,1001): {suv.rule}."
         ) from error
-    return image, replace(suv, warnings=(*warnings, *suv.warnings))
+    return image, replace(suv, warnings=(*warnings, *suv.warnings)), headers
 
 
 def suv_bw_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvFactor:

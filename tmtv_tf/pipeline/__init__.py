@@ -1,0 +1,1 @@
+"""One study to everything: `tmtv run`. Reads, predicts, post-processes, exports and reports, in one process."""

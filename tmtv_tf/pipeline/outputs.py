@@ -1,0 +1,176 @@
+"""The files of a result of `tmtv run`: images, DICOM objects, the page."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from petct.exam import Exam
+from petct.export.source import Provenance, SourceSeries
+from petct.image import Image, resample, write_image
+from petct.orientation import canonical_geometry, orientation_of, to_canonical
+from petct.version import software
+from postprocess.measures import Lesion, lesions_of_voxels
+from postprocess.process import Computed
+from tmtv_tf.pipeline.options import RunOptions
+from tmtv_tf.report.content import StudyPage
+
+if TYPE_CHECKING:
+    from tmtv_tf.models.file import ModelDescription
+
+IMAGES = ("pet.nii.gz", "ct.nii.gz", "probability.nii.gz")
+EXPORTED = ("seg.dcm", "probability.dcm", "rtstruct.dcm", "sr.dcm", "report.html", "report.pdf", "report.dcm")
+OUTSIDE_CT_HU = -1000.0
+
+
+@dataclass(frozen=True)
+class Made:
+    """All that is known of a study when its files are written."""
+
+    folder: Path
+    case_id: str
+    exam: Exam
+    probability: Image | None
+    computed: Computed
+    methods: dict[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+    options: RunOptions
+    model_name: str | None
+    description: ModelDescription | None
+    mask_name: str | None
+
+    @property
+    def provenance(self) -> Provenance:
+        """As the DICOM objects state it."""
+        algorithm = (self.model_name or f"mask {self.mask_name}")[:64]
+        return Provenance(self.options.export, algorithm, software()["version"])
+
+
+def write_outputs(made: Made) -> list[str]:
+    """Write every file that the options ask for; their names. Images are compressed while DICOM is written."""
+    labels = made.computed.lesions[made.options.export].paint()  # canonical axes
+    geometry = canonical_geometry(made.exam.pet.geometry)
+    suv = made.computed.images.suv
+    table = lesions_of_voxels(made.computed.lesions[made.options.export], suv.array, geometry)
+    with ThreadPoolExecutor(1) as executor:
+        images = executor.submit(_write_images, made) if made.options.keep_images else None
+        files = _write_dicom(made, orientation_of(made.exam.pet.geometry).undo(labels), table)
+        files += _write_page(made, labels, table)
+        files += images.result() if images is not None else []
+    return sorted(files)
+
+
+def _write_images(made: Made) -> list[str]:
+    images = {"pet.nii.gz": made.exam.pet, "ct.nii.gz": made.exam.ct, "probability.nii.gz": made.probability}
+    written = []
+    for name, image in images.items():
+        if image is not None:
+            write_image(made.folder / name, image)
+            written.append(name)
+    return written
+
+
+def _write_dicom(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> list[str]:
+    """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0."""
+    from petct.export.rtstruct import write_rtstruct
+    from petct.export.seg import write_probability_seg, write_seg
+    from petct.export.sr import write_sr
+
+    source, folder, provenance = (
+        SourceSeries(made.exam.headers, made.exam.pet.geometry),
+        made.folder,
+        made.provenance,
+    )
+    written, seg = [], None
+    if table:
+        seg = write_seg(folder / "seg.dcm", labels, source, provenance, kind=made.options.seg_kind)
+        write_rtstruct(folder / "rtstruct.dcm", labels, source, provenance)
+        written += ["seg.dcm", "rtstruct.dcm"]
+    if made.options.probability_seg and made.probability is not None and made.probability.array.max() > 0.01:
+        write_probability_seg(folder / "probability.dcm", made.probability.array, source, provenance)
+        written.append("probability.dcm")
+    write_sr(folder / "sr.dcm", table, made.methods[made.options.export], source, provenance, seg)
+    return [*written, "sr.dcm"]
+
+
+def _write_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> list[str]:
+    from petct.export.pdf import write_pdf as write_pdf_object
+    from tmtv_tf.report.html import write_html
+    from tmtv_tf.report.pdf import write_pdf
+
+    page = study_page(made, labels, table)
+    write_html(made.folder / "report.html", page)
+    pdf = write_pdf(made.folder / "report.pdf", page)
+    if not made.options.pdf_dicom:
+        return ["report.html", "report.pdf"]
+    source = SourceSeries(made.exam.headers, made.exam.pet.geometry)
+    write_pdf_object(made.folder / "report.dcm", pdf, source, made.provenance)
+    return ["report.html", "report.pdf", "report.dcm"]
+
+
+def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> StudyPage:
+    """What the page of this study says. labels : (Z, Y, X) with axes along LPS z, y, x."""
+    from tmtv_tf.report.pictures import cuts, projections
+
+    pet = made.computed.images.suv
+    return StudyPage(
+        case_id=made.case_id,
+        method=made.options.export,
+        methods=made.methods,
+        lesions=table,
+        projections=projections(pet, labels),
+        cuts=cuts(pet, labels, _ct_on(made.exam, pet)) if table else (),
+        suv=_suv_rows(made.exam),
+        origin=_origin_rows(made),
+        warnings=made.warnings,
+        patient=_patient_rows(made.exam) if made.options.show_patient else (),
+    )
+
+
+def _ct_on(exam: Exam, pet: Image) -> Image | None:
+    """The CT on the (canonical) PET grid."""
+    return None if exam.ct is None else resample(to_canonical(exam.ct), pet.geometry, fill=OUTSIDE_CT_HU)
+
+
+def _suv_rows(exam: Exam) -> list[tuple[str, str]]:
+    suv = exam.suv
+    factor = "one for each slice" if suv.single_factor is None else f"{suv.single_factor:.6g} g/Bq"
+    rows = [("Rule", suv.rule), ("Factor", factor)]
+    if suv.injection_time and suv.reference_time:
+        minutes = (suv.reference_time - suv.injection_time).total_seconds() / 60
+        rows.append(("Uptake time", f"{minutes:.0f} min"))
+    rows += [
+        (f"{name} (given by the user)", str(value))
+        for name, value in suv.overrides.items()
+        if value is not None
+    ]
+    return rows
+
+
+def _origin_rows(made: Made) -> list[tuple[str, str]]:
+    version = software()
+    rows = [("Software", f"{version['name']} {version['version']}")]
+    if made.mask_name is not None:
+        rows.append(("Lesions from", f"mask {made.mask_name}"))
+    if made.model_name is not None and made.description is not None:
+        rows.append(("Model", made.model_name))
+        trained = made.description.trained_on_text or made.description.trained_on or "the file does not say"
+        rows.append(("Trained on", trained))
+    rows.append(("PET series", made.exam.pet_series.series_uid))
+    return rows
+
+
+def _patient_rows(exam: Exam) -> list[tuple[str, str]]:
+    header = exam.headers[0]
+    names = {
+        "PatientName": "Name",
+        "PatientID": "Patient ID",
+        "PatientBirthDate": "Born",
+        "StudyDate": "Study date",
+    }
+    return [(text, str(header.get(keyword, ""))) for keyword, text in names.items() if header.get(keyword)]

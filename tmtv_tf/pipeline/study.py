@@ -1,0 +1,257 @@
+"""One examination: DICOM in; lesions, SEG, RTSTRUCT, SR and the page out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from petct.errors import CaseError, TmtvError
+from petct.exam import Exam, read_series
+from petct.files import read_json, remove, sha256, write_json
+from petct.orientation import to_canonical
+from petct.version import software
+from postprocess.inputs import CaseImages, MapFile, case_images
+from postprocess.origin import Origin, origins
+from postprocess.process import Computed, Task, process
+from postprocess.results import clear, read_result
+from postprocess.suv_source import SuvSource
+from tmtv_tf.cases.sources import DicomSource, made_by_phantom
+from tmtv_tf.pipeline.options import RunOptions
+from tmtv_tf.pipeline.outputs import EXPORTED, IMAGES, Made, write_outputs
+
+if TYPE_CHECKING:
+    from petct.image import Image
+    from tmtv_tf.inference.model import Model
+
+SOURCE_FILE = "source.json"  # written last: with it a case of `tmtv run` is whole
+STAGES = ("read", "predict", "lesions", "write")
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to do with one examination.
+
+    Attributes
+    ----------
+    source : PET and CT series, and the user's own weight, dose, time
+    folder : `<out>/<case_id>`
+    model : model file; None with a mask
+    mask : the lesions, from another program or a reader, in place of a model
+    notes : sentences about choices between series
+    """
+
+    case_id: str
+    source: DicomSource
+    folder: Path
+    model: Path | None
+    mask: Path | None
+    options: RunOptions
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a study: "done" or "kept", its measures by method, its warnings, seconds by stage."""
+
+    status: str
+    methods: dict[str, dict[str, Any]]
+    warnings: tuple[str, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class StudyCase:
+    """The images of a study, in memory (a `postprocess.process.CaseSource`); `exam` and `probability` after `read`."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.exam: Exam | None = None
+        self.probability: Image | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.study.mask or self.study.model)
+
+    @cached_property
+    def pet(self) -> SuvSource:
+        source = self.study.source
+        uids = source.pet.series_uid, source.pet.frame_of_reference_uid
+        return SuvSource(
+            source.pet.folder, source.pet, source.ct, *uids, computed=True, notes=self.study.notes
+        )
+
+    @cached_property
+    def origins(self) -> dict[str, Origin]:
+        mask = self.study.mask
+        if mask is not None:
+            return origins(MapFile(mask, is_mask=True), self.pet)
+        found = {"suv": Origin(self.pet.name, tuple(self.pet.files()))}
+        if self.model.needs_ct and self.pet.ct is not None:
+            name = f"DICOM series {self.pet.ct.series_uid}"
+            found["ct"] = Origin(name, tuple(sorted(self.pet.ct.files)))
+        return found
+
+    @cached_property
+    def model(self) -> Model:
+        from tmtv_tf.inference.load import opened
+
+        if self.study.model is None:
+            raise CaseError("There is neither a model nor a mask.")
+        return opened(self.study.model, sha256(self.study.model), self.study.options.backend)
+
+    @cached_property
+    def prediction(self) -> dict[str, Any]:
+        path = self.study.model
+        if path is None:
+            return {}
+        on_phantom = made_by_phantom(self.study.source.pet.header)
+        said = self.model.description.warnings(path.name, on_phantom=on_phantom)
+        return {"model": path.name, "inputs": {"model": sha256(path)}, "warnings": said}
+
+    def read(self) -> CaseImages:
+        source = self.study.source
+        with self._timed("read"):
+            exam = self.exam = read_series(source.pet, source.ct, source.overrides)
+            warnings = [*self.study.notes, *exam.warnings]
+        if self.study.mask is not None:
+            with self._timed("predict"):
+                return case_images(MapFile(self.study.mask, is_mask=True), exam.pet, self.pet, warnings)
+        with self._timed("predict"):
+            if self.model.needs_ct and exam.ct is None:
+                raise CaseError(
+                    f"{source.pet.folder}: there is no CT, but {self.name} was trained on PET and CT. Use a model of "
+                    "PET alone."
+                )
+            found = self.model.examine(exam.pet, exam.ct if self.model.needs_ct else None)
+            if found.probability is None:
+                raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
+            self.probability = found.probability
+            images = [to_canonical(image) for image in (exam.pet, found.probability)]
+        return CaseImages(*images, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[stage] += time.perf_counter() - start
+
+
+def run_study(study: Study) -> Ran:
+    """Make everything of one study, or keep what an earlier run of the same inputs and options made.
+
+    `source.json` is written last; a folder without it is unfinished and made anew. A reader's edits stay, and are
+    applied to the new result.
+
+    Raises
+    ------
+    TmtvError
+        The study, model or mask cannot be used; the folder holds a result of other inputs and `overwrite` is not set.
+    """
+    case = StudyCase(study)
+    wanted = _wanted(case)
+    earlier = _earlier(study.folder)
+    if earlier is not None and earlier.get("made") == wanted["made"] and _whole(study.folder, earlier):
+        result = read_result(study.folder)
+        if result is not None:
+            return Ran("kept", result["methods"], tuple(result.get("warnings", ())))
+    _make_way(study, earlier, wanted)
+    task = Task(
+        case_id=study.case_id,
+        folder=study.folder,
+        methods=study.options.all_methods,
+        overwrite=study.options.overwrite,
+    )
+    start = time.perf_counter()
+    answer, computed = process(task, case)
+    case.seconds["lesions"] = time.perf_counter() - start - case.seconds["read"] - case.seconds["predict"]
+    if computed is None or case.exam is None:  # cannot be: the way was made for a new result
+        raise TmtvError(f"{study.folder}: an earlier result is in the way; remove it and run again.")
+    start = time.perf_counter()
+    files = write_outputs(_made(study, case, case.exam, computed, answer))
+    write_json(study.folder / SOURCE_FILE, {**wanted, "files": files}, mode=0o600)
+    case.seconds["write"] = time.perf_counter() - start
+    return Ran("done", answer["methods"], tuple(answer["warnings"]), case.seconds)
+
+
+def _made(study: Study, case: StudyCase, exam: Exam, computed: Computed, answer: dict[str, Any]) -> Made:
+    return Made(
+        folder=study.folder,
+        case_id=study.case_id,
+        exam=exam,
+        probability=case.probability,
+        computed=computed,
+        methods=answer["methods"],
+        warnings=tuple(answer["warnings"]),
+        options=study.options,
+        model_name=study.model.name if study.model is not None else None,
+        description=case.model.description if study.model is not None else None,
+        mask_name=study.mask.name if study.mask is not None else None,
+    )
+
+
+def _wanted(case: StudyCase) -> dict[str, Any]:
+    """What `source.json` says of the run that is wanted now."""
+    study = case.study
+    made = {
+        "inputs": {role: origin.sha256() for role, origin in case.origins.items()},
+        "model": case.prediction.get("inputs", {}).get("model"),
+        "overrides": study.source.overrides.as_dict(),
+        "options": study.options.as_dict(),
+        "software": software(),
+    }
+    pet, ct = study.source.pet, study.source.ct
+    return {
+        "case_id": study.case_id,
+        "study_uid": pet.study_uid,
+        "pet_series_uid": pet.series_uid,
+        "ct_series_uid": None if ct is None else ct.series_uid,
+        "dicom_folder": str(pet.folder.absolute()),
+        "made": made,
+    }
+
+
+def _earlier(folder: Path) -> dict[str, Any] | None:
+    try:
+        found = read_json(folder / SOURCE_FILE)
+    except TmtvError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _whole(folder: Path, earlier: dict[str, Any]) -> bool:
+    files = earlier.get("files")
+    return isinstance(files, list) and all((folder / str(name)).is_file() for name in files)
+
+
+def _make_way(study: Study, earlier: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
+    """Take an earlier result out of use: one of other inputs only if that was asked for."""
+    result = read_result(study.folder)
+    if earlier is not None and not study.options.overwrite:
+        before, now = earlier.get("made") or {}, wanted["made"]
+        changed = [key for key in ("inputs", "model", "overrides") if before.get(key) != now[key]]
+        if changed:
+            names = {
+                "inputs": "other images or another mask",
+                "model": "another model",
+                "overrides": "other values",
+            }
+            raise TmtvError(
+                f"{study.folder}: it holds a result of {' and '.join(names[key] for key in changed)} and is kept. Give "
+                "another --out, or --overwrite to replace it."
+            )
+    if earlier is None and result is not None and not study.options.overwrite:
+        model = result["inputs"].get("model") or {}
+        if model.get("sha256") not in (None, wanted["made"]["model"]):
+            raise TmtvError(
+                f"{study.folder}: it holds a result of another model and is kept. Give another --out, or --overwrite to "
+                "replace it."
+            )
+    for name in (SOURCE_FILE, *EXPORTED, *IMAGES):
+        if study.folder.is_dir():
+            remove(study.folder / name)
+    clear(study.folder)

@@ -156,17 +156,17 @@ def dice_of_cases(model: Path, cases: Path) -> pd.DataFrame:
     from tmtv_tf.cases.case import load_case
     from tmtv_tf.cases.cohort import read_cohort
     from tmtv_tf.evaluation.overlap import confusion
-    from tmtv_tf.inference.model import open_model
+    from tmtv_tf.inference.load import load_model
 
     chosen = [row["case_id"] for row in read_cohort(cases) if row["split"] == "test"]
-    network = open_model(model)
+    network = load_model(model, backend="keras")
     rows = []
     with progress("test cases", len(chosen)) as advance:
         for case_id in chosen:
             case = load_case(cases / case_id)
             pet, truth = read_image(case.pet), read_image(case.tmtvprob).array > 0.5
             ct = read_image(case.ct) if network.needs_ct else None
-            found = network.predict(pet, ct).probability.array > 0.5
+            found = network.predict(pet, ct).array > 0.5
             rows.append({"case_id": case_id, "dice": confusion(found, truth).dice})
             advance(1)
     return pd.DataFrame(rows)

@@ -44,14 +44,16 @@ def main() -> None:
         print(json.dumps(measure(Path(options.measure[0]), options.measure[1])))
         return
     quiet_tensorflow()
-    from tmtv_tf.inference.model import open_model
+    from tmtv_tf.inference.load import load_model
+    from tmtv_tf.inference.model import MAP_OUTPUT
     from tmtv_tf.input.grid import ModelGrid
 
     if options.model:
-        model = open_model(options.model)
+        model = load_model(options.model, backend="keras")
         images, targets = float_arrays(options.data, model.description.grid, options.cases)
         for name in FORMS:
-            print(f"| {name} | {change_of_loss(model.answer, images, targets, name):.1e} |", flush=True)
+            change = change_of_loss(lambda image: model.network(image)[MAP_OUTPUT], images, targets, name)
+            print(f"| {name} | {change:.1e} |", flush=True)
         return
     images, targets = float_arrays(options.data, ModelGrid(), options.cases)
     print("| stored as | MB a case | volumes/s from memory | from disk | memory, GB |")

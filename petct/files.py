@@ -168,9 +168,13 @@ def write_private_text(path: str | os.PathLike[str], text: str) -> None:
             file.write(text)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write strict JSON whole or not at all: an undefined number (NaN, infinity) becomes null."""
-    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | os.PathLike[str], value: Any, *, private: bool = False) -> None:
+    """Write strict JSON whole or not at all: an undefined number (NaN, infinity) becomes null.
+
+    private : only its owner can read the file (mode 600)
+    """
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    (write_private_text if private else write_text)(path, text)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

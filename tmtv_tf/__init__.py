@@ -1,8 +1,14 @@
 """TMTV of FDG PET/CT: DICOM to SUV, networks, evaluation and export. Importing this loads no TensorFlow."""
 
-from importlib.metadata import PackageNotFoundError, version
+import lazy_loader
 
-try:
-    __version__ = version("tmtv-tf")
-except PackageNotFoundError:  # run from a source tree that was never installed
-    __version__ = "0+source"
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["models"],
+    submod_attrs={
+        "inference.load": ["load_model"],
+        "pipeline.options": ["RunOptions"],
+        "pipeline.run": ["RunResult", "run"],
+        "_version": ["__version__"],
+    },
+)

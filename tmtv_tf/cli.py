@@ -99,7 +99,8 @@ def predict(
     from petct.console import loading, report_failures
     from petct.files import require_writable, sha256
     from petct.parallel import run_cases
-    from tmtv_tf.inference.cases import cases_to_predict, opened, predict_case, print_result
+    from tmtv_tf.inference.cases import cases_to_predict, predict_case, print_result
+    from tmtv_tf.inference.load import opened
     from tmtv_tf.models.file import read_description
 
     # A wrong call is refused once, at once, not for every case.
@@ -107,7 +108,7 @@ def predict(
     read_description(model)
     require_writable(out)
     with loading("Loading TensorFlow and the model ..."):
-        opened(model, sha256(model))
+        opened(model, sha256(model), "keras")
     outcomes = run_cases(
         predict_case,
         [(folder.name, (folder, model, out)) for folder in folders],
@@ -329,6 +330,132 @@ def postprocess() -> None:
     raise ParameterError(
         "Post-processing is a command of its own: tmtv-postprocess (with a dash). See its --help."
     )
+
+
+@app.command(no_args_is_help=True)
+def run(
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="DICOM...", help="Folders (any tree of any files) or zip files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for <case_id>/, tmtv.csv, run.csv.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model file (.keras, .openvino), or the name of a packaged one. Default: packaged."
+        ),
+    ] = None,
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            help="Lesions from elsewhere in place of a model: image on any grid, DICOM SEG, RTSTRUCT."
+        ),
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Repeats. Default: raw 41 2.5 4.0.")
+    ] = None,
+    export: Annotated[str, typer.Option(help="The method whose lesions are exported and drawn.")] = "41",
+    keep: Annotated[
+        str, typer.Option(help="all: also PET, CT and probability as NIfTI. none: without them.")
+    ] = "all",
+    seg: Annotated[str, typer.Option(help="Form of the DICOM SEG: BINARY or LABELMAP.")] = "BINARY",
+    probability_seg: Annotated[
+        bool, typer.Option("--probability-seg", help="Also the probability as a FRACTIONAL SEG.")
+    ] = False,
+    pdf_dicom: Annotated[
+        bool, typer.Option("--pdf-dicom", help="Also the page as encapsulated PDF, report.dcm.")
+    ] = False,
+    show_patient: Annotated[
+        bool, typer.Option("--show-patient", help="Name, id and birth date on the page.")
+    ] = False,
+    backend: Annotated[str, typer.Option(help="auto, openvino or keras.")] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a result of another model, mask or series.")
+    ] = False,
+    pet_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")] = None,
+    ct_uid: Annotated[str | None, typer.Option(help="SeriesInstanceUID of the CT to use.")] = None,
+    weight_kg: Annotated[float | None, typer.Option(help="In place of PatientWeight.")] = None,
+    dose_mbq: Annotated[float | None, typer.Option(help="In place of RadionuclideTotalDose.")] = None,
+    injection_time: Annotated[
+        str | None, typer.Option(help="In place of the header's: 10:35, 10:35:00 or 2024-05-17T10:35:00.")
+    ] = None,
+    allow_unusual: Annotated[
+        bool, typer.Option("--allow-unusual", help="Lift the limits on dose and weight; recorded.")
+    ] = False,
+    key_file: Annotated[
+        Path | None, typer.Option(help="Secret of the keyed case ids. Default: ~/.config/tmtv/key.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Studies at once, each in a process of its own.")] = 1,
+    scheduler: Annotated[
+        str | None, typer.Option(help="tcp://host:port of a running Dask scheduler.")
+    ] = None,
+) -> None:
+    """One study to everything: lesions, TMTV by method, DICOM SEG, RTSTRUCT and SR, and a page to look at.
+
+    tmtv run /data/export --out results
+    tmtv run study.zip --out results --mask reader.dcm
+
+    Needs no TensorFlow with a packaged model, an .openvino file or a mask. Finished studies are kept; the same command
+    goes on where it was stopped.
+    """
+    from petct.console import report_failures
+    from petct.errors import ParameterError
+    from tmtv_tf.cases.sources import make_overrides
+    from tmtv_tf.pipeline.options import RunOptions
+    from tmtv_tf.pipeline.run import print_result
+    from tmtv_tf.pipeline.run import run as run_studies
+
+    if keep not in ("all", "none"):
+        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
+    chosen = {"methods": tuple(method)} if method else {}
+    options = RunOptions(
+        **chosen,
+        export=export,
+        keep_images=keep == "all",
+        seg_kind=seg.upper(),  # type: ignore[arg-type]
+        probability_seg=probability_seg,
+        pdf_dicom=pdf_dicom,
+        show_patient=show_patient,
+        backend=backend,
+        overwrite=overwrite,
+    )
+    result = run_studies(
+        inputs,
+        model,
+        out,
+        mask=mask,
+        options=options,
+        overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
+        pet_uid=pet_uid,
+        ct_uid=ct_uid,
+        key_file=key_file,
+        workers=workers,
+        scheduler=scheduler,
+    )
+    print_result(result)
+    raise typer.Exit(report_failures(result.outcomes))
+
+
+@app.command("export-model", no_args_is_help=True)
+def export_model(
+    model: Annotated[Path, typer.Argument(help="Model file (.keras) that training wrote.")],
+    out: Annotated[Path | None, typer.Option(help="Default: beside it, with the suffix .openvino.")] = None,
+) -> None:
+    """Turn a Keras model into one file that runs without TensorFlow, for `tmtv run` on other computers.
+
+    tmtv export-model best.keras --out best.openvino
+
+    The two are compared on a random image before the file is written. Needs Keras once.
+    """
+    from petct.console import loading
+    from petct.errors import ParameterError
+    from tmtv_tf.inference.openvino_file import SUFFIX, convert
+
+    target = out or model.with_suffix(SUFFIX)
+    if target.suffix != SUFFIX:
+        raise ParameterError(f"--out must end in {SUFFIX}. Received: {target}.")
+    with loading("Converting the model ..."):
+        convert(model, target)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,10 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list
         The case or the model cannot be used. A map of another model or of other images is removed even then.
     """
     from tmtv_tf.cases.case import load_case
+    from tmtv_tf.inference.load import opened
 
     digest = sha256(model_path)
-    model = opened(model_path, digest)
+    model = opened(model_path, digest, "keras")
     # A case that cannot even be opened must not keep another model's map.
     matching_prediction(out / case_dir.absolute().name, {"model": digest})
     case = load_case(case_dir)
@@ -60,7 +60,7 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list
             f"{case_dir}: there is no CT (ct.nii.gz), but {model_path.name} was trained on PET and CT."
         )
     ct = read_image(case.ct) if model.needs_ct and case.ct is not None else None
-    found = model.predict(read_image(case.pet), ct)
+    found = model.examine(read_image(case.pet), ct)
     grid = model.description.grid
     info = {
         "case_id": case.case_id,
@@ -75,17 +75,6 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list
     }
     write_prediction(folder, found.probability, info)
     return "done", info["warnings"]
-
-
-@lru_cache(maxsize=1)
-def opened(path: Path, digest: str) -> Model:
-    """The model, loaded once per process; `digest` so that a file that changed is loaded again."""
-    from tmtv_tf._backend import quiet_tensorflow
-
-    quiet_tensorflow()
-    from tmtv_tf.inference.model import open_model
-
-    return open_model(path)
 
 
 def _is_whole(earlier: dict[str, Any], model: Model, said: list[str]) -> bool:

@@ -1,22 +1,32 @@
-"""A model file as something that predicts: PET and CT in, a probability on the PET grid out, for either paper."""
+"""A model as something that predicts: PET and CT in, a probability on the PET grid out, for either paper's network.
+
+What runs the network, Keras or OpenVINO, is the affair of `tmtv_tf.inference.load`; nothing here imports either.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
+import numpy.typing as npt
 
+from petct.errors import CaseError
 from petct.image import Geometry, Image
 from tmtv_tf.inference.windows import NEGLIGIBLE_PROBABILITY, cover_body, predict_probability
 from tmtv_tf.input.grid import BODY_SUV, ModelGrid, ct_coverage_warning
 from tmtv_tf.input.multitask_input import MultitaskGrid, crop_geometry, multitask_image, probability_on_pet
-from tmtv_tf.models.file import ModelDescription, load_model, read_description
+from tmtv_tf.models.file import ModelDescription
 
 # Share of the body outside the crop from which a warning is worth its ink (arms beside the body, feet).
 BODY_OUTSIDE_SHARE = 0.05
+# What the one output of a segmentation network is called where outputs have names.
+MAP_OUTPUT = "probability"
+
+# Image (1, Z, Y, X, C), float32 -> every output by its name, batch axis first.
+Network = Callable[[npt.NDArray[np.float32]], Mapping[str, npt.NDArray]]
 
 
 @dataclass(frozen=True)
@@ -37,10 +47,24 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Model:
-    """A network of either paper with the description in its file."""
+    """A network of either paper with the description in its file; see `tmtv_tf.load_model`.
 
-    network: keras.Model
+    Attributes
+    ----------
+    path : the file that was opened
+    outputs : their names; `probability` for a segmentation network
+    backend : "keras" or "openvino"
+    """
+
+    path: Path
+    network: Network
+    outputs: tuple[str, ...]
     description: ModelDescription
+    backend: str
+
+    @property
+    def name(self) -> str:
+        return self.path.name
 
     @property
     def needs_ct(self) -> bool:
@@ -50,38 +74,56 @@ class Model:
     @property
     def has_map(self) -> bool:
         """Whether it segments; the classifiers of Liu et al. give a prognosis alone."""
-        return not isinstance(self.network.output, dict) or "segmentation_1" in self.network.output
+        return MAP_OUTPUT in self.outputs or "segmentation_1" in self.outputs
 
-    def predict(self, pet: Image, ct: Image | None) -> Prediction:
-        """Apply the network to a PET (SUVbw) and the CT (HU) in its frame of reference."""
+    def predict(self, pet: Image, ct: Image | None = None) -> Image:
+        """Probability of tumour for every voxel of the PET.
+
+        Parameters
+        ----------
+        pet : SUVbw, (Z, Y, X)
+        ct : HU on any grid of the same frame of reference; needed by a model of PET and CT, else not looked at
+
+        Returns
+        -------
+        Image
+            float32 in [0, 1] on the grid of the PET.
+
+        Raises
+        ------
+        CaseError
+            No CT for a model that needs one; a network without segmentation; a PET with NaN; no overlap of PET and CT.
+        """
+        found = self.examine(pet, ct)
+        if found.probability is None:
+            raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
+        return found.probability
+
+    def examine(self, pet: Image, ct: Image | None = None) -> Prediction:
+        """All that the model says: the probability where it segments, the prognosis where it has one, and warnings."""
+        if self.needs_ct and ct is None:
+            raise CaseError(
+                f"There is no CT, but {self.name} was trained on PET and CT. Use a model of PET alone."
+            )
         grid = self.description.grid
         if isinstance(grid, MultitaskGrid):
             probability, events, warnings = predict_multitask(self.network, grid, pet)
             return Prediction(probability, {"event_within_two_years": events}, warnings)
+        ct = ct if self.needs_ct else None
         warning = ct_coverage_warning(pet, ct) if ct is not None else None
-        probability = predict_probability(self.answer, grid, pet, ct)
+        probability = predict_probability(lambda image: self.network(image)[MAP_OUTPUT], grid, pet, ct)
         return Prediction(probability, {"windows": cover_body(pet, grid)}, [warning] if warning else [])
-
-    def answer(self, image: np.ndarray) -> np.ndarray:
-        """The network as a function of NumPy arrays: (1, Z, Y, X, C) to (1, Z, Y, X, 1)."""
-        return np.asarray(self.network.predict_on_batch(image))
-
-
-def open_model(path: Path) -> Model:
-    """A model file, read. Raises ModelError as `tmtv_tf.models.file.load_model` does."""
-    network, _ = load_model(path)
-    return Model(network, read_description(path))
 
 
 def predict_multitask(
-    model: keras.Model, grid: MultitaskGrid, pet: Image
+    network: Network, grid: MultitaskGrid, pet: Image
 ) -> tuple[Image | None, dict[str, float], list[str]]:
     """Lesion probability on the PET grid (None without segmentation), event probabilities, warnings.
 
     The event probabilities are those of `prognosis` (fused) and, where the network has them, of each head.
     """
     crop = crop_geometry(pet, grid)
-    outputs = model.predict_on_batch(multitask_image(pet, crop, grid).array[None, ..., None])
+    outputs = network(multitask_image(pet, crop, grid).array[None, ..., None])
     events = {name: float(value[0, 1]) for name, value in outputs.items() if name.startswith("prognosis")}
     probability = None
     if "segmentation_1" in outputs:

@@ -128,20 +128,30 @@ def save_model(
     with replace_atomically(path) as temporary:
         model.save(temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
-            content[CHECKSUM] = _checksum(_members(archive), content)
-            archive.writestr(MEMBER, json.dumps(content, indent=2))
+            seal(archive, content)
+
+
+def seal(archive: zipfile.ZipFile, content: dict[str, Any]) -> None:
+    """Write the description into an archive that holds the network, under a checksum over both."""
+    content = {key: value for key, value in content.items() if key != CHECKSUM}
+    content[CHECKSUM] = _checksum(_members(archive), content)
+    archive.writestr(MEMBER, json.dumps(content, indent=2))
 
 
 def read_description(path: str | Path) -> ModelDescription:
-    """What a model file says about itself, after its checksum was found right.
+    """What a model file (`.keras`, `.openvino`) says about itself, after its checksum was found right.
 
     Raises
     ------
     ModelError
-        No such file, no whole `.keras` archive, one that does not say how its input is prepared, or one whose
-        description or weights were changed after it was written.
+        No such file, no whole archive, one that does not say how its input is prepared, or one whose description or
+        weights were changed after it was written.
     """
-    path = Path(path)
+    return _parsed(Path(path), read_content(Path(path)))
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The tmtv.json of a model file as it stands; refused as `read_description` says."""
     if not path.is_file():
         raise ModelError(f"{path}: no such file.")
     try:
@@ -153,7 +163,7 @@ def read_description(path: str | Path) -> ModelDescription:
         raise
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, RuntimeError) as error:
         # RuntimeError: encrypted, or (NotImplementedError) packed in a way that Python does not know
-        raise ModelError(f"{path}: not a whole .keras model file ({error}).") from error
+        raise ModelError(f"{path}: not a whole model file ({error}).") from error
     try:
         content = json.loads(text, object_pairs_hook=_each_key_once)
     except (ValueError, RecursionError) as error:
@@ -164,7 +174,7 @@ def read_description(path: str | Path) -> ModelDescription:
             f"{path}: its checksum is not that of its content: {MEMBER} or the network was changed after the file was "
             "written. Use the file as training wrote it."
         )
-    return description
+    return content
 
 
 def load_model(path: str | Path) -> tuple[keras.Model, Grid]:
@@ -211,12 +221,12 @@ def _require_plausible(path: Path, archive: zipfile.ZipFile) -> None:
             "Use a model written by this software (training.train_vnet)."
         )
     if len(set(names)) < len(names):
-        raise ModelError(f"{path}: not a whole .keras model file (a name stands in it twice).")
+        raise ModelError(f"{path}: not a whole model file (a name stands in it twice).")
     unpacked = sum(member.file_size for member in archive.infolist())
     if archive.getinfo(MEMBER).file_size > MAX_DESCRIPTION_BYTES or unpacked > MAX_COMPRESSION * (
         path.stat().st_size + 1
     ):
-        raise ModelError(f"{path}: not a .keras model file (it unpacks to {unpacked:,} bytes).")
+        raise ModelError(f"{path}: not a model file (it unpacks to {unpacked:,} bytes).")
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from petct.errors import ParameterError
+from postprocess.config import Config
 from postprocess.methods import DEFAULT_METHODS, parse_method
 
 SegKind = Literal["BINARY", "LABELMAP"]
@@ -40,7 +41,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         for method in (*self.methods, self.export):
-            parse_method(method)
+            parse_method(method, Config())
         if self.seg_kind not in ("BINARY", "LABELMAP"):
             raise ParameterError(f"--seg must be BINARY or LABELMAP. Received: {self.seg_kind!r}.")
 

@@ -20,6 +20,7 @@ from postprocess.origin import Origin, origins
 from postprocess.process import Computed, Task, process
 from postprocess.results import clear, read_result
 from postprocess.suv_source import SuvSource
+from tmtv_tf.cases.prepare import CaseInput
 from tmtv_tf.cases.sources import DicomSource, made_by_phantom
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.outputs import EXPORTED, IMAGES, Made, write_outputs
@@ -117,22 +118,23 @@ class StudyCase:
         source = self.study.source
         with self._timed("read"):
             exam = self.exam = read_series(source.pet, source.ct, source.overrides)
-            warnings = [*self.study.notes, *exam.warnings]
+            warnings = [self.anonymous(text) for text in [*self.study.notes, *exam.warnings]]
         if self.study.mask is not None:
             with self._timed("predict"):
                 return case_images(MapFile(self.study.mask, is_mask=True), exam.pet, self.pet, warnings)
         with self._timed("predict"):
-            if self.model.needs_ct and exam.ct is None:
-                raise CaseError(
-                    f"{source.pet.folder}: there is no CT, but {self.name} was trained on PET and CT. Use a model of "
-                    "PET alone."
-                )
-            found = self.model.examine(exam.pet, exam.ct if self.model.needs_ct else None)
+            found = self.model.examine(exam.pet, exam.ct)
             if found.probability is None:
                 raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
             self.probability = found.probability
             images = [to_canonical(image) for image in (exam.pet, found.probability)]
         return CaseImages(*images, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
+
+    def anonymous(self, text: str) -> str:
+        """A sentence as it may be written: no path, no identifying word of the headers."""
+        study = self.study
+        case = CaseInput(study.case_id, "", study.source.pet.patient_id, "", study.source, notes=study.notes)
+        return case.anonymous(text, ())
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -173,7 +175,7 @@ def run_study(study: Study) -> Ran:
         raise TmtvError(f"{study.folder}: an earlier result is in the way; remove it and run again.")
     start = time.perf_counter()
     files = write_outputs(_made(study, case, case.exam, computed, answer))
-    write_json(study.folder / SOURCE_FILE, {**wanted, "files": files}, mode=0o600)
+    write_json(study.folder / SOURCE_FILE, {**wanted, "files": files}, private=True)
     case.seconds["write"] = time.perf_counter() - start
     return Ran("done", answer["methods"], tuple(answer["warnings"]), case.seconds)
 
@@ -248,8 +250,8 @@ def _make_way(study: Study, earlier: dict[str, Any] | None, wanted: dict[str, An
         model = result["inputs"].get("model") or {}
         if model.get("sha256") not in (None, wanted["made"]["model"]):
             raise TmtvError(
-                f"{study.folder}: it holds a result of another model and is kept. Give another --out, or --overwrite to "
-                "replace it."
+                f"{study.folder}: it holds a result of another model and is kept. Give another --out, or --overwrite "
+                "to replace it."
             )
     for name in (SOURCE_FILE, *EXPORTED, *IMAGES):
         if study.folder.is_dir():

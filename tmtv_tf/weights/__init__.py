@@ -1,7 +1,8 @@
 """The networks that come with the package, by name: trained on synthetic images only; not validated on patients.
 
 `synthetic-pet` sees the PET alone, `synthetic-petct` PET and CT. Of each there are two files: `NAME.keras` (float16
-weights, to fine-tune) and `NAME.xml` with `NAME.bin` (OpenVINO, to run without TensorFlow). See docs/generalisation.md.
+weights, to fine-tune) and `NAME.openvino` (to run without TensorFlow, see `tmtv_tf.inference.openvino_file`). See
+docs/generalisation.md.
 """
 
 from __future__ import annotations
@@ -13,6 +14,16 @@ from petct.errors import ModelError
 PET, PET_CT = "synthetic-pet", "synthetic-petct"
 NAMES = (PET_CT, PET)
 FOLDER = Path(__file__).parent
+
+
+def packaged() -> dict[str, Path]:
+    """Name -> file to run, of the packaged networks whose files are there."""
+    found = {}
+    for name in NAMES:
+        for suffix in (".openvino", ".keras"):
+            if (path := FOLDER / f"{name}{suffix}").is_file():
+                found.setdefault(name, path)
+    return found
 
 
 def packaged_name(*, has_ct: bool) -> str:
@@ -32,8 +43,8 @@ def packaged_keras(name: str) -> Path:
 
 
 def packaged_openvino(name: str) -> Path:
-    """The OpenVINO file (`.xml`, its `.bin` beside it) of a packaged network; as `packaged_keras`."""
-    return _file(name, ".xml")
+    """The `.openvino` file of a packaged network; as `packaged_keras`."""
+    return _file(name, ".openvino")
 
 
 def _file(name: str, suffix: str) -> Path:

@@ -57,7 +57,7 @@ def test_lesion_is_found_where_it_is():
     geometry = Geometry((160, 88, 64), (5.0, 5.0, 5.0), (-150.0, -200.0, 10.0))
     pet = np.full(geometry.shape, 1.0, np.float32)
     pet[100:112, 40:52, 20:32] = 25
-    probability, events, warnings = predict_multitask(model, GRID, Image(pet, geometry))
+    probability, events, warnings = predict_multitask(model.predict_on_batch, GRID, Image(pet, geometry))
     assert not events
     assert "outside the network's crop" in warnings[0]
     found = np.argwhere(probability.array > 0.5)

@@ -1,0 +1,261 @@
+"""`tmtv run` from DICOM to files, with a network whose answer is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import highdicom
+import numpy as np
+import pytest
+from export_files import dciodvfy_errors
+from pydicom import dcmread
+from study_files import BOXES, SHAPE, VOXEL_ML, suv_image, write_pet_ct
+from threshold_model import write_threshold_model
+
+import petct
+import tmtv_tf
+from petct.dicom.headers import find_series
+from petct.errors import ModelError, ParameterError, TmtvError
+from petct.image import Image, write_image
+from petct.suv import Overrides
+
+COUNTS = {8.0: 4 * 7 * 8, 5.0: 3 * 5 * 6}
+EVERYTHING = {"seg.dcm", "rtstruct.dcm", "sr.dcm", "report.html", "report.pdf", "pet.nii.gz", "ct.nii.gz",
+              "probability.nii.gz", "source.json", "tmtv.json", "lesions_41.nii.gz", "lesions_41.csv"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_threshold_model(tmp_path_factory.mktemp("model") / "threshold.keras")
+
+
+@pytest.fixture(autouse=True)
+def own_key_and_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(base / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(base / "cache"))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return write_pet_ct(tmp_path / "dicom")
+
+
+def only(result: tmtv_tf.RunResult) -> tuple[Path, tmtv_tf.RunResult]:
+    assert result.failed == {}
+    (case_id,) = result.studies
+    return result.out / case_id, result.studies[case_id]
+
+
+def test_one_study_gives_everything_and_the_known_volumes(study: Path, model: Path, tmp_path: Path) -> None:
+    folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    assert {path.name for path in folder.iterdir()} >= EVERYTHING
+    assert ran.methods["4.0"]["tmtv_ml"] == pytest.approx(sum(COUNTS.values()) * VOXEL_ML, rel=1e-6)
+    assert ran.methods["4.0"]["suv_max"] == pytest.approx(8.0, rel=1e-4)
+    probability = petct.read_image(folder / "probability.nii.gz")
+    assert probability.array[BOXES[8.0]][1:-1, 1:-1, 1:-1].min() > 0.99
+    assert probability.array[0, 0, 0] < 0.01
+    assert (tmp_path / "out" / "tmtv.csv").is_file()
+    assert (tmp_path / "out" / "run.csv").is_file()
+
+
+def test_the_numbers_of_every_file_agree(study: Path, model: Path, tmp_path: Path) -> None:
+    """SEG, RTSTRUCT, SR, label image and tmtv.json state one volume and one place."""
+    options = tmtv_tf.RunOptions(methods=("4.0",), export="4.0")
+    folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out", options=options))
+    exam = petct.read_exam(study)
+    labels = petct.read_image(folder / "lesions_4.0.nii.gz")
+    assert labels.geometry.same_grid(exam.pet.geometry)
+    wanted = suv_image() > 4.0
+    seg = highdicom.seg.segread(folder / "seg.dcm")
+    uids = [header.SOPInstanceUID for header in exam.headers]
+    pixels = seg.get_pixels_by_source_instance(
+        uids, ignore_spatial_locations=True, assert_missing_frames_are_empty=True
+    )
+    assert np.array_equal(pixels.any(axis=-1), wanted)
+    target = petct.RoiTarget(exam.pet, exam.pet_series.series_uid, exam.pet_series.frame_of_reference_uid)
+    for name in ("seg.dcm", "rtstruct.dcm"):
+        rois, _ = petct.read_rois(folder / name, target)
+        assert sum(roi.voxels for roi in rois) * VOXEL_ML == pytest.approx(ran.methods["4.0"]["tmtv_ml"])
+    report = highdicom.sr.srread(folder / "sr.dcm").content
+    (patient,) = report.get_image_measurement_groups()
+    values = {(m.name.meaning, m.unit.value): m.value for m in patient.get_measurements()}
+    assert values["Metabolic Volume", "ml"] == pytest.approx(ran.methods["4.0"]["tmtv_ml"], rel=1e-5)
+
+
+def test_the_same_command_again_keeps_every_byte(study: Path, model: Path, tmp_path: Path) -> None:
+    folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    _, again = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    assert (ran.status, again.status) == ("done", "kept")
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
+
+
+def test_a_file_that_was_lost_is_made_again(study: Path, model: Path, tmp_path: Path) -> None:
+    folder, _ = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    uid = dcmread(folder / "seg.dcm").SOPInstanceUID
+    (folder / "sr.dcm").unlink()
+    only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    assert (folder / "sr.dcm").is_file()
+    assert dcmread(folder / "seg.dcm").SOPInstanceUID == uid
+
+
+def test_another_model_is_refused_unless_overwrite(study: Path, model: Path, tmp_path: Path) -> None:
+    folder, _ = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    before = (folder / "tmtv.json").read_bytes()
+    other = write_threshold_model(tmp_path / "other.keras", shape=(48, 32, 32))
+    result = tmtv_tf.run(study, model=other, out=tmp_path / "out")
+    (reason,) = result.failed.values()
+    assert "another model" in reason
+    assert "--overwrite" in reason
+    assert (folder / "tmtv.json").read_bytes() == before
+    only(tmtv_tf.run(study, model=other, out=tmp_path / "out", options=tmtv_tf.RunOptions(overwrite=True)))
+    assert json.loads((folder / "tmtv.json").read_text())["inputs"]["model"]["file"] == "other.keras"
+
+
+def test_no_lesion_is_a_result(tmp_path: Path, model: Path) -> None:
+    study = write_pet_ct(tmp_path / "dicom", hot=False)
+    folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    assert ran.methods["41"]["tmtv_ml"] == ran.methods["41"]["tlg"] == ran.methods["41"]["lesion_count"] == 0
+    assert all(
+        value is None
+        for key, value in ran.methods["41"].items()
+        if key not in ("tmtv_ml", "tlg", "lesion_count")
+    )
+    assert not (folder / "seg.dcm").exists()
+    assert not (folder / "rtstruct.dcm").exists()
+    assert (folder / "sr.dcm").is_file()
+    assert "No lesion was found" in (folder / "report.html").read_text()
+
+
+def test_a_mask_takes_the_place_of_a_model(study: Path, tmp_path: Path) -> None:
+    exam = petct.read_exam(study)
+    write_image(tmp_path / "mask.nii.gz", Image(suv_image() > 6, exam.pet.geometry))
+    folder, ran = only(tmtv_tf.run(study, mask=tmp_path / "mask.nii.gz", out=tmp_path / "out"))
+    assert ran.methods["raw"]["tmtv_ml"] == pytest.approx(COUNTS[8.0] * VOXEL_ML)
+    assert not (folder / "probability.nii.gz").exists()
+    again, ran = only(tmtv_tf.run(study, mask=folder / "seg.dcm", out=tmp_path / "again"))
+    assert ran.methods["raw"]["tmtv_ml"] == pytest.approx(COUNTS[8.0] * VOXEL_ML)
+
+
+def test_a_zip_file_is_read(study: Path, model: Path, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "study"), "zip", study)
+    _, ran = only(tmtv_tf.run(archive, model=model, out=tmp_path / "out"))
+    assert ran.methods["4.0"]["lesion_count"] == 2
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as bad:
+        bad.writestr("../../evil.dcm", b"x")
+    with pytest.raises(TmtvError):
+        tmtv_tf.run(tmp_path / "evil.zip", model=model, out=tmp_path / "out2")
+    assert not list(tmp_path.parent.glob("evil.dcm"))
+
+
+def test_one_bad_study_does_not_stop_the_others(tmp_path: Path, model: Path) -> None:
+    write_pet_ct(tmp_path / "dicom" / "a", patient="A", study="SA")
+    write_pet_ct(tmp_path / "dicom" / "b", patient="B", study="SB")
+    for path in (tmp_path / "dicom" / "b" / "pet").iterdir():
+        ds = dcmread(path)
+        ds.PatientWeight = ""
+        ds.save_as(path)
+    result = tmtv_tf.run(tmp_path / "dicom", model=model, out=tmp_path / "out", workers=2)
+    assert len(result.studies) == 1
+    (reason,) = result.failed.values()
+    assert "PatientWeight" in reason
+    table = (tmp_path / "out" / "run.csv").read_text()
+    assert "failed" in table
+    assert str(tmp_path) not in table
+
+
+def test_a_model_of_pet_and_ct_names_the_missing_ct(tmp_path: Path) -> None:
+    study = write_pet_ct(tmp_path / "dicom", ct=False)
+    both = write_threshold_model(tmp_path / "both.keras", needs_ct=True)
+    (reason,) = tmtv_tf.run(study, model=both, out=tmp_path / "out").failed.values()
+    assert "no CT" in reason
+
+
+def test_private_things_stay_private(study: Path, model: Path, tmp_path: Path) -> None:
+    folder, _ = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    assert stat.S_IMODE((folder / "source.json").stat().st_mode) == 0o600
+    for name in ("report.html", "tmtv.json", "run.csv"):
+        path = folder / name if (folder / name).exists() else folder.parent / name
+        assert "Hidden" not in path.read_text()
+        assert str(tmp_path) not in path.read_text()
+    shown = tmtv_tf.RunOptions(show_patient=True)
+    folder, _ = only(tmtv_tf.run(study, model=model, out=tmp_path / "shown", options=shown))
+    assert "Hidden" in (folder / "report.html").read_text()
+
+
+def test_keras_and_openvino_agree(study: Path, model: Path, tmp_path: Path) -> None:
+    exam = petct.read_exam(study)
+    answers = {
+        name: tmtv_tf.load_model(model, backend=name).predict(exam.pet).array
+        for name in ("keras", "openvino")
+    }
+    assert np.abs(answers["keras"] - answers["openvino"]).max() < 0.02
+
+
+def test_an_openvino_file_runs_without_tensorflow(study: Path, model: Path, tmp_path: Path) -> None:
+    from tmtv_tf.inference.openvino_file import convert
+
+    convert(model, tmp_path / "threshold.openvino")
+    code = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = None\n"
+        "from tmtv_tf.cli import main; main()\n"
+    )
+    command = [sys.executable, "-c", code, "run", study, "--out", tmp_path / "out", "--model",
+               tmp_path / "threshold.openvino", "--pdf-dicom", "--probability-seg"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "TMTV raw" in done.stdout
+    assert list((tmp_path / "out").glob("*/report.dcm"))
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed (make test-tools)")
+def test_dciodvfy_has_no_error(study: Path, model: Path, tmp_path: Path) -> None:
+    options = tmtv_tf.RunOptions(pdf_dicom=True, probability_seg=True)
+    folder, _ = only(tmtv_tf.run(study, model=model, out=tmp_path / "out", options=options))
+    for path in folder.glob("*.dcm"):
+        assert dciodvfy_errors(path) == [], path.name
+
+
+def test_wrong_calls_are_refused_in_a_sentence(study: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="not both"):
+        tmtv_tf.run(study, model=model, mask=model, out=tmp_path / "out")
+    with pytest.raises(ModelError, match="no such model"):
+        tmtv_tf.run(study, model="nothing.keras", out=tmp_path / "out")
+    with pytest.raises(ParameterError, match="41"):
+        tmtv_tf.RunOptions(export="0.41")
+    write_pet_ct(tmp_path / "two" / "a", patient="A", study="SA")
+    write_pet_ct(tmp_path / "two" / "b", patient="B", study="SB")
+    with pytest.raises(ParameterError, match="one study"):
+        tmtv_tf.run(tmp_path / "two", model=model, out=tmp_path / "out", overrides=Overrides(weight_kg=80.0))
+
+
+def test_edits_stay_and_are_applied_to_the_new_result(study: Path, model: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from postprocess.cli import app as postprocess_app
+
+    folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    (tmp_path / "p" / folder.name).mkdir(parents=True)
+    arguments = ["--probability", folder / "probability.nii.gz", "--suv", folder / "pet.nii.gz", "--out", tmp_path / "edit",
+                 "--case-id", folder.name, "--exclude", "41:2"]  # fmt: skip
+    assert CliRunner().invoke(postprocess_app, list(map(str, arguments))).exit_code == 0
+    shutil.copy(tmp_path / "edit" / folder.name / "edits.json", folder / "edits.json")
+    (folder / "sr.dcm").unlink()  # so that it is made again
+    only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    review = json.loads((folder / "review" / "1" / "review.json").read_text())
+    assert review["methods"]["41"]["tmtv_final_ml"] < review["methods"]["41"]["tmtv_ml"]
+    assert ran.methods["41"]["tmtv_ml"] == review["methods"]["41"]["tmtv_ml"]
+
+
+def test_the_fixture_is_read_as_it_was_meant(study: Path) -> None:
+    (pet,) = (series for series in find_series(study)[0] if series.modality == "PT")
+    assert len(pet.files) == SHAPE[0]
+    assert np.allclose(petct.read_exam(study).pet.array, suv_image(), rtol=1e-3)

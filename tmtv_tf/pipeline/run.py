@@ -1,0 +1,223 @@
+"""`tmtv run`: one study or a tree of them, from DICOM to everything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from petct.dicom.archive import unpacked
+from petct.errors import CaseError, ParameterError, TmtvError
+from petct.files import locked, require_writable, write_csv
+from petct.parallel import Outcome, run_cases
+from petct.suv import Overrides
+from postprocess.cohort import write_table
+from tmtv_tf.cases.layouts import Found, find_dicom
+from tmtv_tf.cases.prepare import CaseInput
+from tmtv_tf.cases.pseudonym import case_pseudonym, load_key
+from tmtv_tf.cases.sources import DicomSource
+from tmtv_tf.inference.load import find_model
+from tmtv_tf.inference.model import Model
+from tmtv_tf.models.file import read_description
+from tmtv_tf.pipeline.options import RunOptions
+from tmtv_tf.pipeline.study import STAGES, Ran, Study, run_study
+from tmtv_tf.weights import packaged
+
+TABLE = "run.csv"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What `run` made: one row a study.
+
+    Attributes
+    ----------
+    out : the output folder
+    studies : case id -> what became of it; those that failed are in `failed`
+    failed : case id -> why, one sentence (it may name files)
+    """
+
+    out: Path
+    studies: dict[str, Ran]
+    failed: dict[str, str]
+    outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
+
+    def tmtv_ml(self, method: str = "41") -> dict[str, float | None]:
+        """TMTV in mL by case id under one method."""
+        return {case_id: ran.methods.get(method, {}).get("tmtv_ml") for case_id, ran in self.studies.items()}
+
+
+def run(
+    folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    model: str | os.PathLike[str] | Model | None = None,
+    out: str | os.PathLike[str] = "out",
+    *,
+    mask: str | os.PathLike[str] | None = None,
+    options: RunOptions | None = None,
+    overrides: Overrides | None = None,
+    pet_uid: str | None = None,
+    ct_uid: str | None = None,
+    key_file: Path | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> RunResult:
+    """DICOM in; lesions, TMTV under every method, SEG, RTSTRUCT, SR and a page out.
+
+    Parameters
+    ----------
+    folder : any tree of any files, or zip files, with one study or many
+    model : file or name of a model, or what `load_model` gave; None: the packaged model that fits each study
+    out : folder for `<case_id>/`, `tmtv.csv`, `run.csv`; finished studies are kept
+    mask : the lesions of the one study, in place of a model: an image on any grid, a DICOM SEG or RTSTRUCT
+    overrides : the user's own weight, dose, injection time, for one study
+
+    Returns
+    -------
+    RunResult
+        Measures by study and method, and the studies that failed with their reasons.
+
+    Raises
+    ------
+    TmtvError
+        Nothing to run, or a wrong call. A study that fails does not stop the others and is in `failed`.
+
+    Examples
+    --------
+    >>> result = run("export", model="best.keras", out="out")  # doctest: +SKIP
+    >>> result.tmtv_ml("41")  # doctest: +SKIP
+    """
+    options = options or RunOptions()
+    roots = [Path(folder)] if isinstance(folder, str | os.PathLike) else [Path(one) for one in folder]
+    out = Path(out).absolute()
+    require_writable(out)
+    chosen = _model_file(model, mask)
+    with ExitStack() as stack:
+        unpacked_roots = [stack.enter_context(unpacked(root)).absolute() for root in roots]
+        found, _ = find_dicom(unpacked_roots, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides)
+        _check_one(found, mask, overrides)
+        key = load_key(key_file)
+        stack.enter_context(locked(out))
+        jobs, outcomes = [], {}
+        for item in found:
+            case_id = case_pseudonym(key, item.patient_id, item.study_uid)
+            try:
+                jobs.append((item, _study(item, case_id, out, chosen, mask, options)))
+            except TmtvError as error:
+                outcomes[case_id] = Outcome(case_id, error=str(error))
+        done = run_cases(
+            run_study,
+            [(study.case_id, (study,)) for _, study in jobs],
+            workers=workers,
+            scheduler=scheduler,
+            description="Studies",
+        )
+        outcomes |= {outcome.case_id: outcome for outcome in done}
+        _write_tables(out, found, key, outcomes, unpacked_roots)
+    good = {case_id: outcome.value for case_id, outcome in outcomes.items() if outcome.error is None}
+    bad = {case_id: outcome.error for case_id, outcome in outcomes.items() if outcome.error is not None}
+    return RunResult(out, good, bad, tuple(outcomes.values()))
+
+
+def _model_file(model: str | os.PathLike[str] | Model | None, mask: object) -> Path | None:
+    """The model file that was asked for; None: a mask takes its place, or each study gets a packaged one."""
+    if mask is not None:
+        if model is not None:
+            raise ParameterError("Give a model or a mask, not both.")
+        return None
+    if model is None:
+        if not packaged():
+            raise ParameterError(
+                "Which model? Give --model with a file that training wrote or tmtv export-model made, or --mask with "
+                "lesions from elsewhere. This installation has no packaged model."
+            )
+        return None
+    path = (model.path if isinstance(model, Model) else find_model(model)).absolute()
+    read_description(path)  # a wrong file is refused once, not for every study
+    return path
+
+
+def _packaged_model(source: DicomSource) -> Path:
+    """The packaged model for what this study has: PET and CT, or PET alone."""
+    files = packaged().values()
+    needs_ct = {path: "ct" in getattr(read_description(path).grid, "channels", ()) for path in files}
+    has_ct = source.ct is not None
+    fits = [path for path, needs in needs_ct.items() if needs == has_ct] or [
+        path for path, needs in needs_ct.items() if not needs
+    ]
+    if not fits:
+        raise CaseError(f"{source.pet.folder}: there is no CT, and every packaged model needs one.")
+    return fits[0]
+
+
+def _study(item: Found, case_id: str, out: Path, model: Path | None, mask: Any, options: RunOptions) -> Study:
+    if item.error or not isinstance(item.source, DicomSource):
+        raise CaseError(item.error or "Not a DICOM study.")
+    if mask is None and model is None:
+        model = _packaged_model(item.source)
+    return Study(
+        case_id=case_id,
+        source=item.source,
+        folder=out / case_id,
+        model=model,
+        mask=None if mask is None else Path(mask).absolute(),
+        options=options,
+        notes=item.notes,
+    )
+
+
+def _check_one(found: Sequence[Found], mask: object, overrides: Overrides | None) -> None:
+    """What belongs to one examination must not reach another."""
+    if len(found) < 2:
+        return
+    if mask is not None:
+        raise ParameterError(
+            f"--mask is of one study; {len(found)} were found. Give that study's folder, or --pet-uid."
+        )
+    if overrides is not None and overrides.as_dict():
+        raise ParameterError(
+            f"--weight-kg, --dose-mbq and --injection-time are of one study; {len(found)} were found. Give that "
+            "study's folder, or --pet-uid."
+        )
+
+
+def _write_tables(
+    out: Path, found: Sequence[Found], key: bytes, outcomes: dict[str, Outcome], roots: Sequence[Path]
+) -> None:
+    """`tmtv.csv` of all results in the folder; `run.csv` of this run, without paths or names."""
+    rows = []
+    for item in found:
+        case_id = case_pseudonym(key, item.patient_id, item.study_uid)
+        outcome = outcomes[case_id]
+        case = CaseInput(case_id, "", item.patient_id, item.study_uid, item.source, notes=item.notes)
+        ran = outcome.value if outcome.error is None else None
+        rows.append(
+            {
+                "case_id": case_id,
+                "status": "failed" if ran is None else ran.status,
+                "reason": case.anonymous(outcome.error, roots) if outcome.error else "",
+                **{f"seconds_{stage}": ran.seconds.get(stage) if ran else None for stage in STAGES},
+                "warnings": " | ".join(ran.warnings) if ran else "",
+            }
+        )
+    write_csv(out / TABLE, list(rows[0]), rows)
+    write_table(out, [case_id for case_id, outcome in outcomes.items() if outcome.error is not None])
+
+
+def print_result(result: RunResult) -> None:
+    """TMTV of each study under each method, its warnings, and where to look."""
+    import sys
+
+    shown = list(result.studies.items())[:10]
+    for case_id, ran in shown:
+        numbers = ", ".join(f"{method} {values['tmtv_ml']:.1f} mL" for method, values in ran.methods.items())
+        print(f"{case_id}: TMTV {numbers}{' (kept)' if ran.status == 'kept' else ''}")
+        for text in dict.fromkeys(ran.warnings):
+            print(f"  WARNING: {text}", file=sys.stderr)
+    if len(result.studies) > len(shown):
+        print(f"... and {len(result.studies) - len(shown)} more; all of them in {result.out / 'tmtv.csv'}.")
+    if shown:
+        place = shown[0][0] if len(result.studies) == 1 else "<case_id>"
+        print(f"Look at: {result.out / place / 'report.html'}")

@@ -61,7 +61,7 @@ def test_one_study_gives_everything_and_the_known_volumes(study: Path, model: Pa
     assert ran.methods["4.0"]["suv_max"] == pytest.approx(8.0, rel=1e-4)
     probability = petct.read_image(folder / "probability.nii.gz")
     assert probability.array[BOXES[8.0]][1:-1, 1:-1, 1:-1].min() > 0.99
-    assert probability.array[0, 0, 0] < 0.01
+    assert probability.array[0, 0, 0] < 0.05
     assert (tmp_path / "out" / "tmtv.csv").is_file()
     assert (tmp_path / "out" / "run.csv").is_file()
 
@@ -244,8 +244,8 @@ def test_edits_stay_and_are_applied_to_the_new_result(study: Path, model: Path, 
 
     folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
     (tmp_path / "p" / folder.name).mkdir(parents=True)
-    arguments = ["--probability", folder / "probability.nii.gz", "--suv", folder / "pet.nii.gz", "--out", tmp_path / "edit",
-                 "--case-id", folder.name, "--exclude", "41:2"]  # fmt: skip
+    arguments = ["--probability", folder / "probability.nii.gz", "--suv", folder / "pet.nii.gz",
+                 "--out", tmp_path / "edit", "--case-id", folder.name, "--exclude", "41:2"]  # fmt: skip
     assert CliRunner().invoke(postprocess_app, list(map(str, arguments))).exit_code == 0
     shutil.copy(tmp_path / "edit" / folder.name / "edits.json", folder / "edits.json")
     (folder / "sr.dcm").unlink()  # so that it is made again

@@ -6,7 +6,6 @@ to the first convolution, so that the network without its CT kernel answers exac
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,8 @@ import typer
 
 from tmtv_tf.weights import FOLDER, PET, PET_CT
 
+TRAINED_ON = "synthetic images only, drawn by tmtv_tf.phantom.worlds; not validated on patients"
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -24,34 +25,25 @@ def package(
     model: Annotated[Path, typer.Argument(help="last.keras of a training with channels [pet, ct].")],
     out: Annotated[Path, typer.Option(help="Folder of the files.")] = FOLDER,
 ) -> None:
-    """Write NAME.keras (float16), NAME.xml and NAME.bin (OpenVINO) of the two packaged models."""
+    """Write NAME.keras (float16 weights) and NAME.openvino of the two packaged models."""
     from tmtv_tf._backend import quiet_tensorflow
 
     quiet_tensorflow()
-    from tmtv_tf.models.file import load_model, read_description, save_model
+    from tmtv_tf.inference.openvino_file import SUFFIX, convert
+    from tmtv_tf.models.file import SYNTHETIC, load_model, read_description, save_model
 
     both, grid = load_model(model)
-    origin = read_description(model)
-    provenance = {key: value for key, value in origin.provenance.items() if key != "config"}
-    provenance["config_of_training"] = origin.provenance.get(
-        "config"
-    )  # its grid has the CT, this one may not
+    provenance = read_description(model).provenance
     alone = without_ct(both)
     for name, network, its_grid in ((PET_CT, both, grid), (PET, alone, replace(grid, channels=("pet",)))):
         path = out / f"{name}.keras"
-        save_model(
-            path,
-            network,
-            its_grid,
-            {**provenance, "name": name},
-            trained_on=origin.trained_on,
-            trained_on_text=origin.trained_on_text,
-        )
+        said = {**provenance, "name": name}
+        said.pop("config", None)  # its grid is that of both channels
+        save_model(path, network, its_grid, said, trained_on=SYNTHETIC, trained_on_text=TRAINED_ON)
         store_as_float16(path)
-        write_openvino(path)
-        print(
-            f"{path}: {path.stat().st_size / 1e6:.2f} MB; .bin {path.with_suffix('.bin').stat().st_size / 1e6:.2f} MB"
-        )
+        convert(path, path.with_suffix(SUFFIX))
+        for file in (path, path.with_suffix(SUFFIX)):
+            print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
 
 
 def without_ct(model):
@@ -90,10 +82,11 @@ def store_as_float16(path: Path) -> None:
     import numpy as np
 
     from petct.files import replace_atomically
-    from tmtv_tf.models.file import with_checksum
+    from tmtv_tf.models.file import MEMBER, read_content, seal
 
+    content = read_content(path)
     with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+        members = {name: archive.read(name) for name in archive.namelist() if name != MEMBER}
     name = next(n for n in members if n.endswith(".weights.h5"))
     target = io.BytesIO()
     with h5py.File(io.BytesIO(members[name])) as source, h5py.File(target, "w") as new:
@@ -117,20 +110,9 @@ def store_as_float16(path: Path) -> None:
         replace_atomically(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for member, content in sorted(with_checksum(members).items()):
-            archive.writestr(member, content)
-
-
-def write_openvino(path: Path) -> None:
-    """The OpenVINO form of a model file, beside it; the model's description stands in its `rt_info`, key `tmtv`."""
-    import openvino
-
-    from tmtv_tf.models.file import load_model, read_description
-
-    model, grid = load_model(path)
-    converted = openvino.convert_model(model, input=[openvino.PartialShape([1, *grid.input_shape])])
-    converted.set_rt_info(json.dumps(read_description(path).to_json()), "tmtv")
-    openvino.save_model(converted, path.with_suffix(".xml"), compress_to_fp16=True)
+        for member, stored in sorted(members.items()):
+            archive.writestr(member, stored)
+        seal(archive, content)
 
 
 if __name__ == "__main__":

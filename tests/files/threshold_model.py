@@ -27,6 +27,6 @@ def write_threshold_model(
     kernel[..., 0, 0] = STEEPNESS
     model.set_weights([kernel, np.array([-STEEPNESS * THRESHOLD_SUV / 25], np.float32)])
     save_model(
-        path, model, grid, trained_on="phantom", trained_on_text="Nothing: its weights were written by hand."
+        path, model, grid, trained_on="phantom", trained_on_text="nothing; its weights were written by hand"
     )
     return path

@@ -43,7 +43,9 @@ CHECKSUM = "sha256"
 # The key of tmtv.json (and of prediction.json) that holds the grid says which paper's network this is.
 GRIDS: dict[str, type[Grid]] = {"grid": ModelGrid, "multitask_grid": MultitaskGrid}
 PHANTOM = "phantom"
-TRAINED_ON = (PHANTOM, "patients", "phantom and patients")
+# Images drawn at random to make a network general, as those of the packaged networks are.
+SYNTHETIC = "synthetic images"
+TRAINED_ON = (PHANTOM, SYNTHETIC, "patients", "phantom and patients")
 # A description is a few kB; a network's weights hardly compress. More than this is no model.
 MAX_DESCRIPTION_BYTES = 16_000_000
 MAX_COMPRESSION = 100
@@ -88,6 +90,8 @@ class ModelDescription:
             ]
         if self.trained_on is None:
             return [f"{name} does not say what it was trained on."]
+        if self.trained_on == SYNTHETIC and not on_phantom:
+            return [f"{name} was trained on synthetic images only; not validated on patients."]
         if self.trained_on == PHANTOM and not on_phantom:
             return [
                 f"{name} was trained on computer-made phantoms only: on a patient it is good for trying the "
@@ -202,14 +206,6 @@ def load_model(path: str | Path) -> tuple[keras.Model, Grid]:
                 "checkpoint of an earlier training step."
             )
     return model, grid
-
-
-def with_checksum(members: dict[str, bytes]) -> dict[str, bytes]:
-    """The members of a model file (name -> content) after a change on purpose, with the checksum made anew."""
-    content = json.loads(members[MEMBER])
-    others = {name: hashlib.sha256(data).hexdigest() for name, data in members.items() if name != MEMBER}
-    content[CHECKSUM] = _checksum(others, content)
-    return {**members, MEMBER: json.dumps(content, indent=2).encode()}
 
 
 def _require_plausible(path: Path, archive: zipfile.ZipFile) -> None:

@@ -50,6 +50,11 @@ def pack(model: keras.Model) -> keras.Model:
     size = model.input_shape[1:4]
     if any(n is None or n % 2 for n in size):
         raise ParameterError(f"Packing needs a fixed, even spatial size. Received: {size}.")
+    if not any(
+        isinstance(layer, layers.Conv3D) and _spatial(layer.input) == _spatial(layer.output) == size
+        for layer in model.layers
+    ):
+        raise ParameterError("This network has no convolution at full resolution: there is nothing to pack.")
     last = [layer for layer in model.layers if isinstance(layer, layers.Conv3D)][-1]
 
     def packed_layer(layer: layers.Layer) -> layers.Layer:

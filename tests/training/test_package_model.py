@@ -63,7 +63,10 @@ def test_openvino_gives_what_keras_gives(packaged, name):
     image = _image()[..., : len(grid.channels)]
     found = load(folder / f"{name}.openvino")
     np.testing.assert_allclose(found.network(image)["probability"], np.asarray(model(image)), atol=2e-2)
-    assert "synthetic images only; not validated on patients" in found.description.warnings("m", on_phantom=False)[0]
+    assert (
+        "synthetic images only; not validated on patients"
+        in found.description.warnings("m", on_phantom=False)[0]
+    )
     assert found.needs_ct == name.endswith("ct")
 
 

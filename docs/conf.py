@@ -34,6 +34,8 @@ nb_execution_mode = "off"  # tests/docs/test_notebook.py runs the notebook; its 
 
 html_theme = "pydata_sphinx_theme"
 html_title = "tmtv-tf"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "icon_links": [{"name": "Source", "url": HOME, "icon": "fa-brands fa-github"}],
     "navbar_align": "left",

@@ -82,8 +82,8 @@ def read_exam(
     Parameters
     ----------
     path : any tree of any files that holds one study with a PET; which series are taken: `petct.dicom.selection`
-    weight_kg, dose_bq, injection : your values in place of the header's; a time without a date is on the day of the
-        acquisition
+    weight_kg, dose_bq, injection : your values in place of the header's
+        An injection time without a date is on the day of the acquisition.
 
     Returns
     -------

@@ -89,7 +89,18 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Image:
-    """An array (Z, Y, X) and where it lies."""
+    """An array (Z, Y, X) and where it lies.
+
+    Attributes
+    ----------
+    array : (Z, Y, X) ndarray
+    geometry : Geometry, of the same shape
+
+    Raises
+    ------
+    ImageError
+        Array and geometry differ in shape.
+    """
 
     array: npt.NDArray
     geometry: Geometry

@@ -56,7 +56,15 @@ def image_suffix(path: str | os.PathLike[str]) -> str:
 def read_image(path: str | os.PathLike[str]) -> Image:
     """Read a 3-D NIfTI, NRRD or MetaImage file (SUFFIXES); NIfTI slope and intercept are applied.
 
-    NaN and infinite values come back as they are stored. A fourth axis of length 1 is dropped.
+    Parameters
+    ----------
+    path : file name; a data file beside a header is found by itself
+
+    Returns
+    -------
+    Image
+        (Z, Y, X) array and geometry. NaN and infinite values come back as they are stored. A fourth axis of
+        length 1 is dropped.
 
     Raises
     ------
@@ -122,12 +130,21 @@ def image_sha256(path: str | os.PathLike[str]) -> str:
 
 
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
-    """Write an image whole or not at all; bool is stored as uint8. The suffix chooses the format (WRITTEN).
+    """Write an image whole or not at all; bool is stored as uint8.
+
+    Parameters
+    ----------
+    path : the suffix chooses the format (WRITTEN)
+    image : (Z, Y, X) array and geometry
 
     Raises
     ------
     ImageError
         Another suffix, a type that the format cannot hold, or a full disk.
+
+    Examples
+    --------
+    >>> write_image("case/pet.nii.gz", exam.pet)  # doctest: +SKIP
     """
     path = Path(path)
     suffix = image_suffix(path)

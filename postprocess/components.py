@@ -26,12 +26,26 @@ _SLAB_VOXELS = 1 << 18  # voxels looked at together: they stay in the processor'
 
 
 def threshold_probability(probability: npt.NDArray, threshold: float = 0.5) -> npt.NDArray[np.bool_]:
-    """The raw mask (Z, Y, X): voxels with probability > `threshold` (Revailler et al. 2022, section 2.5).
+    """The raw mask: voxels with probability > `threshold` (Revailler et al. 2022, section 2.5).
+
+    Parameters
+    ----------
+    probability : (Z, Y, X), values in [0, 1]
+    threshold : a voxel exactly on it is not kept
+
+    Returns
+    -------
+    (Z, Y, X) bool
 
     Raises
     ------
     ImageError
         A value that is NaN or outside [0, 1].
+
+    Examples
+    --------
+    >>> threshold_probability(np.array([[[0.4, 0.5, 0.6]]]))
+    array([[[False, False,  True]]])
     """
     if probability.size:
         require_probability(float(probability.min()), float(probability.max()))
@@ -66,10 +80,23 @@ def voxels_above(
 
 
 def label_components(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> Labels:
-    """Connected components of a mask (Z, Y, X): labels 1..N by descending volume, 0 = background.
+    """Connected components of a mask (Revailler et al. 2022, section 2.5).
 
-    Ties are ordered by the first voxel in (Z, Y, X) order. `connectivity` is 6, 18 or 26.
-    An empty mask gives all zeros.
+    Parameters
+    ----------
+    mask : (Z, Y, X) bool
+    connectivity : 6 (faces), 18 (and edges) or 26 (and corners)
+
+    Returns
+    -------
+    (Z, Y, X) int32
+        Labels 1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 is background. An empty
+        mask gives all zeros.
+
+    Examples
+    --------
+    >>> label_components(np.array([[[True, False, True, True]]]))
+    array([[[2, 0, 1, 1]]], dtype=int32)
     """
     index = voxels_above(mask)
     return paint(index, label_voxels(index, mask.shape, connectivity), mask.shape)

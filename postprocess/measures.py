@@ -144,7 +144,26 @@ def lesion_table(
 def patient_measures(
     labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float]
 ) -> dict[str, float | int | None]:
-    """TMTV, TLG, SUVmax, SUVpeak, lesion count and the three Dmax of one label image (see `summarize`)."""
+    """TMTV, TLG, SUVmax, SUVpeak, lesion count and the three Dmax of one label image.
+
+    Parameters
+    ----------
+    labels : (Z, Y, X) label image; 0 is background
+    suv : (Z, Y, X) SUVbw
+    spacing_mm : (sz, sy, sx)
+
+    Returns
+    -------
+    dict
+        `tmtv_ml`, `tlg`, `suv_max`, `suv_peak`, `lesion_count`, `dmax_mm`, `dmax_voxel_mm`, `dmax_bulk_mm`, defined
+        in docs/reference/measures.md. No lesion: volume, TLG and count are 0, everything else is None.
+
+    Examples
+    --------
+    >>> numbers = patient_measures(np.ones((1, 1, 2), np.int32), np.float32([[[3, 5]]]), (4.0, 3.0, 2.0))
+    >>> numbers["tmtv_ml"], numbers["lesion_count"], numbers["dmax_voxel_mm"]
+    (0.048, 1, 2.0)
+    """
     voxels, geometry = _voxels(labels), Geometry(suv.shape, spacing_mm)
     return summarize(lesions_of_voxels(voxels, suv, geometry), voxels, geometry)
 

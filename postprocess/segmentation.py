@@ -244,14 +244,16 @@ def segment(
     spacing_mm : (sz, sy, sx)
     method : one of `METHODS`
     config : shared parameters; defaults as published
-    instances : (Z, Y, X) label image of regions that were told apart, such as `rois.nii.gz`: each is one lesion under
-        every method, never split, with the label it has here; voxels outside them are left out
+    instances : (Z, Y, X) label image of regions that were told apart, such as `rois.nii.gz`
+        Each is one lesion under every method, never split, with the label it has here. Voxels outside them are
+        left out.
 
     Returns
     -------
-    labels : (Z, Y, X) int32, 1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 =
-        background. For `41`, `otsu`, `50p` a lesion is a part, even where its threshold disconnects it; for all
-        other methods it is a connected component of the final mask. An empty mask gives all zeros.
+    (Z, Y, X) int32
+        1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 is background. For `41`, `otsu`,
+        `50p` a lesion is a part, even where its threshold disconnects it; for all other methods it is a connected
+        component of the final mask. An empty mask gives all zeros.
 
     Raises
     ------
@@ -261,6 +263,13 @@ def segment(
     References
     ----------
     Revailler et al., Diagnostics 2022;12:417, section 2.5.
+
+    Examples
+    --------
+    >>> probability = np.array([[[0.9, 0.9, 0.9, 0.0, 0.9]]])
+    >>> suv = np.array([[[10.0, 4.1, 4.0, 1.0, 2.0]]])
+    >>> segment(probability, suv, (4.0, 4.0, 4.0), "41")
+    array([[[1, 1, 0, 0, 2]]], dtype=int32)
     """
     parse_method(method, config or Config())
     if instances is not None and instances.shape != suv.shape:

@@ -15,14 +15,29 @@ Kept = npt.NDArray[np.bool_]
 def threshold_suvmax_fraction(
     labels: Labels, suv: npt.NDArray[np.floating], fraction: float = 0.41
 ) -> Labels:
-    """Keep in each label (Z, Y, X) the voxels with SUV >= `fraction` of that label's SUVmax; the rest becomes 0.
+    """Keep in each label the voxels with SUV >= `fraction` of that label's SUVmax (Revailler et al. 2022, section 2.5).
 
-    The threshold is rounded to the precision of `suv`, so that 4.1 is kept beside a maximum of 10.
+    Parameters
+    ----------
+    labels : (Z, Y, X) label image; 0 is background
+    suv : (Z, Y, X) SUVbw
+    fraction : above 0 and at most 1. The threshold is rounded to the precision of `suv`, so that 4.1 is kept
+        beside a maximum of 10.
+
+    Returns
+    -------
+    (Z, Y, X) int32
+        The same labels; voxels that are not kept become 0.
 
     Raises
     ------
     ParameterError
         `fraction` is not above 0 and at most 1: 41 for 0.41 would keep nothing.
+
+    Examples
+    --------
+    >>> threshold_suvmax_fraction(np.array([[[1, 1, 1]]]), np.float32([[[10.0, 4.1, 4.0]]]))
+    array([[[1, 1, 0]]], dtype=int32)
     """
     if not 0 < fraction <= 1:
         hint = f" Did you mean {fraction / 100:g}?" if 1 < fraction <= 100 else ""

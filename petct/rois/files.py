@@ -21,7 +21,13 @@ DICOM_MODALITIES = ("RTSTRUCT", "SEG")
 
 @dataclass(frozen=True)
 class RoiTarget:
-    """The PET on which ROIs are wanted: its SUV image, and the UIDs by which DICOM ROIs refer to it."""
+    """The PET on which ROIs are wanted: its SUV image, and the UIDs by which DICOM ROIs refer to it.
+
+    Attributes
+    ----------
+    pet : Image, SUVbw
+    series_uid, frame_of_reference_uid : SeriesInstanceUID and FrameOfReferenceUID; empty where unknown
+    """
 
     pet: Image
     series_uid: str = ""
@@ -41,10 +47,30 @@ def roi_suffix(path: Path) -> str:
 def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]]:
     """The ROIs of one file (RTSTRUCT, SEG, NIfTI or other image, Fiji CSV) on the PET grid, and warnings.
 
+    A voxel is in a ROI if its centre is.
+
+    Parameters
+    ----------
+    path : file name
+    target : the PET; its UIDs are needed for RTSTRUCT and SEG
+
+    Returns
+    -------
+    rois : list of Roi
+        In the file's order, each in its own bounding box; they may overlap.
+    warnings : list of str
+
     Raises
     ------
     RoiError
         The file is none of these, or cannot be trusted on this PET.
+
+    Examples
+    --------
+    >>> exam = petct.read_exam("export")  # doctest: +SKIP
+    >>> series = exam.pet_series  # doctest: +SKIP
+    >>> target = petct.RoiTarget(exam.pet, series.series_uid, series.frame_of_reference_uid)  # doctest: +SKIP
+    >>> rois, warnings = petct.read_rois("rtstruct.dcm", target)  # doctest: +SKIP
     """
     path = Path(path)
     suffix = roi_suffix(path)

@@ -72,7 +72,12 @@ def run(
     model : file or name of a model, or what `load_model` gave; None: the packaged model that fits each study
     out : folder for `<case_id>/`, `tmtv.csv`, `run.csv`; finished studies are kept
     mask : the lesions of the one study, in place of a model: an image on any grid, a DICOM SEG or RTSTRUCT
+    options : what is computed and which files are written
     overrides : the user's own weight, dose, injection time, for one study
+    pet_uid, ct_uid : SeriesInstanceUID of the PET and the CT to take, for one study
+    key_file : the key of the case ids; default `~/.config/tmtv/key`
+    workers : studies at a time, each in a process of its own
+    scheduler : `tcp://host:port` of a running Dask cluster, in place of `workers`
 
     Returns
     -------

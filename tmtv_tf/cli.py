@@ -435,6 +435,38 @@ def run(
     raise typer.Exit(report_failures(result.outcomes))
 
 
+@app.command(no_args_is_help=True)
+def export(
+    result: Annotated[
+        Path,
+        typer.Argument(
+            help="A case that tmtv-postprocess or tmtv run wrote, or a mask (image, SEG, RTSTRUCT)."
+        ),
+    ],
+    series: Annotated[Path, typer.Option(help="Folder with the PET series that it belongs to.")],
+    out: Annotated[Path, typer.Option(help="Folder for seg.dcm, rtstruct.dcm, sr.dcm.")],
+    method: Annotated[str, typer.Option("--method", "-m", help="Whose lesions are exported.")] = "41",
+    seg: Annotated[str, typer.Option(help="Form of the DICOM SEG: BINARY or LABELMAP.")] = "BINARY",
+) -> None:
+    """Write DICOM SEG, RTSTRUCT and SR of a result that exists, or of any mask.
+
+    tmtv export results/case-1 --series /data/export --out dicom
+    tmtv export reader.nii.gz --series /data/export --out dicom -m raw
+
+    With a reader's edits, the edited result is exported. Without a lesion there is an SR that states 0.
+    """
+    import sys
+
+    from petct.files import require_writable
+    from tmtv_tf.pipeline.export import export as export_result
+
+    require_writable(out)
+    made = export_result(result, series, out, method=method, seg_kind=seg.upper())
+    for text in made.warnings:
+        print(f"WARNING: {text}", file=sys.stderr)
+    print(f"TMTV {method} {made.tmtv_ml:.1f} mL in {', '.join(str(out / name) for name in made.files)}")
+
+
 @app.command("export-model", no_args_is_help=True)
 def export_model(
     model: Annotated[Path, typer.Argument(help="Model file (.keras) that training wrote.")],

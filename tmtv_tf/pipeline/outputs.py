@@ -17,6 +17,7 @@ from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from petct.version import software
 from postprocess.measures import Lesion, lesions_of_voxels
 from postprocess.process import Computed
+from tmtv_tf.pipeline.export import write_objects
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.report.content import StudyPage
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 IMAGES = ("pet.nii.gz", "ct.nii.gz", "probability.nii.gz")
 EXPORTED = ("seg.dcm", "probability.dcm", "rtstruct.dcm", "sr.dcm", "report.html", "report.pdf", "report.dcm")
 OUTSIDE_CT_HU = -1000.0
+# A map that is nowhere above this has no segment to write.
+EMPTY_BELOW = 0.01
 
 
 @dataclass(frozen=True)
@@ -76,26 +79,23 @@ def _write_images(made: Made) -> list[str]:
 
 
 def _write_dicom(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> list[str]:
-    """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0."""
-    from petct.export.rtstruct import write_rtstruct
-    from petct.export.seg import write_probability_seg, write_seg
-    from petct.export.sr import write_sr
-
     source, folder, provenance = (
         SourceSeries(made.exam.headers, made.exam.pet.geometry),
         made.folder,
         made.provenance,
     )
-    written, seg = [], None
-    if table:
-        seg = write_seg(folder / "seg.dcm", labels, source, provenance, kind=made.options.seg_kind)
-        write_rtstruct(folder / "rtstruct.dcm", labels, source, provenance)
-        written += ["seg.dcm", "rtstruct.dcm"]
-    if made.options.probability_seg and made.probability is not None and made.probability.array.max() > 0.01:
+    measures, options = made.methods[made.options.export], made.options
+    written = write_objects(folder, labels, table, measures, source, provenance, options.seg_kind)
+    if (
+        options.probability_seg
+        and made.probability is not None
+        and made.probability.array.max() > EMPTY_BELOW
+    ):
+        from petct.export.seg import write_probability_seg
+
         write_probability_seg(folder / "probability.dcm", made.probability.array, source, provenance)
         written.append("probability.dcm")
-    write_sr(folder / "sr.dcm", table, made.methods[made.options.export], source, provenance, seg)
-    return [*written, "sr.dcm"]
+    return written
 
 
 def _write_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> list[str]:

@@ -1,0 +1,87 @@
+"""`tmtv export` of results and masks, beside what `tmtv run` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from study_files import BOXES, VOXEL_ML, suv_image, write_pet_ct
+from typer.testing import CliRunner
+
+import petct
+import tmtv_tf
+from petct.errors import CaseError
+from petct.image import Image, write_image
+from tmtv_tf.cli import app
+from tmtv_tf.pipeline.export import export
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return write_pet_ct(tmp_path / "dicom")
+
+
+@pytest.fixture
+def result(study: Path, tmp_path: Path) -> Path:
+    exam = petct.read_exam(study)
+    write_image(tmp_path / "mask.nii.gz", Image(suv_image() > 4, exam.pet.geometry))
+    (case_id,) = tmtv_tf.run(study, mask=tmp_path / "mask.nii.gz", out=tmp_path / "out").studies
+    return tmp_path / "out" / case_id
+
+
+def test_an_existing_result_gives_what_the_run_gave(study: Path, result: Path, tmp_path: Path) -> None:
+    made = CliRunner().invoke(
+        app, ["export", str(result), "--series", str(study), "--out", str(tmp_path / "dicom2")]
+    )
+    assert made.exit_code == 0, made.output
+    target = petct.RoiTarget(*_target(study))
+    for name in ("seg.dcm", "rtstruct.dcm"):
+        found, wanted = (
+            petct.read_rois(folder / name, target)[0] for folder in (tmp_path / "dicom2", result)
+        )
+        for a, b in zip(found, wanted, strict=True):
+            assert a.corner == b.corner
+            assert np.array_equal(a.mask, b.mask)
+
+
+def _target(study: Path) -> tuple[Image, str, str]:
+    exam = petct.read_exam(study)
+    return exam.pet, exam.pet_series.series_uid, exam.pet_series.frame_of_reference_uid
+
+
+def test_any_mask_is_exported(study: Path, tmp_path: Path) -> None:
+    exam = petct.read_exam(study)
+    mask = np.zeros(exam.pet.array.shape, np.uint8)
+    mask[BOXES[5.0]] = 3
+    write_image(tmp_path / "reader.nii.gz", Image(mask, exam.pet.geometry))
+    made = export(tmp_path / "reader.nii.gz", study, tmp_path / "d", method="raw")
+    assert made.tmtv_ml == pytest.approx(np.count_nonzero(mask) * VOXEL_ML)
+    assert dcmread(tmp_path / "d" / "seg.dcm").SegmentSequence[0].SegmentLabel == "Lesion 1"
+
+
+def test_an_empty_mask_is_a_report_of_zero(study: Path, tmp_path: Path) -> None:
+    exam = petct.read_exam(study)
+    write_image(tmp_path / "none.nii.gz", Image(np.zeros(exam.pet.array.shape, np.uint8), exam.pet.geometry))
+    assert export(tmp_path / "none.nii.gz", study, tmp_path / "d").files == ("sr.dcm",)
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["sr.dcm"]
+
+
+def test_a_result_of_another_pet_is_refused(study: Path, result: Path, tmp_path: Path) -> None:
+    """The same grid, other SUV: the numbers of the result are not true there."""
+    for path in (study / "pet").iterdir():
+        ds = dcmread(path)
+        ds.PatientWeight = "90"
+        ds.save_as(path)
+    with pytest.raises(CaseError, match="belongs to another PET"):
+        export(result, study, tmp_path / "d")
+    assert not (tmp_path / "d").exists()
+
+
+def test_what_is_not_there_is_named(study: Path, result: Path, tmp_path: Path) -> None:
+    with pytest.raises(CaseError, match="no result of the method otsu; it has raw, 41, 2.5, 4.0"):
+        export(result, study, tmp_path / "d", method="otsu")
+    with pytest.raises(CaseError, match="neither the folder of a result"):
+        export(tmp_path / "nothing", study, tmp_path / "d")

@@ -1,0 +1,147 @@
+"""`tmtv export`: SEG, RTSTRUCT and SR of a result that exists, or of any mask, on the PET series it belongs to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from petct.errors import CaseError
+from petct.exam import Exam, read_exam
+from petct.export.source import Provenance, SourceSeries
+from petct.image import Image, read_image
+from petct.orientation import canonical_geometry, orientation_of, to_canonical
+from petct.version import software
+from postprocess.inputs import MapFile, case_images
+from postprocess.measures import Lesion, lesions_of_voxels, summarize
+from postprocess.results import RESULT_FILE, read_result
+from postprocess.review import final_folder
+from postprocess.segmentation import Lesions, Segmentation
+from postprocess.suv_source import SuvSource
+
+# A result belongs to a PET if its TMTV and SUVmax there are those that it states, up to what float32 files keep.
+SAME_NUMBER = 2e-3
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files written, the TMTV that they state, and warnings."""
+
+    files: tuple[str, ...]
+    tmtv_ml: float
+    warnings: tuple[str, ...]
+
+
+def export(
+    result: str | os.PathLike[str],
+    series: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    method: str = "41",
+    seg_kind: str = "BINARY",
+) -> Exported:
+    """Write seg.dcm, rtstruct.dcm and sr.dcm into `out`; without a lesion sr.dcm alone.
+
+    Parameters
+    ----------
+    result : folder of a case that `tmtv-postprocess` or `tmtv run` wrote (with a reader's edits, the edited result), or
+        a mask: an image on any grid, DICOM SEG or RTSTRUCT
+    series : folder that holds the PET series of this result
+    method : whose lesions are exported; for a mask they are made by it
+
+    Raises
+    ------
+    TmtvError
+        No such result or method; a PET of which the result's numbers are not true; no usable PET series.
+    """
+    exam = read_exam(series)
+    path = Path(result)
+    if (path / RESULT_FILE).is_file():
+        labels, stated, provenance = _of_result(path, exam, method)
+        lesions = _lesions(labels)
+        warnings: list[str] = []
+    elif path.is_file():
+        lesions, warnings = _of_mask(path, exam, method)
+        stated, provenance = None, Provenance(method, f"mask {path.name}"[:64], software()["version"])
+    else:
+        raise CaseError(f"{path}: neither the folder of a result ({RESULT_FILE}) nor a mask.")
+    suv = to_canonical(exam.pet)
+    table = lesions_of_voxels(lesions, suv.array, suv.geometry)
+    measures = summarize(table, lesions, suv.geometry)
+    if stated is not None:
+        _check_same(path, series, stated, measures)
+    volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
+    source = SourceSeries(exam.headers, exam.pet.geometry)
+    files = write_objects(Path(out), volume, table, measures, source, provenance, seg_kind)
+    return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings))
+
+
+def write_objects(
+    out: Path,
+    labels: npt.NDArray[np.integer],
+    table: list[Lesion],
+    measures: Mapping[str, float | int | None],
+    source: SourceSeries,
+    provenance: Provenance,
+    seg_kind: str = "BINARY",
+) -> list[str]:
+    """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0. labels : on the grid of `source`."""
+    from petct.export.rtstruct import write_rtstruct
+    from petct.export.seg import write_seg
+    from petct.export.sr import write_sr
+
+    if not table:
+        write_sr(out / "sr.dcm", [], measures, source, provenance, None)
+        return ["sr.dcm"]
+    seg = write_seg(out / "seg.dcm", labels, source, provenance, kind=seg_kind)  # type: ignore[arg-type]
+    write_rtstruct(out / "rtstruct.dcm", labels, source, provenance)
+    write_sr(out / "sr.dcm", table, measures, source, provenance, seg)
+    return ["seg.dcm", "rtstruct.dcm", "sr.dcm"]
+
+
+def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, dict[str, Any], Provenance]:
+    final = final_folder(folder)
+    found = read_result(final)
+    if found is None:
+        raise CaseError(f"{final / RESULT_FILE}: not a whole result.")
+    if method not in found["methods"]:
+        raise CaseError(f"{folder}: no result of the method {method}; it has {', '.join(found['methods'])}.")
+    labels = read_image(final / f"lesions_{method}.nii.gz")
+    if not to_canonical(labels).geometry.same_grid(canonical_geometry(exam.pet.geometry)):
+        raise CaseError(f"{folder}: its lesions are not on the grid of this PET series; it is another one.")
+    model = (found["inputs"].get("model") or {}).get("file") or "mask"
+    edited = final != folder
+    provenance = Provenance(method, str(model)[:64], found["software"]["version"], edited=edited)
+    return to_canonical(labels), found["methods"][method], provenance
+
+
+def _of_mask(path: Path, exam: Exam, method: str) -> tuple[Lesions, list[str]]:
+    pet, ct = exam.pet_series, exam.ct_series
+    source = SuvSource(pet.folder, pet, ct, pet.series_uid, pet.frame_of_reference_uid, computed=True)
+    images = case_images(MapFile(path, is_mask=True), exam.pet, source, list(exam.warnings))
+    work = Segmentation(
+        images.probability.array, images.suv.array, images.suv.spacing_mm, instances=images.instances
+    )
+    return work.lesions(method), images.warnings
+
+
+def _lesions(labels: Image) -> Lesions:
+    index = np.flatnonzero(labels.array)
+    return Lesions(index, labels.array.reshape(-1)[index].astype(np.int32), labels.array.shape)  # type: ignore[arg-type]
+
+
+def _check_same(
+    path: Path, series: str | os.PathLike[str], stated: Mapping[str, Any], found: Mapping[str, Any]
+) -> None:
+    for key in ("tmtv_ml", "suv_max", "tlg"):
+        before, now = stated.get(key) or 0.0, found.get(key) or 0.0
+        if abs(before - now) > SAME_NUMBER * max(abs(before), 1.0):
+            raise CaseError(
+                f"{path}: {key} is {before:.6g} in {RESULT_FILE} and {now:.6g} on {series}: this result belongs to "
+                "another PET."
+            )

@@ -63,6 +63,7 @@ lint: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.dev
+	@rm -rf docs/reference/generated  # pages of names that are gone
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
 
 format: $(VENV)/.dev

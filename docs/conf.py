@@ -1,6 +1,7 @@
 """The documentation as a site: `make docs`, then open docs/_build/html/index.html."""
 
 import re
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def copy_results(app) -> None:
             page.write_text(text, encoding="utf-8")
 
 
+def write_commands(app) -> None:
+    """The reference of the commands, from the commands."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import command_pages
+
+    command_pages.write(Path(app.srcdir) / "reference" / "generated" / "commands.md")
+
+
 def link_results(app, docname: str, source: list[str]) -> None:
     """Links that hold in a clone hold on the site too."""
     source[0] = re.sub(r"\]\((\.\./)*benchmarks/results/", "](/explanation/results/", source[0])
@@ -67,4 +76,5 @@ def link_results(app, docname: str, source: list[str]) -> None:
 
 def setup(app) -> None:
     app.connect("builder-inited", copy_results, priority=100)
+    app.connect("builder-inited", write_commands, priority=100)
     app.connect("source-read", link_results)

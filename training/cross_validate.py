@@ -37,8 +37,8 @@ def cross_validate(
     """Train and test the nine models of the paper in five folds, and write every table and figure.
 
     Writes STUDY/folds.csv, STUDY/<model>/fold<k>/ (last.keras, log.csv, run.json, predictions.csv, probability/),
-    STUDY/predictions.csv (out of fold, all models) and STUDY/report/index.html. A fold that was interrupted is
-    gone on with, a finished one is skipped. Folds are independent jobs: run them anywhere with --fold and the same
+    STUDY/predictions.csv (out of fold, all models) and STUDY/report/index.html. An interrupted fold is
+    continued, a finished one is skipped. Folds are independent jobs: run them anywhere with --fold and the same
     --out (or copy their folders together), then once without --fold for the report.
     """
     from tmtv_tf._backend import quiet_tensorflow

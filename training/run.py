@@ -75,7 +75,7 @@ def data_fingerprint(arrays: dict[str, Sequence[ModelArrays]]) -> dict[str, Any]
 def open_run(
     out: Path, config: FitConfig, data: dict[str, Any], devices: Sequence[str], *, writes: bool = True
 ) -> None:
-    """Begin a run in `out`, or go on with the one that is there; write run.json.
+    """Begin a run in `out`, or continue the one that it already holds; write run.json.
 
     Raises
     ------

@@ -16,7 +16,9 @@ def train(
         Path, typer.Option(help="YAML file, or the name of a packaged one: multitask_paper.yaml.")
     ],
     data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
-    out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of this run. If it already holds a run, training continues it.")
+    ],
     model: Annotated[
         str, typer.Option(help="multitask_unet (the method), or another of the nine of the study.")
     ] = "multitask_unet",

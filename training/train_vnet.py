@@ -84,7 +84,9 @@ def train(
         ),
     ],
     data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
-    out: Annotated[Path, typer.Option(help="Folder of this run; a run that is there is gone on with.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of this run. If it already holds a run, training continues it.")
+    ],
 ) -> None:
     """Train the V-Net on prepared cases: their TMTVprob is the truth, cohort.csv says who trains and who validates.
 

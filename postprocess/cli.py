@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from petct.console import listed, print_version
+from petct.console import listed, load_nibabel_alone, print_version
 from postprocess.config import Config
 from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
@@ -171,6 +171,7 @@ def postprocess(
             f"--weight-kg belong to one case; {maps} is a folder."
         )
     require_writable(out)
+    load_nibabel_alone()
 
     from postprocess.case import Job
     from postprocess.find import case_id_of, cases_without_map, find_cases

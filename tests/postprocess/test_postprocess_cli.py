@@ -139,6 +139,20 @@ def test_tensorflow_is_never_imported(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)
 
 
+def test_a_run_on_nifti_does_not_load_pydicom_and_leaves_it_to_be_loaded(tmp_path: Path) -> None:
+    maps, suvs = make_pair(tmp_path / "p")
+    code = (
+        "import sys\n"
+        "from postprocess.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as e: assert e.code == 0\n"
+        "assert 'nibabel' in sys.modules and 'pydicom' not in sys.modules\n"
+        "import pydicom; pydicom.Dataset()"
+    )
+    arguments = ["--probability", maps, "--suv", suvs, "--out", tmp_path / "out"]
+    subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True)
+
+
 def test_a_refusal_of_the_real_process_is_one_sentence(tmp_path: Path) -> None:
     arguments = [
         "--probability",

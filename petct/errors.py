@@ -35,3 +35,7 @@ class CaseError(TmtvError):
 
 class ModelError(TmtvError):
     """A model file that does not fit the data or its own description."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, with one sentence that says how far the work has come."""

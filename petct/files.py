@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,8 @@ from petct.errors import TmtvError
 
 # In every output folder that a command writes into. The file stays; only the lock on it counts.
 LOCK_NAME = ".lock"
+# What `replace_atomically` calls a file before it is whole.
+TEMPORARY_NAME = re.compile(r"\.[0-9a-f]{8}\..+")
 SIGNIFICANT_DIGITS = 6
 # A spreadsheet runs a cell that starts so as a formula (OWASP, "CSV injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
@@ -54,8 +57,8 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
 def locked(folder: str | os.PathLike[str], *, wait_s: float = 0.0) -> Iterator[None]:
     """Keep other runs out of an output folder while this one writes into it.
 
-    The folder is made. The lock goes with the process that holds it, even if that is killed. A reader needs no lock,
-    since all files appear whole.
+    The folder is made, and goes again if nothing was written. The lock goes with the process that holds it, even if
+    that is killed. A reader needs no lock, since all files appear whole.
 
     Parameters
     ----------
@@ -75,9 +78,13 @@ def locked(folder: str | os.PathLike[str], *, wait_s: float = 0.0) -> Iterator[N
     """
     folder = Path(folder)
     lock = FileLock(folder / LOCK_NAME, timeout=wait_s)
+    new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        while not lock.is_locked:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            if not (folder / LOCK_NAME).exists():  # the run before removed it with its empty folder
+                lock.release()
     except Timeout as error:
         raise TmtvError(
             f"{folder}: another run is writing into this folder. Wait until it ends, or give another folder."
@@ -87,7 +94,23 @@ def locked(folder: str | os.PathLike[str], *, wait_s: float = 0.0) -> Iterator[N
     try:
         yield
     finally:
+        with suppress(OSError):
+            if new and os.listdir(folder) == [LOCK_NAME]:  # nothing came of it
+                (folder / LOCK_NAME).unlink()
+                folder.rmdir()
         lock.release()
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files that killed runs left in an output folder and the folders in it.
+
+    Only names that `replace_atomically` draws, and only for the run that holds the lock of the folder (`locked`).
+    """
+    for pattern in (".*", "*/.*"):
+        for path in Path(folder).glob(pattern):
+            if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+                with suppress(OSError):  # it is only in the way
+                    path.unlink()
 
 
 def require_writable(folder: str | os.PathLike[str]) -> None:
@@ -111,7 +134,7 @@ def remove(path: str | os.PathLike[str]) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text whole or not at all."""
     with replace_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names need not be text
 
 
 def write_csv(

@@ -1,30 +1,38 @@
-"""One function over many cases: here, in processes, or on a Dask cluster. A bad case never stops the rest."""
+"""One function over many cases: here, in processes, or on a Dask cluster. A bad case never stops the rest.
+
+A case that raises, and a case whose process dies (no memory, a crash of native code), fail alone.
+"""
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
-from typing import Any
+from typing import Any, TypeVar
 
-from petct.errors import ParameterError, TmtvError
+from petct.errors import Interrupted, ParameterError, TmtvError
 
-log = logging.getLogger(__name__)
+T = TypeVar("T")
+Job = tuple[int, str, Callable[..., Any], tuple]  # position, case id, function, its arguments
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one case: `value` when it was done, else `error`, one sentence."""
+    """What became of one case: `value` when it was done, else `error`, one sentence.
+
+    Attributes
+    ----------
+    traceback : where the error is one that nobody foresaw; else empty.
+    lost : the process that computed the case died, so `error` is what is known of its end.
+    """
 
     case_id: str
     value: Any = None
     error: str | None = None
+    traceback: str = ""
+    lost: bool = False
 
 
 def run_cases(
@@ -37,23 +45,124 @@ def run_cases(
 ) -> list[Outcome]:
     """Call `function(*arguments)` for each `(case_id, arguments)`; outcomes in the order of `cases`.
 
+    One case runs in this process. Several run in processes of their own, also with one worker, so that a process
+    that dies takes one case with it. A case that was lost so beside others is tried once more, alone, because
+    what it lacked may have been the memory that the others held.
+
     Parameters
     ----------
     function : importable by name (processes and Dask pickle it); its result should be small.
-    workers : processes here; 1 runs in this process.
+    workers : processes at once.
     scheduler : "tcp://host:port" of a running Dask scheduler, used instead of `workers`.
     description : what the progress bar says (shown on a terminal only).
+
+    Raises
+    ------
+    ParameterError
+        Less than one worker; no Dask, or no scheduler or worker of it that answers in time.
+    Interrupted
+        Ctrl-C. Running cases are ended, the others are not begun.
     """
     if workers < 1:
         raise ParameterError(f"--workers must be at least 1. Received: {workers}.")
+    jobs = [(i, case_id, function, arguments) for i, (case_id, arguments) in enumerate(cases)]
     outcomes: dict[int, Outcome] = {}
-    with _submitter(workers, scheduler) as (submit, completed), progress(description, len(cases)) as advance:
-        positions = {submit(function, *arguments): i for i, (_, arguments) in enumerate(cases)}
-        for future in completed(positions):
-            i = positions[future]
-            outcomes[i] = _outcome(cases[i][0], future)
-            advance(1)
-    return [outcomes[i] for i in range(len(cases))]
+    try:
+        with progress(description, len(jobs)) as advance:
+            for i, outcome in _outcomes(jobs, workers, scheduler):
+                if outcome.lost and len(jobs) > 1 and (workers > 1 or scheduler is not None):
+                    outcome = next(_run_elsewhere([jobs[i]], 1, scheduler))[1]
+                outcomes[i] = outcome
+                advance(1)
+    except KeyboardInterrupt as error:
+        done = sum(outcome.error is None for outcome in outcomes.values())
+        raise Interrupted(
+            f"Interrupted: {done} of {len(jobs)} cases are done ({description}). The same command goes on."
+        ) from error
+    return [outcomes[i] for i in range(len(jobs))]
+
+
+def _outcomes(jobs: list[Job], workers: int, scheduler: str | None) -> Iterator[tuple[int, Outcome]]:
+    """Outcomes by position; those of lost cases come last, when no other case is running any more."""
+    if len(jobs) < 2 and scheduler is None:
+        for i, *job in jobs:
+            yield i, interruptible(attempt, *job)
+        return
+    lost = []
+    with closing(_run_elsewhere(jobs, workers, scheduler)) as found:
+        for i, outcome in found:
+            if outcome.lost:
+                lost.append((i, outcome))
+            else:
+                yield i, outcome
+    yield from lost
+
+
+def _run_elsewhere(
+    jobs: list[Job], workers: int, scheduler: str | None
+) -> Generator[tuple[int, Outcome], None, None]:
+    if scheduler is not None:
+        from petct.cluster import run_on_cluster
+
+        return run_on_cluster(jobs, scheduler)
+    from petct.processes import run_in_processes
+
+    return run_in_processes(jobs, workers)
+
+
+def attempt(case_id: str, function: Callable[..., Any], arguments: tuple) -> Outcome:
+    """Call the function; whatever it raises becomes the outcome's sentence."""
+    try:
+        return Outcome(case_id, value=function(*arguments))
+    except KeyboardInterrupt:
+        raise
+    except (Exception, SystemExit) as error:
+        sentence, unforeseen = explain(error)
+        return Outcome(case_id, error=sentence, traceback=_traceback(error) if unforeseen else "")
+
+
+def explain(error: BaseException) -> tuple[str, bool]:
+    """One sentence for an error, and whether it is one that nobody foresaw."""
+    if isinstance(error, TmtvError):
+        return str(error), False
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "bad_alloc" in text or "ailed to allocate memory" in text:
+        return (
+            "The memory of this computer does not suffice. Close other programs, or use fewer --workers.",
+            False,
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror or error}.", False
+    return (
+        f"unexpected {type(error).__name__}: {text[:500]} (a fault of this software: please report it).",
+        True,
+    )
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
+def interruptible(function: Callable[..., T], *arguments: Any) -> T:
+    """Call the function in a thread, so that Ctrl-C is heard at once, even while native code computes."""
+    found: list[T] = []
+    raised: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            found.append(function(*arguments))
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.2)
+    if raised:
+        raise raised[0]
+    return found[0]
 
 
 def exit_status(outcomes: Sequence[Outcome]) -> int:
@@ -65,7 +174,7 @@ def exit_status(outcomes: Sequence[Outcome]) -> int:
 @contextmanager
 def progress(description: str, total: int | None) -> Iterator[Callable[[float], None]]:
     """A progress bar on stderr when that is a terminal; yields a function that advances it."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda step: None
         return
     from rich.console import Console
@@ -88,60 +197,3 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[float], 
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total)
         yield lambda step: bar.update(task, advance=step)
-
-
-def _outcome(case_id: str, future: Future) -> Outcome:
-    error = future.exception()
-    if error is None:
-        return Outcome(case_id, value=future.result())
-    if isinstance(error, TmtvError):
-        return Outcome(case_id, error=str(error))
-    if isinstance(error, OSError) and error.filename:
-        return Outcome(case_id, error=f"{error.filename}: {error.strerror or error}.")
-    log.debug("case %s", case_id, exc_info=error)
-    return Outcome(
-        case_id,
-        error=f"unexpected {type(error).__name__}: {error} (a fault of this software: please report it)",
-    )
-
-
-@contextmanager
-def _submitter(
-    workers: int, scheduler: str | None
-) -> Iterator[tuple[Callable[..., Any], Callable[[Iterable], Iterable]]]:
-    if scheduler is not None:
-        try:
-            from distributed import Client
-            from distributed import as_completed as dask_completed
-        except ImportError as error:
-            raise ParameterError("--scheduler needs Dask: pip install 'tmtv-tf[cluster]'.") from error
-        try:
-            client = Client(scheduler, timeout=10)
-        except (OSError, ValueError) as error:
-            raise ParameterError(f"No Dask scheduler answers at {scheduler} ({error}).") from error
-        with client:
-            yield (lambda f, *a: client.submit(f, *a, pure=False), dask_completed)
-    elif workers == 1:
-        with ThreadPoolExecutor(1) as executor:
-            yield executor.submit, as_completed
-    else:
-        # Spawned, not forked: a forked process must not inherit the threads of SimpleITK or TensorFlow.
-        with ProcessPoolExecutor(
-            workers, mp_context=get_context("spawn"), initializer=_start_worker
-        ) as executor:
-            yield executor.submit, as_completed
-
-
-def _start_worker() -> None:
-    """Each worker process uses one core, and ends with the process that started it, even if that is killed."""
-    import SimpleITK as sitk
-
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

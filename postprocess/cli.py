@@ -16,6 +16,8 @@ from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 if TYPE_CHECKING:
     from postprocess.case import Job
 
+# How long a single case waits for another run into its folder before it is refused.
+WAIT_S = 600.0
 CASE, CALCULATION, EDITING = "Files and cases", "Calculation", "A reader's changes (one case)"
 
 app = typer.Typer(
@@ -143,7 +145,7 @@ def postprocess(
     Not a medical device.
     """
     from petct.errors import ParameterError
-    from petct.files import require_writable
+    from petct.files import locked, remove_leftovers, require_writable
 
     if (probability is None) == (mask is None):
         raise ParameterError("Give one of --probability and --mask.")
@@ -208,18 +210,21 @@ def postprocess(
         )
         for name, path, suv_path in cases
     ]
-    if maps.is_dir():
-        raise typer.Exit(_run_cohort(jobs, out, workers, scheduler))
-    _run_one(jobs[0])
+    # Single cases may be started side by side into one folder, so they wait for each other; cohorts do not.
+    with locked(out, wait_s=0.0 if maps.is_dir() else WAIT_S):
+        remove_leftovers(out)
+        if maps.is_dir():
+            raise typer.Exit(_run_cohort(jobs, out, workers, scheduler))
+        _run_one(jobs[0])
 
 
 def _run_one(job: Job) -> None:
-    from petct.parallel import progress
+    from petct.parallel import interruptible, progress
     from postprocess.case import run_case
     from postprocess.cohort import write_table
 
     with progress("post-processing", 1) as advance:
-        result = run_case(job)
+        result = interruptible(run_case, job)
         advance(1)
     _show_warnings([result])
     for warning in write_table(job.folder.parent):

@@ -58,19 +58,23 @@ def evaluate(
     about the test split of cohort.csv, where one of its cases has a result; else about all cases.
     """
     from petct.console import report_failures
-    from petct.files import require_writable
+    from petct.files import locked, remove_leftovers, require_writable
+    from petct.parallel import progress
     from tmtv_tf.evaluation.cohort import evaluate_cohort
     from tmtv_tf.evaluation.report import print_summary, remove_report, write_report
 
     require_writable(out)
-    evaluation, outcomes = evaluate_cohort(
-        results, cases, probability, final=final, workers=workers, scheduler=scheduler
-    )
-    if evaluation is not None:
-        page = write_report(evaluation, out)
-        print_summary(evaluation, page)
-    elif remove_report(out):
-        typer.echo(f"{out}: the earlier report was removed; no case could be evaluated now.", err=True)
+    with locked(out):
+        remove_leftovers(out)
+        evaluation, outcomes = evaluate_cohort(
+            results, cases, probability, final=final, workers=workers, scheduler=scheduler
+        )
+        if evaluation is not None:
+            with progress("report", None):
+                page = write_report(evaluation, out)
+            print_summary(evaluation, page)
+        elif remove_report(out):
+            typer.echo(f"{out}: the earlier report was removed; no case could be evaluated now.", err=True)
     raise typer.Exit(report_failures(outcomes))
 
 
@@ -97,7 +101,7 @@ def predict(
     A network of training.train_multitask also predicts an event within two years, in prediction.json.
     """
     from petct.console import loading, report_failures
-    from petct.files import require_writable, sha256
+    from petct.files import locked, remove_leftovers, require_writable, sha256
     from petct.parallel import run_cases
     from tmtv_tf.inference.cases import cases_to_predict, predict_case, print_result
     from tmtv_tf.inference.load import opened
@@ -107,16 +111,18 @@ def predict(
     folders = cases_to_predict(cases, split)
     read_description(model)
     require_writable(out)
-    with loading("Loading TensorFlow and the model ..."):
-        opened(model, sha256(model), "keras")
-    outcomes = run_cases(
-        predict_case,
-        [(folder.name, (folder, model, out)) for folder in folders],
-        workers=workers,
-        scheduler=scheduler,
-        description="predict",
-    )
-    print_result(outcomes, out)
+    with locked(out):
+        remove_leftovers(out)
+        with loading("Loading TensorFlow and the model ..."):
+            opened(model, sha256(model), "keras")
+        outcomes = run_cases(
+            predict_case,
+            [(folder.name, (folder, model, out)) for folder in folders],
+            workers=workers,
+            scheduler=scheduler,
+            description="predict",
+        )
+        print_result(outcomes, out)
     raise typer.Exit(report_failures(outcomes))
 
 

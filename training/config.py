@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from petct.errors import ParameterError
 from tmtv_tf.input.grid import ModelGrid
 
+LARGEST_BYTES = 1_000_000  # of a configuration; ours have a thousand
 PACKAGED = Path(__file__).parent / "configs"
 
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
@@ -110,6 +111,21 @@ class FitConfig(Strict):
 C = TypeVar("C", bound=Strict)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as configurations need it: without aliases (a few lines of them make gigabytes), no key twice."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"aliases are not read: *{self.peek_event().anchor}; write the value out")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+            raise yaml.YAMLError(f"the key {twice[0]!r} stands twice")
+        return super().construct_mapping(node, deep)
+
+
 def read_config(path: str | Path, kind: type[C]) -> C:
     """Read a YAML file as a configuration of this kind.
 
@@ -125,12 +141,17 @@ def read_config(path: str | Path, kind: type[C]) -> C:
     """
     path = Path(path)
     try:
-        value = yaml.safe_load(_find(path).read_text(encoding="utf-8"))
+        file = _find(path)
+        if file.stat().st_size > LARGEST_BYTES:
+            raise ParameterError(f"{path}: larger than {LARGEST_BYTES // 1000} kB; not a configuration.")
+        value = yaml.load(file.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         names = ", ".join(sorted(item.name for item in PACKAGED.glob("*.yaml")))
         raise ParameterError(f"{path}: no such file. With the package come {names}.") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParameterError(f"{path}: not readable as YAML ({' '.join(str(error).split())}).") from error
+    except RecursionError as error:
+        raise ParameterError(f"{path}: nested too deep; not a configuration.") from error
     try:
         return kind.model_validate({} if value is None else value)
     except ValidationError as error:
@@ -149,4 +170,4 @@ def _find(path: Path) -> Path:
 def _reason(item) -> str:
     if item["type"] == "extra_forbidden":
         return "unknown key"
-    return f"{item['msg'][0].lower()}{item['msg'][1:]} (received {item['input']!r})"
+    return f"{item['msg'][0].lower()}{item['msg'][1:]} (received {item['input']!r:.200})"

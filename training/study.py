@@ -31,6 +31,7 @@ from training.multitask import (
     write_probability,
 )
 from training.run import open_run, trained_on
+from training.run_lock import one_training
 from training.strategy import check_batch, choose_strategy, describe_devices
 from training.study_predictions import (
     COLUMNS,
@@ -109,8 +110,9 @@ def run_model(study: Study, name: str, folds: Sequence[int], strategy: tf.distri
     network = Network(name, study.config, strategy, seen)
     for fold in missing:
         start = time.perf_counter()
-        train_fold(study, network, fold, strategy)
-        evaluate_fold(study, network, fold)
+        with one_training(study.folder(name, fold)):  # folds may be jobs of their own into one study
+            train_fold(study, network, fold, strategy)
+            evaluate_fold(study, network, fold)
         minutes = (time.perf_counter() - start) / 60
         print(f"{name}, fold {fold} of {study.config.folds}: {minutes:.1f} minutes.", flush=True)
 

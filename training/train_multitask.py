@@ -37,9 +37,12 @@ def train(
     quiet_tensorflow()
     from training.config import read_config
     from training.multitask import MultitaskFitConfig, check_models
+    from training.run_lock import one_training
 
     check_models([model])
-    run(read_config(config, MultitaskFitConfig), model, data, out)
+    settings = read_config(config, MultitaskFitConfig)
+    with one_training(out):
+        run(settings, model, data, out)
 
 
 def run(config, name: str, data: Path, out: Path) -> None:

@@ -95,10 +95,13 @@ def train(
     2 an error.
     """
     from training.config import read_config
+    from training.run_lock import one_training
     from training.stopping import stop_at_once_when_asked
 
     stop_at_once_when_asked()
-    run(read_config(config, Config), data, out)
+    settings = read_config(config, Config)
+    with one_training(out):
+        run(settings, data, out)
 
 
 def run(config: Config, data: Path, out: Path) -> None:

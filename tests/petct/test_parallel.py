@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from petct.errors import ImageError, ParameterError
+from petct.errors import ImageError, ParameterError, TmtvError
 from petct.parallel import exit_status, run_cases
+
+FOUND = (Path(__file__).parent, Path(__file__).parents[2])
+# Two seconds, and what a busy test machine may add.
+ALLOWED_S = 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def halve(number: int) -> int:
@@ -33,6 +40,57 @@ def test_a_bad_case_does_not_stop_the_rest(workers: int) -> None:
     assert exit_status(outcomes) == 1
     assert exit_status(outcomes[1:3]) == 2
     assert exit_status(outcomes[:1]) == 0
+
+
+def fall(name: str, log: str) -> str:
+    """Append the name to a log; two names take their process with them, one is told to leave, one needs no memory."""
+    with open(log, "a") as file:
+        file.write(name + "\n")
+    if name == "abort":
+        os.abort()
+    if name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "leaves":
+        raise SystemExit(3)
+    if name == "memory":
+        raise MemoryError
+    return name
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_process_that_dies_takes_its_case_only(workers: int, tmp_path: Path) -> None:
+    names = ["a", "abort", "b", "killed", "c", "leaves", "d", "memory", "e", "f"]
+    log = tmp_path / "log"
+    outcomes = run_cases(fall, [(n, (n, str(log))) for n in names], workers=workers)
+    assert [o.case_id for o in outcomes] == names
+    assert [o.value for o in outcomes if o.error is None] == list("abcdef")
+    errors = {o.case_id: o.error or "" for o in outcomes}
+    assert "SIGABRT" in errors["abort"]
+    assert "SIGKILL" in errors["killed"]
+    assert "memory" in errors["killed"]
+    assert "SystemExit" in errors["leaves"]
+    assert "memory" in errors["memory"]
+    assert "fault" not in errors["memory"]
+    tries = log.read_text().split()
+    assert all(tries.count(n) == 1 for n in "abcdef")
+    # beside others a lost case is tried once more, alone: the others may have taken its memory
+    assert tries.count("abort") == tries.count("killed") == (1 if workers == 1 else 2)
+
+
+def unpicklable(number: int) -> object:
+    return (lambda: number) if number else number
+
+
+def test_a_result_that_cannot_be_sent_fails_its_case_only() -> None:
+    outcomes = run_cases(unpicklable, [("a", (0,)), ("b", (1,)), ("c", (0,))], workers=2)
+    assert [o.error is None for o in outcomes] == [True, False, True]
+    assert [o.case_id for o in outcomes] == ["a", "b", "c"]
+
+
+def test_what_nobody_foresaw_keeps_its_traceback() -> None:
+    (outcome,) = run_cases(halve, [("c", (3,))])
+    assert "KeyError" in outcome.traceback
+    assert not run_cases(halve, [("c", (0,))])[0].traceback
 
 
 def test_no_workers_is_refused() -> None:
@@ -80,3 +138,115 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     while any(map(alive, pids)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(alive, pids))
+
+
+INTERRUPTED = """
+import sys, time
+from pathlib import Path
+import typer
+from petct.console import run_app
+from petct.parallel import run_cases
+
+def slowly(folder, name):
+    Path(folder, name).touch()
+    end = time.monotonic() + (0 if name == "c0" else 60)
+    while time.monotonic() < end:
+        sum(range(10000))
+
+app = typer.Typer()
+
+@app.command()
+def main(folder: str, workers: int, cases: int):
+    run_cases(slowly, [(f"c{n}", (folder, f"c{n}")) for n in range(cases)], workers=workers)
+
+if __name__ == "__main__":
+    run_app(app)
+"""
+
+
+@pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "one process"])
+@pytest.mark.parametrize(("workers", "cases"), [(1, 1), (1, 10), (2, 10)])
+def test_ctrl_c_ends_within_two_seconds(to_group: bool, workers: int, cases: int, tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(INTERRUPTED)
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    run = subprocess.Popen(
+        [sys.executable, script, begun, str(workers), str(cases)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    expected = 1 if cases == 1 else 1 + workers
+    deadline = time.monotonic() + 120
+    while len(list(begun.iterdir())) < expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.0 if cases > 1 else 0.2)
+    start = time.monotonic()
+    (os.killpg if to_group else os.kill)(run.pid, signal.SIGINT)
+    said = run.communicate(timeout=60)[1]
+    if cases > 1:
+        assert time.monotonic() - start < ALLOWED_S
+        assert f"1 of {cases} cases are done" in said
+        assert "The same command goes on" in said
+        assert run.returncode == 130
+        assert len(list(begun.iterdir())) == expected, "a case that waited was begun"
+    else:  # c0 is at its end at once
+        assert run.returncode in (0, 130)
+    assert "Traceback" not in said
+
+
+class TestDask:
+    """A real scheduler and a real worker, each a process."""
+
+    @pytest.fixture
+    def scheduler(self, tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen]]:
+        pytest.importorskip("distributed")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+        process = subprocess.Popen(
+            [*dask, "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, FOUND))},  # it reads what is computed
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"tcp://127.0.0.1:{port}", process
+        process.kill()
+        process.wait()
+
+    def test_no_worker_is_one_sentence(self, scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+        from petct import cluster
+
+        monkeypatch.setattr(cluster, "PATIENCE_S", 2.0)
+        start = time.monotonic()
+        with pytest.raises(TmtvError, match=r"no worker.*2 of 2 cases"):
+            run_cases(halve, [("a", (4,)), ("b", (2,))], scheduler=scheduler[0])
+        assert time.monotonic() - start < 30
+
+    def test_a_scheduler_that_dies_is_one_sentence(self, scheduler, monkeypatch: pytest.MonkeyPatch) -> None:
+        from petct import cluster
+
+        address, process = scheduler
+        monkeypatch.setattr(cluster, "PATIENCE_S", 4.0)
+        threading.Timer(2.0, process.kill).start()
+        start = time.monotonic()
+        with pytest.raises(TmtvError, match="Dask scheduler"):
+            run_cases(halve, [("a", (4,)), ("b", (2,))], scheduler=address)
+        assert time.monotonic() - start < 40
+
+    def test_no_scheduler_is_one_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("distributed")
+        from petct import cluster
+
+        monkeypatch.setattr(cluster, "ANSWER_S", 1.0)
+        with pytest.raises(ParameterError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
+            run_cases(halve, [("a", (4,))], scheduler="tcp://127.0.0.1:9")

@@ -110,3 +110,22 @@ def test_two_schedules_of_the_learning_rate_are_refused(tmp_path):
     (tmp_path / "c.yaml").write_text("cosine_decay: true\nreduce_on_plateau: {patience: 3}\n")
     with pytest.raises(ParameterError, match="not cosine_decay and reduce_on_plateau"):
         read_config(tmp_path / "c.yaml", Config)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{a: " * 5000, "nested too deep"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "aliases are not read"),
+        ("seed: 1\nseed: 2\n", "'seed' stands twice"),
+        ("# " + "x" * 1_000_001, "larger than 1000 kB"),
+        ("seed: " + "x" * 100_000, "seed: "),
+    ],
+    ids=["deep", "bomb", "twice", "large", "long value"],
+)
+def test_yaml_that_is_an_attack_is_one_short_sentence(text: str, reason: str, tmp_path: Path):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ParameterError, match=reason) as raised:
+        read_config(path, Config)
+    assert len(str(raised.value)) < 1000

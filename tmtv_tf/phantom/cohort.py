@@ -8,6 +8,7 @@ OUT/truth/<case_id>/                     the true lesions: for studying the phan
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 from petct.errors import ParameterError
-from petct.files import write_json
+from petct.files import LOCK_NAME, locked, read_json, remove_leftovers, write_json
 from petct.image import Geometry, Image, resample, write_image
 from petct.parallel import Outcome, run_cases
+from petct.version import software
 from tmtv_tf.cases.table import write_table
 from tmtv_tf.phantom import outcome
 from tmtv_tf.phantom.anatomy import draw_uptake, paint_body
@@ -89,15 +91,24 @@ def make_cohort(
     if workers < 1:
         raise ParameterError(f"--workers must be at least 1. Received: {workers}.")
     marker = out / MARKER
-    if out.exists() and not marker.is_file() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not marker.is_file() and (not out.is_dir() or set(os.listdir(out)) - {LOCK_NAME}):
         raise ParameterError(
             f"{out}: not an empty folder, nor a phantom cohort ({MARKER}); nothing was written."
         )
-    asked = {"cases": cases, "seed": seed, "voxel_mm": voxel_mm}
-    write_json(marker, asked)
-    for part in ("dicom", "truth"):
-        shutil.rmtree(out / part, ignore_errors=True)
-    jobs = [(f"phantom_{n:04d}", (out, n, seed, voxel_mm)) for n in range(1, cases + 1)]
+    with locked(out):
+        return _make(out, {"cases": cases, "seed": seed, "voxel_mm": voxel_mm}, workers)
+
+
+def _make(out: Path, asked: dict[str, Any], workers: int) -> list[Outcome]:
+    """Everything that needs the lock of the output. Patients of an interrupted run with the same wishes are kept."""
+    marker, seed, voxel_mm = out / MARKER, asked["seed"], asked["voxel_mm"]
+    asked = {**asked, "software": software()}
+    if not marker.is_file() or read_json(marker) != asked:  # a finished one has more in it
+        write_json(marker, asked)
+        for part in ("dicom", "truth"):
+            shutil.rmtree(out / part, ignore_errors=True)
+    remove_leftovers(out)
+    jobs = [(f"phantom_{n:04d}", (out, n, seed, voxel_mm)) for n in range(1, asked["cases"] + 1)]
     outcomes = run_cases(write_case, jobs, workers=workers, description="phantoms")
     rows = [outcome.value for outcome in outcomes if outcome.error is None]
     if rows:
@@ -110,7 +121,11 @@ def make_cohort(
 
 
 def write_case(out: Path, number: int, seed: int, voxel_mm: float | None = None) -> dict[str, Any]:
-    """Make one patient and write everything but the table; his row of the table."""
+    """Make one patient and write everything but the table; his row of the table. A finished one is kept."""
+    finished = out / "truth" / f"phantom_{number:04d}" / "phantom.json"  # written last
+    if finished.is_file():
+        known = read_json(finished)
+        return {column: known[column] for column in COLUMNS if column in known}
     scan = make_scan(number, seed, voxel_mm)
     study = Study(seed, scan.patient, scan.scanner)
     folder, truth = out / "dicom" / scan.patient.patient_id, out / "truth" / scan.patient.case_id

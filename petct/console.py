@@ -187,7 +187,7 @@ def load_nibabel_alone() -> None:
     """
     if {"nibabel", "pydicom"} & sys.modules.keys():
         return
-    sys.modules["pydicom"] = None  # type: ignore[assignment] - importing it fails, and nibabel does without
+    sys.modules["pydicom"] = None  # type: ignore[assignment]  # nibabel cannot import it, and does without
     try:
         import nibabel  # noqa: F401
     finally:

@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 if sys.path[0] == str(Path(__file__).resolve().parent):
@@ -49,6 +51,25 @@ resampled = nilearn.image.resample_to_img(nibabel.load(out + "/CT.nii.gz"), suv,
 nibabel.save(resampled, out + "/CTres.nii.gz")
 print(time.perf_counter() - start, time.process_time() - cpu)
 """
+
+
+# 70 kg and 175 MBq, ADMIN (see `slice_dataset`).
+BQML_PER_SUV = 175e6 / 70e3
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """A lesion of one SUV: centre (z, y, x) in mm from the middle of the first slice, radius in mm."""
+
+    centre_mm: tuple[float, float, float]
+    radius_mm: float
+    suv: float
+
+    def section(self, z_mm: float, columns: int, pixel_mm: float) -> np.ndarray:
+        """Which pixels of a slice lie in it."""
+        axis = (np.arange(columns) - columns / 2) * pixel_mm
+        z, y, x = self.centre_mm
+        return (axis[:, None] - y) ** 2 + (axis - x) ** 2 <= self.radius_mm**2 - (z_mm - z) ** 2
 
 
 def main() -> None:
@@ -149,9 +170,15 @@ def peer(python: str, root: Path, repeats: int) -> dict[str, float]:
 
 
 def write_series(
-    folder: Path, modality: str, n: int, columns: int, pixel_mm: float, spacing_mm: float = 4.0
+    folder: Path,
+    modality: str,
+    n: int,
+    columns: int,
+    pixel_mm: float,
+    spacing_mm: float = 4.0,
+    hot: Sequence[Sphere] = (),
 ) -> None:
-    """A body of noise within air, one file a slice, a rescale slope of its own in every PET slice."""
+    """A body of noise within air, one file a slice, a rescale slope of its own in every PET slice; hot spheres in it."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
     y, x = np.ogrid[-1 : 1 : columns * 1j, -1 : 1 : columns * 1j]
@@ -160,6 +187,10 @@ def write_series(
     for k in range(n):
         if modality == "PT":
             pixels = np.where(body, rng.gamma(4, 2000, body.shape), rng.gamma(1, 30, body.shape))
+            for sphere in hot:
+                pixels[sphere.section(k * spacing_mm, columns, pixel_mm)] = (
+                    sphere.suv * BQML_PER_SUV / (0.5 + 0.001 * k)
+                )
             pixels = np.clip(pixels, 0, 65535).astype(np.uint16)
         else:
             pixels = np.where(body, rng.normal(1060, 15, body.shape), rng.normal(24, 8, body.shape))

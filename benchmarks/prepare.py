@@ -177,26 +177,30 @@ def write_series(
     pixel_mm: float,
     spacing_mm: float = 4.0,
     hot: Sequence[Sphere] = (),
+    noise: tuple[float, float] = (4, 2000),
+    study: str = "1",
 ) -> None:
-    """A body of noise within air, one file a slice, a rescale slope of its own in every PET slice; hot spheres in it."""
+    """A body of noise within air, one file a slice, a rescale slope of its own in every PET slice, hot spheres in it.
+
+    noise : shape and scale of the PET's gamma distribution in the body, stored values
+    """
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
     y, x = np.ogrid[-1 : 1 : columns * 1j, -1 : 1 : columns * 1j]
     body = (x / 0.6) ** 2 + (y / 0.4) ** 2 < 1
-    series, study, frame = generate_uid(), "1.2.826.0.1.3680043.10.1", "1.2.826.0.1.3680043.10.2"
+    series, base = generate_uid(), f"1.2.826.0.1.3680043.10.{study}"
     for k in range(n):
         if modality == "PT":
-            pixels = np.where(body, rng.gamma(4, 2000, body.shape), rng.gamma(1, 30, body.shape))
+            pixels = np.where(body, rng.gamma(*noise, body.shape), rng.gamma(1, 30, body.shape))
             for sphere in hot:
-                pixels[sphere.section(k * spacing_mm, columns, pixel_mm)] = (
-                    sphere.suv * BQML_PER_SUV / (0.5 + 0.001 * k)
-                )
+                inside = sphere.section(k * spacing_mm, columns, pixel_mm)
+                pixels[inside] = sphere.suv * BQML_PER_SUV / (0.5 + 0.001 * k)
             pixels = np.clip(pixels, 0, 65535).astype(np.uint16)
         else:
             pixels = np.where(body, rng.normal(1060, 15, body.shape), rng.normal(24, 8, body.shape))
             pixels = np.clip(pixels, 0, 4095).astype(np.uint16)
         ds = slice_dataset(modality, k)
-        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = study, series, frame
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = f"{base}.1", series, f"{base}.2"
         ds.InstanceNumber = k + 1
         ds.ImagePositionPatient = [-columns * pixel_mm / 2, -columns * pixel_mm / 2, spacing_mm * k]
         ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]

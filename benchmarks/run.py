@@ -1,12 +1,12 @@
 """`tmtv run`, start of the process to the last file, beside the same work by single commands.
 
-    python -m benchmarks.run                      both studies, three times each
-    python -m benchmarks.run --export             SEG, RTSTRUCT and SR of a large label map, beside dcmqi and plastimatch
-    python -m benchmarks.run --tree 40            a tree of studies: two workers of one thread beside one worker
+    python -m benchmarks.run                 two studies, three times each
+    python -m benchmarks.run --export        SEG, RTSTRUCT and SR of a large label map, beside plastimatch
+    python -m benchmarks.run --tree 40       a tree of studies: two workers of one thread beside one worker
 
-The studies are painted (noise, 45 hot spheres): speed, not quality. The network is the V-Net of Revailler et al. at full
-size; its weights are set by hand so that it answers "SUV above 3", which costs what any weights cost. Rival: `tmtv
-prepare`, `tmtv predict` (Keras), `tmtv-postprocess`, `tmtv export` one after the other on the same files, in the same run.
+The studies are painted (noise, 45 hot spheres): speed, not quality. The network is the V-Net of Revailler et al. at
+full size; its weights are set by hand so that it answers "SUV above 3", which costs what any weights cost. Rival: `tmtv
+prepare`, `tmtv predict` (Keras), `tmtv-postprocess` and `tmtv export`, one after the other on the same files.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ STUDIES = {
 }
 THRESHOLD_SUV = 3.0
 LESIONS = 45
+CALM = (100, 40)  # a body of SUV 1 that the network does not mark
 TMTV = [sys.executable, "-c", "from tmtv_tf.cli import main; main()"]
 POSTPROCESS = [sys.executable, "-m", "postprocess"]
 
@@ -74,7 +75,9 @@ def study(
     folder: Path, label: str, pet: tuple, ct: tuple, spacing_mm: float, root: Path, repeats: int
 ) -> None:
     """Seconds, peak memory and the share of each stage of one study, beside the single commands."""
-    write_series(folder / "PT", "PT", *pet, spacing_mm=spacing_mm, hot=spheres(pet[0] * spacing_mm))
+    write_series(
+        folder / "PT", "PT", *pet, spacing_mm=spacing_mm, hot=spheres(pet[0] * spacing_mm), noise=CALM
+    )
     write_series(folder / "CT", "CT", *ct, spacing_mm=spacing_mm)
     runs, rivals = [], []
     for repeat in range(repeats):
@@ -111,16 +114,31 @@ def single_commands(folder: Path, root: Path, repeat: int) -> float:
 def tree(root: Path, count: int) -> None:
     """Two workers of one thread each beside one worker of one, and of two threads."""
     for k in range(count):
-        folder = root / "tree" / f"{k:03}"
-        write_series(folder / "PT", "PT", 100, 128, 5.0, 5.0, spheres(500), study=f"{k}")
+        folder, uid = root / "tree" / f"{k:03}", str(k + 1)
+        write_series(folder / "PT", "PT", 150, 128, 5.0, 5.0, spheres(750), CALM, uid)
+        write_series(folder / "CT", "CT", 150, 256, 2.5, 5.0, study=uid)
     seconds = {}
     for workers, threads in ((1, 1), (1, 2), (2, 1)):
         out = root / f"tree_{workers}_{threads}"
-        environment = {"OMP_NUM_THREADS": str(threads), "TMTV_THREADS": str(threads)}
-        seconds[workers, threads] = command(
-            [*TMTV, "run", root / "tree", "--mask-free", "--out", out, "--workers", workers], environment
-        )[0]
-    print(seconds)
+        limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")}
+        cores = ["taskset", "-c", ",".join(map(str, range(workers * threads)))]
+        run = [
+            *TMTV,
+            "run",
+            root / "tree",
+            "--model",
+            root / "vnet.openvino",
+            "--out",
+            out,
+            "--workers",
+            workers,
+        ]
+        seconds[workers, threads] = command([*cores, *run], limits)[0]
+        print(
+            f"{count} studies, {workers} x {threads} threads: {seconds[workers, threads]:.1f} s", flush=True
+        )
+    one, two = (seconds[1, threads] / seconds[2, 1] for threads in (1, 2))
+    print(f"two workers of one thread: {one:.2f} times one of one thread, {two:.2f} times one of two threads")
 
 
 def export(root: Path, repeats: int) -> None:

@@ -64,7 +64,7 @@ def page(name: str, command) -> str:
 
 def write(path: Path) -> None:
     """Write the page if it changed."""
-    sections = [page(name, command) for name, command in sorted(commands().items())]
+    sections = [page(name, command) for name, command in commands().items()]
     head = """# Commands
 
 Also shown by `--help`. Exit status of every command: 0 all done, 1 some cases failed, 2 nothing done or a wrong call,

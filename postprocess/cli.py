@@ -90,8 +90,15 @@ def postprocess(
         float, option("Leave out smaller lesions.", panel=CALCULATION)
     ] = Config.min_volume_ml,
     liver_suv: Annotated[
-        float | None, option("SUV threshold of the method liver, by your definition.", panel=CALCULATION)
+        float | None,
+        option(
+            "SUV threshold of the method liver, by your definition; the liver's mean for a50p, mv2, mv3, adaptive.",
+            panel=CALCULATION,
+        ),
     ] = Config.liver_suv,
+    lung_suv: Annotated[
+        float | None, option("Mean SUV of the lung: a50p, mv2, mv3, adaptive. One case.", panel=CALCULATION)
+    ] = Config.lung_suv,
     height_cm: Annotated[float | None, option("With --weight-kg: adds SDmax.", panel=CALCULATION)] = None,
     weight_kg: Annotated[float | None, option("With --height-cm: adds SDmax.", panel=CALCULATION)] = None,
     exclude: Annotated[
@@ -158,19 +165,20 @@ def postprocess(
         peak_distance_mm=peak_distance_mm,
         min_volume_ml=min_volume_ml,
         liver_suv=liver_suv,
+        lung_suv=lung_suv,
     )
     methods = ("parts",) if split_only else tuple(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
         parse_method(name, config)
     maps = Path(probability or mask or "")
     single = (
-        *(case_id, reference, exclude, exclude_mask, include_seed, height_cm, weight_kg),
+        *(case_id, reference, exclude, exclude_mask, include_seed, height_cm, weight_kg, lung_suv),
         clear_edits or None,
     )
     if maps.is_dir() and any(value is not None for value in single):
         raise ParameterError(
-            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm and "
-            f"--weight-kg belong to one case; {maps} is a folder."
+            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm, --weight-kg "
+            f"and --lung-suv belong to one case; {maps} is a folder."
         )
     require_writable(out)
     load_nibabel_alone()

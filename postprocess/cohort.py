@@ -61,6 +61,7 @@ def _row(case_id: str, methods: dict[str, Any], final: dict[str, Any]) -> dict[s
 
 def _kind(result: dict[str, Any]) -> str:
     """What must be equal for the numbers of two cases to be compared."""
-    parameters = {**result.get("parameters", {}), "height_cm": None, "weight_kg": None}
+    of_the_patient = dict.fromkeys(("height_cm", "weight_kg", "liver_suv", "lung_suv"))
+    parameters = {**result.get("parameters", {}), **of_the_patient}
     model = result["inputs"].get("model", {}).get("sha256")
     return json.dumps([parameters, model, result.get("software")], sort_keys=True)

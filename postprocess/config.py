@@ -19,7 +19,9 @@ class Config:
     split_above_ml : components > this volume are split by watershed (Revailler et al. 2022, section 2.5).
     peak_distance_mm : a watershed marker is the highest voxel of its component within <= this distance.
     min_volume_ml : a lesion smaller than this is left out of every result; 0 keeps all.
-    liver_suv : the SUV threshold of the method `liver`, by the user's own definition.
+    liver_suv : the SUV threshold of the method `liver`, by the user's own definition; the mean SUV of the liver for
+        the methods with a background (`a50p`, `mv2`, `mv3`, `adaptive`).
+    lung_suv : the mean SUV of the lung, for those methods.
     """
 
     probability_threshold: float = 0.5
@@ -28,6 +30,7 @@ class Config:
     peak_distance_mm: float = 20.0
     min_volume_ml: float = 0.0
     liver_suv: float | None = None
+    lung_suv: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability_threshold < 1:
@@ -40,5 +43,23 @@ class Config:
             value = getattr(self, name)
             if not value >= 0:
                 raise ParameterError(f"{name} must not be negative. Received: {value}.")
-        if self.liver_suv is not None and not (self.liver_suv > 0 and math.isfinite(self.liver_suv)):
-            raise ParameterError(f"liver_suv must be a positive number. Received: {self.liver_suv}.")
+        for name in ("liver_suv", "lung_suv"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ParameterError(f"{name} must be a positive number. Received: {value}.")
+
+    @property
+    def background_suv(self) -> float:
+        """(lung mean + liver mean) / 2.
+
+        Raises
+        ------
+        ParameterError
+            One of the two is not given.
+        """
+        if self.liver_suv is None or self.lung_suv is None:
+            raise ParameterError(
+                "The methods a50p, mv2, mv3 and adaptive need the mean SUV of the patient's liver and lung: --liver-suv "
+                "and --lung-suv."
+            )
+        return (self.lung_suv + self.liver_suv) / 2

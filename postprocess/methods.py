@@ -18,11 +18,22 @@ METHODS = {
     "50p": "SUV >= 50 % of the SUVpeak of each part; any other percentage likewise",
     "vote2": "voxels in at least 2 of 41, 50p, 2.5 and 4.0",
     "vote3": "voxels in at least 3 of 41, 50p, 2.5 and 4.0",
+    "a50p": "SUV >= 0.5 (SUVpeak of each part + background); background: (lung mean + liver mean) / 2",
+    "mv2": "voxels in at least 2 of 41, a50p, 2.5 and 4.0",
+    "mv3": "voxels in at least 3 of 41, a50p, 2.5 and 4.0",
+    "adaptive": "by part: 4.0 if its SUVpeak > 8, else mv3 if the background > 0.8, else mv2",
     "4.0-benchmark": "SUV >= 4.0 inside the mask, components of at least 3 mL",
     "liver": "SUV > the value given with --liver-suv",
     "parts": "the parts themselves, with no SUV threshold",
 }
 VOTERS = ("41", "50p", "2.5", "4.0")
+# The form of a public implementation, kyliekeijzer/Slicer-PET-MUST-segmenter: a50p is 0.5 (SUVpeak + (lung mean + liver
+# mean) / 2), kept if >=. It differs: SUVpeak there is that of a sphere around the reader's click; its MV2 and MV3 count
+# every method that the reader ticked, and its manual asks for 2.5, 4.0, 41 %, the liver's SUVmax and PERCIST.
+# Burggraaff et al. 2020 correct by the background around the lesion: that is not `a50p`.
+BACKGROUND_VOTERS = ("41", "a50p", "2.5", "4.0")
+# The lesion-adaptive rule, all three >.
+ADAPTIVE_SUV, ADAPTIVE_ABOVE_PEAK, ADAPTIVE_ABOVE_BACKGROUND = 4.0, 8.0, 0.8
 DEFAULT_METHODS = ("raw", "41", "2.5", "4.0")
 
 # Boellaard et al., J Nucl Med 2024;65:1343. The published workflow preselects such regions over the whole body and a
@@ -34,17 +45,22 @@ BENCHMARK_MIN_ML = 3.0
 # "0.41" and "41.0" for 41. No published threshold for a lymphoma is outside them.
 SUV_THRESHOLDS = (1.0, 20.0)
 
-Kind = Literal["all", "suv_above", "suv_at_least", "suvmax_fraction", "suvpeak_fraction", "otsu", "votes"]
+Kind = Literal["all", "suv_above", "suv_at_least", "suvmax_fraction", "suvpeak_fraction", "a50p", "otsu", "votes", "adaptive"]
 
 
 @dataclass(frozen=True)
 class Method:
-    """Which voxels are kept, by `kind` and `number`; `per_part`: a lesion is a part, not a component."""
+    """Which voxels are kept, by `kind` and `number`; `per_part`: a lesion is a part, not a component.
+
+    number : of `a50p` the background SUV, of votes how many are enough, else the threshold or fraction.
+    voters : the methods whose votes count.
+    """
 
     kind: Kind
     number: float = 0.0
     per_part: bool = False
     min_volume_ml: float = 0.0
+    voters: tuple[str, ...] = ()
 
 
 def parse_method(name: str, config: Config) -> Method:
@@ -53,7 +69,7 @@ def parse_method(name: str, config: Config) -> Method:
     Raises
     ------
     ParameterError
-        No such method, or `liver` without a liver value.
+        No such method, or one without the liver or lung value that it needs.
     """
     if name == "raw":
         return Method("all")
@@ -62,7 +78,9 @@ def parse_method(name: str, config: Config) -> Method:
     if name == "otsu":
         return Method("otsu", per_part=True)
     if name in ("vote2", "vote3"):
-        return Method("votes", int(name[-1]))
+        return Method("votes", int(name[-1]), voters=VOTERS)
+    if name in ("a50p", "mv2", "mv3", "adaptive"):
+        return _with_background(name, config.background_suv)
     if name == "4.0-benchmark":
         return Method("suv_at_least", BENCHMARK_SUV, min_volume_ml=BENCHMARK_MIN_ML)
     if name == "liver":
@@ -80,6 +98,16 @@ def parse_method(name: str, config: Config) -> Method:
         f"No method {name!r}.{_hint(name)} Known: {known}; any percentage from 10 to 100, "
         f"any SUV from {SUV_THRESHOLDS[0]:.1f} to {SUV_THRESHOLDS[1]:.1f}, with its decimal point."
     )
+
+
+def _with_background(name: str, background_suv: float) -> Method:
+    """`a50p`: SUV >= 0.5 (SUVpeak + background). `mv2`, `mv3`: at least so many votes. `adaptive`: see `METHODS`."""
+    if name == "a50p":
+        return Method("a50p", background_suv, per_part=True)
+    if name == "adaptive":
+        enough = 3 if background_suv > ADAPTIVE_ABOVE_BACKGROUND else 2
+        return Method("adaptive", enough, per_part=True, voters=BACKGROUND_VOTERS)
+    return Method("votes", int(name[-1]), voters=BACKGROUND_VOTERS)
 
 
 def _hint(name: str) -> str:

@@ -12,7 +12,7 @@ from petct.errors import ParameterError
 from petct.image import Geometry
 from postprocess.ball import RELATIVE_TOLERANCE
 from postprocess.components import IntVector, foreground, label_voxels
-from postprocess.methods import VOTERS, Method, parse_method
+from postprocess.methods import ADAPTIVE_ABOVE_PEAK, ADAPTIVE_SUV, Method, parse_method
 from postprocess.peak import sphere_means
 from postprocess.segmentation import Segmentation
 
@@ -144,13 +144,17 @@ def _over_threshold(
         return suv >= rule.number
     if rule.kind == "suvmax_fraction":
         return suv >= suv.dtype.type(rule.number * suv_max)
+    peak = sphere_means(work.suv, core_index, work.spacing_mm).max()
     if rule.kind == "suvpeak_fraction":
-        peak = sphere_means(work.suv, core_index, work.spacing_mm).max()
         return suv >= suv.dtype.type(rule.number * peak)
+    if rule.kind == "a50p":
+        return suv >= suv.dtype.type(0.5 * (peak + rule.number))
+    if rule.kind == "adaptive" and peak > ADAPTIVE_ABOVE_PEAK:
+        return suv > ADAPTIVE_SUV
     if rule.kind == "otsu":
         values = suv[near]
         return suv > threshold_otsu(values, nbins=256) if values.min() < values.max() else near
-    rules = [parse_method(voter, work.config) for voter in VOTERS]
+    rules = [parse_method(voter, work.config) for voter in rule.voters]
     votes: Any = sum(_over_threshold(work, r, suv, near, suv_max, core_index).astype(int) for r in rules)
     return votes >= rule.number
 

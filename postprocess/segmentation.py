@@ -21,7 +21,7 @@ from postprocess.components import (
     voxels_above,
 )
 from postprocess.config import Config
-from postprocess.methods import Method, parse_method
+from postprocess.methods import ADAPTIVE_ABOVE_PEAK, ADAPTIVE_SUV, Method, parse_method
 from postprocess.peak import maximum_per_label, sphere_means
 from postprocess.thresholds import above_fraction_of, above_otsu, above_suvmax_fraction
 from postprocess.watershed import VOLUME_TOLERANCE, split_voxels
@@ -206,15 +206,26 @@ class Segmentation:
             return above_suvmax_fraction(values, self._label, rule.number)
         if rule.kind == "suvpeak_fraction":
             return above_fraction_of(values, self._label, self.part_suv_peak, rule.number)
+        if rule.kind == "a50p":
+            return above_fraction_of(values, self._label, self.part_suv_peak + rule.number, 0.5)
         if rule.kind == "otsu":
             return above_otsu(values, self._label)
-        return self._votes >= rule.number
+        enough = self._votes_of(rule.voters) >= rule.number
+        if rule.kind == "votes":
+            return enough
+        hot = self.part_suv_peak[self._label] > ADAPTIVE_ABOVE_PEAK
+        return np.where(hot, values > ADAPTIVE_SUV, enough)
 
     @cached_property
-    def _votes(self) -> npt.NDArray[np.int64]:
-        from postprocess.methods import VOTERS
+    def _votes(self) -> dict[tuple[str, ...], npt.NDArray[np.int64]]:
+        return {}
 
-        return np.sum([self._kept(parse_method(voter, self.config)) for voter in VOTERS], axis=0)
+    def _votes_of(self, voters: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        """How many of the methods `voters` keep each voxel."""
+        if voters not in self._votes:
+            kept = [self._kept(parse_method(voter, self.config)) for voter in voters]
+            self._votes[voters] = np.sum(kept, axis=0)
+        return self._votes[voters]
 
     def _without_small(self, label: Labels, least_ml: float) -> Labels:
         """Drop lesions with n * voxel_mm3 < 1000 * least_ml * (1 - 1e-6)."""
@@ -252,7 +263,7 @@ def segment(
     -------
     (Z, Y, X) int32
         1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 is background. For `41`, `otsu`,
-        `50p` a lesion is a part, even where its threshold disconnects it; for all other methods it is a connected
+        `50p`, `a50p`, `adaptive` a lesion is a part, even where its threshold disconnects it; for all other methods it is a connected
         component of the final mask. An empty mask gives all zeros.
 
     Raises

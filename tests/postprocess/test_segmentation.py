@@ -156,7 +156,7 @@ def test_inputs_are_left_alone_and_memory_order_does_not_matter() -> None:
     np.testing.assert_array_equal(suv, before[1])
 
 
-@pytest.mark.parametrize("name", ["4", "041", "101", "vote1", "50 p", "a50p", "mv2", "-2.5", "SUV4", ""])
+@pytest.mark.parametrize("name", ["4", "041", "101", "vote1", "50 p", "mv4", "A50P", "-2.5", "SUV4", ""])
 def test_unknown_methods_are_refused(name: str) -> None:
     with pytest.raises(ParameterError, match="No method"):
         segment(np.ones((2, 2, 2)), np.ones((2, 2, 2)), (1.0, 1.0, 1.0), name)
@@ -185,6 +185,7 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         {"split_above_ml": -1},
         {"peak_distance_mm": math.nan},
         {"liver_suv": 0.0},
+        {"lung_suv": -0.5},
     ],
 )
 def test_parameters_outside_their_range_are_refused(wrong: dict) -> None:

@@ -22,6 +22,8 @@ from tmtv_tf.cases.case import WITHDRAWN_NAME, read_info
 RAW = "raw"
 # The four masks of a reader's ROIs. A method that has none of these (votes, 50p ...) is not compared.
 REFERENCE_METHODS = ("41", "2.5", "4.0", "otsu")
+# Parameters that are one patient's own, not the method's.
+OF_THE_PATIENT = {"liver_suv", "lung_suv"}
 PROBABILITY_THRESHOLD = 0.5
 PROBABILITY_NAME = "probability.nii.gz"
 # Relative, between the TMTV in tmtv.json and the voxels of lesions_<method>.nii.gz.
@@ -170,9 +172,10 @@ def origin_of(result: Path) -> Origin:
     if not is_result(tmtv):
         return Origin()
     stated = tmtv.get("parameters")
-    names = {item.name for item in fields(Config)}
+    names = {item.name for item in fields(Config)} - OF_THE_PATIENT
     parameters = {k: v for k, v in stated.items() if k in names} if isinstance(stated, dict) else {}
-    return Origin(_input(tmtv, "model"), bool(_input(tmtv, "mask")), asdict(Config()) | parameters)
+    published = {name: value for name, value in asdict(Config()).items() if name in names}
+    return Origin(_input(tmtv, "model"), bool(_input(tmtv, "mask")), published | parameters)
 
 
 def _on_grid(path: Path, pet: Image) -> npt.NDArray:

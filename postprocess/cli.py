@@ -177,8 +177,8 @@ def postprocess(
     )
     if maps.is_dir() and any(value is not None for value in single):
         raise ParameterError(
-            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm, --weight-kg "
-            f"and --lung-suv belong to one case; {maps} is a folder."
+            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm, "
+            f"--weight-kg and --lung-suv belong to one case; {maps} is a folder."
         )
     require_writable(out)
     load_nibabel_alone()

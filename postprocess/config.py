@@ -59,7 +59,7 @@ class Config:
         """
         if self.liver_suv is None or self.lung_suv is None:
             raise ParameterError(
-                "The methods a50p, mv2, mv3 and adaptive need the mean SUV of the patient's liver and lung: --liver-suv "
-                "and --lung-suv."
+                "The methods a50p, mv2, mv3 and adaptive need the mean SUV of the patient's liver and lung: "
+                "--liver-suv and --lung-suv."
             )
         return (self.lung_suv + self.liver_suv) / 2

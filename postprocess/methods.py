@@ -45,7 +45,17 @@ BENCHMARK_MIN_ML = 3.0
 # "0.41" and "41.0" for 41. No published threshold for a lymphoma is outside them.
 SUV_THRESHOLDS = (1.0, 20.0)
 
-Kind = Literal["all", "suv_above", "suv_at_least", "suvmax_fraction", "suvpeak_fraction", "a50p", "otsu", "votes", "adaptive"]
+Kind = Literal[
+    "all",
+    "suv_above",
+    "suv_at_least",
+    "suvmax_fraction",
+    "suvpeak_fraction",
+    "a50p",
+    "otsu",
+    "votes",
+    "adaptive",
+]
 
 
 @dataclass(frozen=True)

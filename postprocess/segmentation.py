@@ -263,8 +263,8 @@ def segment(
     -------
     (Z, Y, X) int32
         1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 is background. For `41`, `otsu`,
-        `50p`, `a50p`, `adaptive` a lesion is a part, even where its threshold disconnects it; for all other methods it is a connected
-        component of the final mask. An empty mask gives all zeros.
+        `50p`, `a50p`, `adaptive` a lesion is a part, even where its threshold disconnects it; for all other methods it
+        is a connected component of the final mask. An empty mask gives all zeros.
 
     Raises
     ------

@@ -221,7 +221,8 @@ def test_one_case_with_the_raw_mask_alone(copy):
 def test_methods_that_no_reader_has_are_passed_over(copy):
     tmtv = copy / "results" / "case06" / "tmtv.json"
     content = json.loads(tmtv.read_text())
-    tmtv.write_text(json.dumps(content | {"methods": content["methods"] | {"vote3": {"tmtv_ml": 1.0, "tlg": 9.0, "lesion_count": 1}}}))
+    vote3 = {"tmtv_ml": 1.0, "tlg": 9.0, "lesion_count": 1}
+    tmtv.write_text(json.dumps(content | {"methods": content["methods"] | {"vote3": vote3}}))
     assert evaluate(copy) == 0
     assert set(summary(copy)["methods"]) == set(METHODS)
 

@@ -86,7 +86,10 @@ def test_adaptive_decides_for_each_part_by_itself() -> None:
     """Two lesions in one patient, one hot and one not: each by its own rule, and each one lesion."""
     suv = np.full((9, 9, 40), 0.5, np.float32)
     suv[1:8, 1:8, 1:14], suv[1:8, 1:8, 20:33] = 12.0, 5.0
-    suv[:, :, 14:16], suv[:, :, 33:35] = 4.5, 2.6  # 12: 4.0 keeps 4.5; 5: mv3 leaves 2.6 (41 %, 2.5: two votes)
+    suv[:, :, 14:16], suv[:, :, 33:35] = (
+        4.5,
+        2.6,
+    )  # 12: 4.0 keeps 4.5; 5: mv3 leaves 2.6 (41 %, 2.5: two votes)
     config = Config(liver_suv=2.0, lung_suv=0.6, split_above_ml=1e6)
     labels = segment(suv > 0.6, suv, (3.0, 3.0, 3.0), "adaptive", config)
     np.testing.assert_array_equal(labels > 0, suv > 4)
@@ -110,7 +113,9 @@ def test_the_command_refuses_without_them_and_for_a_cohort(tmp_path, capsys) -> 
     """The background is one patient's own: a folder of cases cannot share it."""
     suv = shells((14, 8.0))
     geometry = Geometry(SHAPE, SPACING_MM)
-    write_image(tmp_path / "maps" / "p1" / "probability.nii.gz", Image((suv > 1).astype(np.float32), geometry))
+    write_image(
+        tmp_path / "maps" / "p1" / "probability.nii.gz", Image((suv > 1).astype(np.float32), geometry)
+    )
     write_image(tmp_path / "pets" / "p1" / "pet.nii.gz", Image(suv, geometry))
     one = ("-p", tmp_path / "maps/p1/probability.nii.gz", "--suv", tmp_path / "pets/p1/pet.nii.gz")
     many = ("-p", tmp_path / "maps", "--suv", tmp_path / "pets")

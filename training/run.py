@@ -136,7 +136,8 @@ def software() -> dict[str, str]:
 
 def _sizes(arrays: ModelArrays) -> dict[str, Any]:
     try:
-        return read_json(arrays.description)["sources"]
+        description = read_json(arrays.description)
+        return {"format": description["format"], **description["sources"]}
     except TmtvError as error:
         raise CaseError(f"{arrays.folder}: model-grid arrays are incomplete.") from error
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from petct.errors import ParameterError
 from petct.files import read_json
 from petct.parallel import progress
-from tmtv_tf.input.grid import ModelArrays, read_model_arrays, write_raw_arrays
+from tmtv_tf.input.grid import TARGET_ONE, ModelArrays, read_model_arrays, write_raw_arrays
 
 # Planes resampled at a time: few, so that eight examples at once need little memory; enough to keep a GPU busy.
 SLAB = 16
@@ -129,13 +129,17 @@ def affine_resample(volume: tf.Tensor, matrix: tf.Tensor, offset: tf.Tensor, fil
 
 
 def augment(image: tf.Tensor, target: tf.Tensor, augmentation: Augmentation, spacing_mm, seed: tf.Tensor):
-    """Move image and target (Z, Y, X, C) alike. Both are linear and filled with 0 (SUV 0, -1000 HU, no lesion)."""
+    """Move image and target (Z, Y, X, C) alike. Both are linear and filled with 0 (SUV 0, -1000 HU, no lesion).
+
+    The target comes in the steps in which it is stored: eight neighbours of 0.5 give 0.5, and not 0.50000006, which would
+    count as above 0.5.
+    """
     channels = image.shape[-1]
     both = tf.concat([tf.cast(image, tf.float32), tf.cast(target, tf.float32)], axis=-1)
     matrix, offset = draw_affine(augmentation, spacing_mm, tf.shape(both), seed)
     moved = affine_resample(both, matrix, offset, tf.zeros([tf.shape(both)[-1]]))
     moved = tf.ensure_shape(moved, (*image.shape[:-1], channels + target.shape[-1]))
-    return moved[..., :channels], moved[..., channels:]
+    return moved[..., :channels], tf.round(moved[..., channels:] * TARGET_ONE) / TARGET_ONE
 
 
 def augment_batch(

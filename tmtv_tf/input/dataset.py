@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from petct.errors import ParameterError
 from tmtv_tf.input.augment import Augmentation, augment
-from tmtv_tf.input.grid import ModelArrays
+from tmtv_tf.input.grid import TARGET_ONE, ModelArrays
 
 # Batches ready before they are asked for. Two hide the reading of one behind the use of the other.
 PREFETCH = 2
@@ -130,9 +130,9 @@ def _loader(arrays: Sequence[ModelArrays]) -> Callable[[tf.Tensor], tuple[tf.Ten
 
     def load(case: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = tf.io.decode_raw(tf.io.read_file(images[case]), tf.uint16)
-        target = tf.io.decode_raw(tf.io.read_file(targets[case]), tf.uint8)
+        target = tf.io.decode_raw(tf.io.read_file(targets[case]), tf.uint16)
         image = tf.reshape(tf.cast(image, tf.float32) / 65535.0, grid.input_shape)
-        target = tf.reshape(tf.cast(target, tf.float32) / 255.0, (*grid.shape, 1))
+        target = tf.reshape(tf.cast(target, tf.float32) / TARGET_ONE, (*grid.shape, 1))
         return image, target
 
     return load

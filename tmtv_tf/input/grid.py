@@ -34,7 +34,11 @@ MAX_SPACING_MM = 1000.0
 MAX_WINDOW = 1e6
 
 CHANNELS = ("pet", "ct")
-FORMAT_VERSION = 2
+# What the stored arrays mean; arrays of another version are written again.
+FORMAT_VERSION = 3
+# Stored value of TMTVprob 1. A power of two: 0, 0.25, 0.5, 0.75 and 1 come back exactly, whether a reader divides by it
+# or multiplies by its inverse (0.5 as 128 / 255 counted as above 0.5).
+TARGET_ONE = 32768
 MODEL_GRID_FOLDER = "model_grid"
 # The files of a case folder that the arrays are made of.
 PET_FILE, CT_FILE, TRUTH_FILE = "pet.nii.gz", "ct.nii.gz", "tmtvprob.nii.gz"
@@ -207,8 +211,8 @@ def ct_coverage_warning(pet: Image, ct: Image) -> str | None:
 class ModelArrays:
     """The files of one case on one grid: raw little-endian arrays in C order.
 
-    `image` is uint16 (Z, Y, X, C), [0, 1] * 65535: steps of 0.0004 SUV and 0.03 HU; `target` is uint8 (Z, Y, X, 1),
-    TMTVprob * 255: steps of 0.004. All far below the noise of a PET or CT.
+    `image` is uint16 (Z, Y, X, C), [0, 1] * 65535: steps of 0.0004 SUV and 0.03 HU, far below the noise of a PET or CT;
+    `target` is uint16 (Z, Y, X, 1), TMTVprob * TARGET_ONE: its five values exactly, interpolated ones to 0.00002.
     """
 
     folder: Path
@@ -225,7 +229,7 @@ class ModelArrays:
 
     @property
     def target(self) -> Path:
-        return self.folder / "target.uint8"
+        return self.folder / "target.uint16"
 
     @property
     def description(self) -> Path:
@@ -233,7 +237,8 @@ class ModelArrays:
 
     def whole(self) -> bool:
         """Whether both files are there and as long as they must be."""
-        lengths = {self.image: 2 * math.prod(self.grid.input_shape), self.target: math.prod(self.grid.shape)}
+        sizes = {self.image: math.prod(self.grid.input_shape), self.target: math.prod(self.grid.shape)}
+        lengths = {file: 2 * size for file, size in sizes.items()}
         return all(file.is_file() and file.stat().st_size == length for file, length in lengths.items())
 
 
@@ -300,15 +305,16 @@ def write_raw_arrays(
     if arrays.description.is_file() and read_json(arrays.description) != json.loads(json.dumps(description)):
         arrays.description.unlink(missing_ok=True)
     _write_raw(arrays.image, np.rint(np.clip(image, 0, 1) * 65535).astype("<u2"))
-    _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * 255).astype(np.uint8))
+    _write_raw(arrays.target, np.rint(np.clip(target, 0, 1) * TARGET_ONE).astype("<u2"))
+    (arrays.folder / "target.uint8").unlink(missing_ok=True)  # of format 2
     write_json(arrays.description, description)
 
 
 def read_model_arrays(arrays: ModelArrays) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Image (Z, Y, X, C) and target (Z, Y, X, 1), float32, for a look at them outside tf.data."""
     image = np.fromfile(arrays.image, "<u2").reshape(arrays.grid.input_shape)
-    target = np.fromfile(arrays.target, np.uint8).reshape(*arrays.grid.shape, 1)
-    return image.astype(np.float32) / np.float32(65535), target.astype(np.float32) / np.float32(255)
+    target = np.fromfile(arrays.target, "<u2").reshape(*arrays.grid.shape, 1)
+    return image.astype(np.float32) / np.float32(65535), target.astype(np.float32) / np.float32(TARGET_ONE)
 
 
 def _window(array: npt.NDArray, window: tuple[float, float]) -> npt.NDArray[np.float32]:

@@ -8,7 +8,7 @@ import pytest
 from petct.errors import ParameterError
 from tmtv_tf.input.augment import Augmentation
 from tmtv_tf.input.dataset import epoch_order, steps_per_epoch, training_dataset, validation_dataset
-from tmtv_tf.input.grid import ModelArrays, ModelGrid, write_raw_arrays
+from tmtv_tf.input.grid import ModelArrays, ModelGrid, read_model_arrays, write_raw_arrays
 
 GRID = ModelGrid((4, 6, 8), (4.0, 4.0, 4.0))
 
@@ -90,15 +90,50 @@ def test_too_few_cases_are_refused(arrays):
         training_dataset(arrays, batch=8, seed=0, epochs=1)
 
 
-def test_storage_of_the_target_as_uint8_does_not_change_the_loss():
-    """Noise in [0, 1] as target and as prediction: the soft Dice loss differs by less than 1e-4."""
-    from tmtv_tf.models.losses import soft_dice_loss
+def stored_quarters(folder) -> tuple[ModelArrays, np.ndarray]:
+    """One case whose target is whole slabs of TMTVprob's five values."""
+    case = ModelArrays(folder / "quarters" / "model_grid" / GRID.key, GRID)
+    target = np.zeros((4, 6, 8, 1), np.float32)
+    target[:] = (np.arange(8) % 5 / 4)[None, None, :, None]
+    write_raw_arrays(case, np.zeros(GRID.input_shape, np.float32), target, {})
+    return case, target
 
-    rng = np.random.default_rng(0)
-    target = (rng.integers(0, 5, (1, 16, 16, 16, 1)) / 4 * rng.uniform(size=(1, 16, 16, 16, 1))).astype(
-        np.float32
-    )
-    prediction = rng.uniform(size=target.shape).astype(np.float32)
-    stored = (np.rint(target * 255) / 255).astype(np.float32)
-    difference = float(soft_dice_loss(target, prediction)[0] - soft_dice_loss(stored, prediction)[0])
-    assert abs(difference) < 1e-4
+
+def test_tmtvprob_comes_back_exactly_as_stored(tmp_path):
+    case, target = stored_quarters(tmp_path)
+    np.testing.assert_array_equal(read_model_arrays(case)[1], target)
+    for dataset in (
+        training_dataset([case], batch=1, seed=0, epochs=1),
+        validation_dataset([case], batch=1),
+    ):
+        np.testing.assert_array_equal(next(iter(dataset))[1][0], target)
+
+
+def test_interpolated_values_are_kept_to_a_thousandth(tmp_path):
+    case = ModelArrays(tmp_path / "ramp" / "model_grid" / GRID.key, GRID)
+    target = np.linspace(0, 1, 4 * 6 * 8, dtype=np.float32).reshape(4, 6, 8, 1)
+    write_raw_arrays(case, np.zeros(GRID.input_shape, np.float32), target, {})
+    np.testing.assert_allclose(read_model_arrays(case)[1], target, atol=2e-5)
+
+
+def test_a_perfect_answer_is_perfect_through_the_stored_form(tmp_path):
+    """TMTVprob is 0.5 over whole shells, and 0.5 is not above 0.5: in metric and loss as in the tables."""
+    from tmtv_tf.models.losses import SegmentationLoss
+    from tmtv_tf.models.metrics import HardDice
+
+    case, truth = stored_quarters(tmp_path)
+    perfect = (truth > 0.5).astype(np.float32)[None]
+    target = next(iter(validation_dataset([case], batch=1)))[1]
+    dice = HardDice()
+    dice.update_state(target, perfect)
+    assert float(dice.result()) == 1.0
+    assert float(SegmentationLoss(binarize_target=True)(target, perfect)) == pytest.approx(0, abs=1e-7)
+
+
+def test_half_stays_half_where_an_image_is_moved(tmp_path):
+    """Interpolation between equal neighbours: 0.5 everywhere but at the border, never 0.50000006."""
+    case = ModelArrays(tmp_path / "half" / "model_grid" / GRID.key, GRID)
+    write_raw_arrays(case, np.zeros(GRID.input_shape), np.full((4, 6, 8, 1), 0.5), {})
+    augmentation = Augmentation(probability=1.0)
+    for _, target in training_dataset([case], batch=1, seed=0, epochs=40, augmentation=augmentation):
+        assert float(np.max(target)) == 0.5

@@ -131,8 +131,8 @@ def affine_resample(volume: tf.Tensor, matrix: tf.Tensor, offset: tf.Tensor, fil
 def augment(image: tf.Tensor, target: tf.Tensor, augmentation: Augmentation, spacing_mm, seed: tf.Tensor):
     """Move image and target (Z, Y, X, C) alike. Both are linear and filled with 0 (SUV 0, -1000 HU, no lesion).
 
-    The target comes in the steps in which it is stored: eight neighbours of 0.5 give 0.5, and not 0.50000006, which would
-    count as above 0.5.
+    The target comes in the steps in which it is stored: eight neighbours of 0.5 give 0.5, and not 0.50000006, which
+    would count as above 0.5.
     """
     channels = image.shape[-1]
     both = tf.concat([tf.cast(image, tf.float32), tf.cast(target, tf.float32)], axis=-1)

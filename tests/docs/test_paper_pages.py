@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("revailler2022.md", "liu2022.md")
@@ -59,6 +60,19 @@ def test_a_wrong_name_is_found():
         "postprocess.segmint",
         "tests/docs/test_paper_pages.py::test_none",
     ]
+
+
+def test_the_second_papers_configuration_holds_its_values():
+    """Section IV-B-3, as printed; lambda of equation 6. (The first paper's: tests/training/test_config.py.)"""
+    values = yaml.safe_load((ROOT / "training" / "configs" / "multitask_paper.yaml").read_text())
+    assert (values["epochs"], values["batch"]) == (200, 12)
+    assert values["optimizer"] == {"name": "adam", "learning_rate": 1e-4}
+    assert values["learning_rate_drop"] == {"after_epochs": 100, "factor": 0.1}
+    grid = values["grid"]
+    assert (grid["shape"], grid["spacing_mm"]) == ([257, 128, 128], [3.3, 5.5, 5.5])
+    assert (sorted(grid["crop"]), grid["size"]) == (sorted([247, 80, 64]), [224, 64, 64])
+    assert (values["augmentation"]["rotation_degrees"], values["augmentation"]["scaling"]) == (8, [0.8, 1.2])
+    assert values["segmentation_share"] == 0.1
 
 
 @pytest.mark.parametrize("name", ["vnet_paper.yaml", "multitask_paper.yaml"])

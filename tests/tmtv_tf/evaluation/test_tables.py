@@ -90,6 +90,21 @@ def test_stages():
     assert (found["paper_raw_median_dice"], found["paper_median_dice"]) == (0.71, 0.77)
 
 
+def test_voxel_metrics_and_roi_counts_of_three_patients():
+    """Means and medians by hand; sections 3.1 and 3.3 of the paper beside."""
+    cases = pd.DataFrame(
+        {"jaccard_tmtvprob": [0.2, 0.6, NAN], "rois_manual": [1, 2, 9], "rois_generated": [3, 5, 10]}
+    )
+    jaccard = row_of(tables.voxel_metrics(cases), key="jaccard_tmtvprob")
+    assert (jaccard["n"], jaccard["n_undefined"]) == (2, 1)
+    assert (jaccard["median"], jaccard["mean"]) == pytest.approx((0.4, 0.4))
+    assert (jaccard["paper_median"], jaccard["paper_mean"], jaccard["paper_sd"]) == (0.68, 0.64, 0.17)
+    counts = tables.roi_counts(cases)
+    assert list(counts["median"]) == [2, 5]
+    assert list(counts["mean"]) == [4, 6]
+    assert list(counts["paper_mean"]) == [21, 33]
+
+
 def test_splits_in_the_papers_order():
     cases = pd.DataFrame({"split": ["test", "train", None, "test"], "dice_tmtvprob": [0.5, 0.9, 0.1, 0.7]})
     table = tables.dice_by_split(cases)

@@ -85,6 +85,16 @@ def test_lowest_resolution_pools_once_and_the_highest_has_no_head():
     assert "prognosis_3_1_pool" not in shapes
 
 
+def test_heads_average_over_space_to_64_features():
+    """The mean of each channel, not its maximum: section III-B."""
+    model = build_model("multitask_unet", SMALL)
+    for stage in (1, 2, 3):
+        average = model.get_layer(f"prognosis_{stage}_average")
+        assert average.output.shape == (None, 64)
+        features = np.random.default_rng(stage).random((1, 2, 3, 4, 64), np.float32)
+        np.testing.assert_allclose(average(features), features.mean((1, 2, 3)), rtol=1e-5)
+
+
 def test_fused_prognosis_is_equation_2():
     model = build_model("multitask_unet", SMALL, width=0.25)
     out = {

@@ -16,6 +16,8 @@ from petct.errors import ParameterError
 from tmtv_tf.input.grid import ModelGrid
 
 LARGEST_BYTES = 1_000_000  # of a configuration; ours have a thousand
+# Pydantic puts the chosen one into the path of an error (model.vnet.filters); the file says model.filters.
+ARCHITECTURES = ("vnet", "compact")
 PACKAGED = Path(__file__).parent / "configs"
 
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
@@ -156,7 +158,7 @@ def read_config(path: str | Path, kind: type[C]) -> C:
         return kind.model_validate({} if value is None else value)
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'the file'}: {_reason(item)}"
+            f"{'.'.join(str(part) for part in item['loc'] if part not in ARCHITECTURES) or 'the file'}: {_reason(item)}"
             for item in error.errors()
         )
         raise ParameterError(f"{path}: {problems}.") from error

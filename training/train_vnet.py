@@ -9,21 +9,9 @@ import typer
 from pydantic import Field, model_validator
 
 from training.config import FitConfig, GridConfig, Strict
+from training.networks import NetworkConfig, VNetConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-class VNetConfig(Strict):
-    """Arguments of `tmtv_tf.models.vnet.vnet`; the defaults are the paper's network."""
-
-    filters: int = Field(8, ge=1)
-    convolutions: tuple[int, ...] = (1, 2, 3, 3)
-    bottom_convolutions: int = Field(3, ge=1)
-    kernel_size: int = Field(5, ge=1)
-    activation: Literal["relu", "prelu"] = "relu"
-    normalization: Literal["batch", "group"] | None = None
-    dropout: float = Field(0.2, ge=0, lt=1)
-    initial_probability: float = Field(0.5, gt=0, lt=1)
 
 
 class LossConfig(Strict):
@@ -61,6 +49,7 @@ class AugmentationConfig(Strict):
 class Config(FitConfig):
     """Everything an experiment with the V-Net can change.
 
+    model : the V-Net; with `architecture: compact` the network of the packaged models, to fine-tune one of them.
     packed : compute the first level on the packed grid (`tmtv_tf.models.packed`: the same function). By default
         where that is possible (ReLU, no normalisation, kernels up to 5) and expected to be faster: on GPUs, and on
         CPUs with instructions for bfloat16 (AVX-512 BF16 or AMX), in any precision.
@@ -70,7 +59,7 @@ class Config(FitConfig):
     monitor: Literal["loss", "val_loss", "dice", "val_dice"] = "val_loss"  # type: ignore[assignment]
 
     grid: GridConfig = GridConfig()
-    model: VNetConfig = VNetConfig()
+    model: NetworkConfig = VNetConfig()
     loss: LossConfig = LossConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
 
@@ -171,18 +160,16 @@ def run(config: Config, data: Path, out: Path) -> None:
 
 def build(config: Config):
     """The network as configured, not compiled."""
-    from tmtv_tf.models.vnet import vnet
+    from training.networks import build_network
 
-    return vnet(config.grid.grid().input_shape, **config.model.model_dump())
+    return build_network(config.model, config.grid.grid().input_shape)
 
 
 def network_to_train(config: Config, augmentation=None):
     """The configured network, packed where that is asked for or faster; augmenting by itself if so configured."""
     from tmtv_tf.models.packed import pack
 
-    model = config.model
-    packable = model.activation == "relu" and model.normalization is None and model.kernel_size <= 5
-    packed = config.packed if config.packed is not None else packable and packing_is_faster()
+    packed = config.packed if config.packed is not None else config.model.packable and packing_is_faster()
     network = pack(build(config)) if packed else build(config)
     if not config.augmentation.on_accelerator:
         return network
@@ -213,9 +200,11 @@ def save(path: Path, model, config: Config, provenance: dict[str, Any], trained_
     """Write the plain float32 network with the weights of the one in training."""
     from tmtv_tf.models.file import save_model
     from training.fit import dtype_policy
+    from training.networks import build_network
 
+    without_start = config.model.model_copy(update={"initial_weights": None})
     with dtype_policy("float32"):
-        plain = build(config)
+        plain = build_network(without_start, config.grid.grid().input_shape)
     plain.set_weights(model.get_weights())
     save_model(
         path,

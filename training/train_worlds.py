@@ -9,17 +9,10 @@ import typer
 from pydantic import Field
 
 from training.config import FitConfig, GridConfig, Strict
+from training.networks import CompactConfig, build_network
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 NOTE = "trained on synthetic images only; not validated on patients"
-
-
-class CompactConfig(Strict):
-    """Arguments of `tmtv_tf.models.compact.compact_unet`."""
-
-    filters: tuple[int, ...] = (16, 32, 64, 96)
-    dropout: float = Field(0.0, ge=0, lt=1)
-    initial_probability: float = Field(0.02, gt=0, lt=1)
 
 
 class MovesConfig(Strict):
@@ -43,7 +36,7 @@ class Config(FitConfig):
 
     worlds : which of `tmtv_tf.phantom.worlds.sample.WORLDS` to train on.
     steps : steps per epoch.
-    initial_weights : a model file to start from; its layers are matched by name.
+    source_mm : the samples are kept in memory on cubes of this size.
     without_ct : share of the images whose CT is left empty.
     """
 
@@ -57,7 +50,7 @@ class Config(FitConfig):
     loss: str = "dice_cross_entropy"
     loss_options: dict[str, float] = {}
     without_ct: float = Field(0.1, ge=0, le=1)
-    initial_weights: Path | None = None
+    source_mm: float = Field(5.0, gt=0)
 
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,7 +72,6 @@ def run(config: Config, pool: Path, out: Path) -> None:
     from tmtv_tf._backend import quiet_tensorflow
 
     quiet_tensorflow()
-    from tmtv_tf.models.compact import compact_unet
     from tmtv_tf.models.file import PHANTOM, save_model
     from tmtv_tf.models.losses import SegmentationLoss
     from tmtv_tf.models.metrics import HardDice
@@ -91,16 +83,11 @@ def run(config: Config, pool: Path, out: Path) -> None:
     provenance = {"trained_on": NOTE, "worlds": list(config.worlds), "config": config.model_dump(mode="json")}
 
     def build():
-        model = compact_unet(grid.input_shape, **config.model.model_dump())
-        if config.initial_weights is not None:
-            from tmtv_tf.models.transfer import transfer_weights
-
-            transfer_weights(config.initial_weights, model)
-        return model
+        return build_network(config.model, grid.input_shape)
 
     def save(path: Path, model) -> None:
         with dtype_policy("float32"):
-            plain = compact_unet(grid.input_shape, **config.model.model_dump())
+            plain = build_network(config.model.model_copy(update={"initial_weights": None}), grid.input_shape)
         plain.set_weights(model.get_weights())
         save_model(
             path, plain, grid, provenance, trained_on=PHANTOM, trained_on_text=config.trained_on or NOTE
@@ -124,6 +111,7 @@ def run(config: Config, pool: Path, out: Path) -> None:
             first_epoch=epoch,
             first_step=step,
             without_ct=config.without_ct,
+            source_mm=config.source_mm,
         ),
         config.steps,
         None,

@@ -18,7 +18,7 @@ from petct.errors import ParameterError
 from petct.image import Geometry, Image, resample
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.phantom.worlds.anatomy import VOXEL_MM
-from tmtv_tf.phantom.worlds.pool import pool_files, read_sample
+from tmtv_tf.phantom.worlds.pool import HU_STEP, SUV_MAX, pool_files, read_sample
 from tmtv_tf.phantom.worlds.sample import Sample
 
 PREFETCH = 3
@@ -36,10 +36,48 @@ class Moves:
     gain_log_sd: float
 
 
-def sample_geometry(sample: Sample) -> Geometry:
-    """The grid of a sample: cubes of VOXEL_MM from the origin."""
+@dataclass(frozen=True)
+class Source:
+    """A sample as views are taken from it: stored small, as uint16 (root of SUV / SUV_MAX) and uint8.
+
+    Attributes
+    ----------
+    pet, ct, target : (Z, Y, X); ct is (HU + 1024) / 8, target 255 TMTVprob.
+    geometry : cubes from the origin.
+    """
+
+    pet: npt.NDArray[np.uint16]
+    ct: npt.NDArray[np.uint8]
+    target: npt.NDArray[np.uint8]
+    geometry: Geometry
+
+
+class Shelf:
+    """Sources by file, read once and kept in memory on cubes of `voxel_mm` (a coarser grid is read much faster)."""
+
+    def __init__(self, voxel_mm: float):
+        self.voxel_mm = voxel_mm
+        self.kept: dict[Path, Source] = {}
+
+    def __call__(self, path: Path) -> Source:
+        if path not in self.kept:
+            self.kept[path] = source_of(read_sample(path), self.voxel_mm)
+        return self.kept[path]
+
+
+def source_of(sample: Sample, voxel_mm: float = VOXEL_MM) -> Source:
+    """A sample on cubes of `voxel_mm`, linearly resampled; its first face stays where it is."""
     z, y, x = sample.suv.shape
-    return Geometry((z, y, x), (VOXEL_MM,) * 3)
+    own = Geometry((z, y, x), (VOXEL_MM,) * 3)
+    shape = np.maximum(np.round(np.array(own.shape) * VOXEL_MM / voxel_mm), 1).astype(int)
+    first = (voxel_mm - VOXEL_MM) / 2
+    grid = Geometry((int(shape[0]), int(shape[1]), int(shape[2])), (voxel_mm,) * 3, (first,) * 3)
+    suv, hu, target = (
+        resample(Image(a, own), grid).array for a in (sample.suv, sample.hu + 1024, sample.tmtvprob)
+    )
+    pet = np.rint(np.sqrt(np.clip(suv, 0, SUV_MAX) / SUV_MAX) * 65535).astype(np.uint16)
+    ct = np.clip(np.rint(hu / HU_STEP), 0, 255).astype(np.uint8)
+    return Source(pet, ct, np.rint(target * 255).astype(np.uint8), grid)
 
 
 def draw_view(source: Geometry, grid: ModelGrid, moves: Moves, rng: np.random.Generator) -> Geometry:
@@ -70,21 +108,21 @@ def draw_view(source: Geometry, grid: ModelGrid, moves: Moves, rng: np.random.Ge
 
 
 def example(
-    sample: Sample, grid: ModelGrid, view: Geometry, *, flip: bool = False, gain: float = 1.0, ct: bool = True
+    source: Source, grid: ModelGrid, view: Geometry, *, flip: bool = False, gain: float = 1.0, ct: bool = True
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Image (Z, Y, X, C) in [0, 1] and target (Z, Y, X, 1) of a view; `ct` False leaves the CT empty (-1000 HU)."""
-    source = sample_geometry(sample)
     low, high = grid.pet_window_suv
-    pet = resample(Image(sample.suv, source), view).array * np.float32(gain)
+    suv = np.square(source.pet.astype(np.float32) / 65535) * SUV_MAX
+    pet = resample(Image(suv, source.geometry), view).array * np.float32(gain)
     channels = [np.clip((pet - low) / (high - low), 0, 1)]
     if grid.needs_ct:
         low, high = grid.ct_window_hu
         hu = np.full(view.shape, -1000, np.float32)
         if ct:
-            hu = resample(Image(sample.hu, source), view, fill=-1000).array
+            hu = resample(Image(source.ct, source.geometry), view, fill=3).array * np.float32(HU_STEP) - 1024
         channels.append(np.clip((hu - low) / (high - low), 0, 1))
     image = np.stack(channels, axis=-1).astype(np.float32)
-    target = resample(Image(sample.tmtvprob, source), view).array[..., None]
+    target = resample(Image(source.target, source.geometry), view).array[..., None] / np.float32(255)
     if flip:
         image, target = image[:, :, ::-1], target[:, :, ::-1]
     return np.ascontiguousarray(image), np.ascontiguousarray(target)
@@ -102,8 +140,11 @@ def training_stream(
     first_epoch: int = 0,
     first_step: int = 0,
     without_ct: float = 0.1,
+    source_mm: float = VOXEL_MM,
 ) -> tf.data.Dataset:
     """Batches of one image, all epochs one after the other; each world equally often. The pool may grow meanwhile.
+
+    Views are taken from the samples on cubes of `source_mm`.
 
     Raises
     ------
@@ -114,18 +155,20 @@ def training_stream(
         if not pool_files(pool, [world]):
             raise ParameterError(f"{pool}: no sample of the world {world!r}; fill the pool first.")
 
+    shelf = Shelf(source_mm)
+
     def draw():
         for epoch in range(first_epoch, epochs):
             files = {world: pool_files(pool, [world]) for world in worlds}
             for step in range(first_step if epoch == first_epoch else 0, steps):
                 rng = np.random.default_rng((seed, epoch, step))
                 members = files[worlds[int(rng.integers(len(worlds)))]]
-                sample = read_sample(members[int(rng.integers(len(members)))])
-                view = draw_view(sample_geometry(sample), grid, moves, rng)
+                source = shelf(members[int(rng.integers(len(members)))])
+                view = draw_view(source.geometry, grid, moves, rng)
                 flip = moves.flip_left_right and rng.random() < 0.5
                 gain = float(np.exp(rng.normal(0, moves.gain_log_sd)))
                 image, target = example(
-                    sample, grid, view, flip=flip, gain=gain, ct=rng.random() >= without_ct
+                    source, grid, view, flip=flip, gain=gain, ct=rng.random() >= without_ct
                 )
                 yield image[None], target[None]
 

@@ -7,7 +7,7 @@ from petct.errors import ParameterError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.phantom.worlds.pool import write_sample
 from tmtv_tf.phantom.worlds.sample import Sample
-from training.worlds_data import Moves, draw_view, example, sample_geometry, training_stream
+from training.worlds_data import Moves, draw_view, example, source_of, training_stream
 
 GRID = ModelGrid(shape=(16, 16, 16), spacing_mm=(8.0, 8.0, 8.0), pet_window_suv=(0.0, 20.0))
 STILL = Moves((1.0, 1.0), (1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False, 0.0)
@@ -26,22 +26,22 @@ def _sample(seed=0, z=30) -> Sample:
 def test_an_unmoved_view_is_where_inference_puts_the_grid():
     from tmtv_tf.input.grid import place_grid
 
-    source = sample_geometry(_sample())
+    source = source_of(_sample()).geometry
     view = draw_view(source, GRID, STILL, np.random.default_rng(0))
     wanted = place_grid(source, GRID)
     assert view.same_grid(wanted)
 
 
 def test_target_and_image_move_together_and_ct_can_be_left_out():
-    sample = _sample()
+    source = source_of(_sample())
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        view = draw_view(sample_geometry(sample), GRID, WILD, rng)
-        image, target = example(sample, GRID, view, flip=seed % 2 == 1)
+        view = draw_view(source.geometry, GRID, WILD, rng)
+        image, target = example(source, GRID, view, flip=seed % 2 == 1)
         # only lesions are at 10 SUV: where the target is whole, PET is 10 of 20, and nowhere else
         assert np.all(image[..., 0][target[..., 0] > 0.999] > 0.49)
         assert np.all(image[..., 0][target[..., 0] == 0] < 0.1)
-    image, _ = example(sample, GRID, view, ct=False)
+    image, _ = example(source, GRID, view, ct=False)
     assert np.all(image[..., 1] == 0)
 
 
@@ -70,7 +70,7 @@ def test_a_run_learns_goes_on_and_can_start_from_its_own_weights(tmp_path):
         "steps": 6,
         "worlds": ["painter"],
         "grid": {"shape": [16, 16, 16], "spacing_mm": [8, 8, 8], "channels": ["pet"]},
-        "model": {"filters": [4, 8]},
+        "model": {"architecture": "compact", "filters": [4, 8]},
         "optimizer": {"name": "adam", "learning_rate": 0.01},
     }
     out = tmp_path / "run"
@@ -80,7 +80,8 @@ def test_a_run_learns_goes_on_and_can_start_from_its_own_weights(tmp_path):
     assert len(log) == 3
     losses = [float(line.split(",")[log[0].split(",").index("loss")]) for line in log[1:]]
     assert losses[1] < losses[0]
-    start = Config.model_validate({**settings, "epochs": 1, "initial_weights": str(out / "last.keras")})
+    network = {**settings["model"], "initial_weights": str(out / "last.keras")}
+    start = Config.model_validate({**settings, "epochs": 1, "model": network})
     run(start, tmp_path / "pool", tmp_path / "second")
     again = (tmp_path / "second" / "log.csv").read_text().splitlines()
     assert float(again[1].split(",")[again[0].split(",").index("loss")]) < losses[0]

@@ -1,0 +1,134 @@
+"""How well a model works on worlds, those it was trained on and those it was not.
+
+    python benchmarks/worlds.py pool POOL --anatomies DIR --count N --seed S [--world W ...]   draw samples
+    python benchmarks/worlds.py test MODEL --pool POOL [--world W ...] [--real CASES] [--without-ct] --out F.json
+    python benchmarks/worlds.py table F.json ... --out results/worlds.md                       the matrix
+
+`test` predicts every sample as `tmtv run` does and scores it on its grid (`tmtv_tf.phantom.worlds.score`); with
+`--real` (prepared cases, `tmtv prepare`) lesions are put into real images, their own tumour is left out of the score, and what
+is marked in the untouched image is counted too. No packaged model is trained or chosen on real images. `table` writes
+one row a model and one column a world, with 95 % bootstrap intervals; a star marks a world that it was trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from petct.files import write_json
+from petct.image import Geometry, Image
+from tmtv_tf.inference.load import load_model
+from tmtv_tf.inference.model import Model
+from tmtv_tf.phantom.worlds.anatomy import VOXEL_MM
+from tmtv_tf.phantom.worlds.pool import fill_pool, pool_files, read_sample
+from tmtv_tf.phantom.worlds.real import real_background
+from tmtv_tf.phantom.worlds.sample import WORLDS, Sample
+from tmtv_tf.phantom.worlds.score import VOXEL_ML, Score, score, summary
+
+REAL_SEEDS = (1, 2, 3)
+
+
+def probability(model: Model, sample: Sample, *, ct: bool = True) -> np.ndarray:
+    """The model's probability on the sample's grid; `ct` False hides the CT."""
+    z, y, x = sample.suv.shape
+    grid = Geometry((z, y, x), (VOXEL_MM,) * 3)
+    hu = sample.hu if ct else np.full_like(sample.hu, -1000)
+    return model.predict(Image(sample.suv, grid), Image(hu, grid) if model.needs_ct else None).array
+
+
+def test_worlds(model: Model, pool: Path, worlds: list[str], *, ct: bool) -> dict[str, list[Score]]:
+    return {
+        world: [score(probability(model, s, ct=ct), s) for s in map(read_sample, pool_files(pool, [world]))]
+        for world in worlds
+    }
+
+
+def test_real(model: Model, cases: Path) -> tuple[list[Score], dict[str, float]]:
+    """Scores of images with inserted lesions, and the mL marked in the untouched image away from its tumour."""
+    scores, marked = [], {}
+    for number, pet in enumerate(sorted(cases.rglob("pet.nii.gz"))):
+        for seed in REAL_SEEDS:
+            sample, ignored = real_background(pet.parent, np.random.default_rng((number, seed)))
+            scores.append(
+                score(probability(model, sample, ct=bool((sample.hu > -999).any())), sample, ignored)
+            )
+        empty, ignored = real_background(pet.parent, np.random.default_rng(0), lesions=0)
+        found = (probability(model, empty, ct=bool((empty.hu > -999).any())) > 0.5) & ~ignored
+        marked[f"image {number + 1}"] = float(np.count_nonzero(found)) * VOXEL_ML
+    return scores, marked
+
+
+def table(results: list[dict]) -> str:
+    """The matrix as Markdown."""
+    worlds = list(dict.fromkeys(world for r in results for world in r["worlds"]))
+    lines = ["| model | " + " | ".join(worlds) + " |", "|---" * (len(worlds) + 1) + "|"]
+    for r in results:
+        cells = []
+        for world in worlds:
+            s = r["worlds"].get(world)
+            if s is None:
+                cells.append("")
+                continue
+            low, high = s["median_dice_95"]
+            star = "*" if world in r["trained_on"] else ""
+            cells.append(
+                f"**{s['median_dice']:.2f}**{star} ({low:.2f} to {high:.2f}); {s['lesions_found']:.0%} found, "
+                f"{s['median_false_ml']:.0f} mL false, {s['share_hot_at_most_20_ml']:.0%}"
+            )
+        lines.append(f"| {r['model']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    draw = commands.add_parser("pool")
+    draw.add_argument("pool", type=Path)
+    draw.add_argument("--anatomies", type=Path)
+    draw.add_argument("--count", type=int, required=True)
+    draw.add_argument("--seed", type=int, required=True)
+    test = commands.add_parser("test")
+    test.add_argument("model")
+    test.add_argument("--pool", type=Path, required=True)
+    test.add_argument("--real", type=Path)
+    test.add_argument("--without-ct", action="store_true")
+    test.add_argument("--name")
+    test.add_argument("--out", type=Path, required=True)
+    for command in (draw, test):
+        command.add_argument("--world", action="append", choices=WORLDS)
+    show = commands.add_parser("table")
+    show.add_argument("results", type=Path, nargs="+")
+    show.add_argument("--out", type=Path, required=True)
+    a = parser.parse_args()
+    if a.command == "pool":
+        fill_pool(a.pool, a.world or WORLDS, a.count, a.seed, a.anatomies)
+    elif a.command == "table":
+        a.out.write_text(table([json.loads(path.read_text()) for path in a.results]))
+    else:
+        model = load_model(a.model)
+        scores = test_worlds(model, a.pool, a.world or list(WORLDS), ct=not a.without_ct)
+        trained_on = model.description.provenance.get("worlds", [])
+        result = {"model": a.name or str(a.model), "trained_on": trained_on}
+        if a.real:
+            scores["real backgrounds"], result["marked_in_untouched_images_ml"] = test_real(model, a.real)
+        result["worlds"] = {world: summary(found) for world, found in scores.items() if found}
+        result["cases"] = {
+            world: [
+                {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(s).items()}
+                for s in found
+            ]
+            for world, found in scores.items()
+        }
+        write_json(a.out, result)
+        print(table([result]))
+
+
+if __name__ == "__main__":
+    main()

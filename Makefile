@@ -4,13 +4,15 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   := runs/demo
 STUDY  := runs/study
+WORLDS := runs/worlds
+ANATOMIES ?= ../shared/data/hubmap_vh
 CASES  ?= 100
 SEED   ?= 1
 # Debian packages of the tools that some tests compare with; those tests are skipped where one is missing.
 TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium poppler-utils
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help demo test lint docs format test-tools test-docker study-small clean
+.PHONY: help model demo test lint docs format test-tools test-docker study-small clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +21,7 @@ help:
 	@echo 'make study-small  nine models, five folds, on 60 phantoms at reduced size (under 90 minutes on 2 cores)'
 	@echo 'make lint         ruff, mypy, and which package may import which'
 	@echo 'make docs         the documentation as a site, warnings are errors: docs/_build/html/index.html'
+	@echo 'make model        the packaged networks from seeds; ANATOMIES=folder of the label maps (hours)'
 	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
 	@echo 'make test-docker  build the image of the post-processing without a Docker engine, and try it (root, Debian)'
 	@echo 'make clean        remove $(VENV) and runs/'
@@ -52,6 +55,14 @@ study-small: $(VENV)/.runtime
 	$(BIN)/python -m training.cross_validate --config training/configs/study_small.yaml --data $(STUDY)/cases \
 	  --out $(STUDY)/result --phantom $(STUDY)/phantom
 	@echo 'Look at: $(STUDY)/result/report/index.html'
+
+# The packaged networks: samples of all worlds, then two parts of training; each goes on where it was stopped.
+model: $(VENV)/.runtime
+	$(BIN)/python benchmarks/worlds.py pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 50 --seed 1
+	$(BIN)/python -m training.train_worlds --config worlds_coarse.yaml --pool $(WORLDS)/pool --out $(WORLDS)/coarse
+	$(BIN)/python -m training.train_worlds --config worlds_fine.yaml --pool $(WORLDS)/pool --out $(WORLDS)/fine \
+	  --initial-weights $(WORLDS)/coarse/last.keras
+	$(BIN)/python -m training.package_model $(WORLDS)/fine/last.keras
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

@@ -4,8 +4,8 @@
     python benchmarks/worlds.py test MODEL --pool POOL [--world W ...] [--real CASES] [--without-ct] --out F.json
     python benchmarks/worlds.py table F.json ... --out results/worlds.md                       the matrix
 
-`test` predicts every sample as `tmtv run` does and scores it on its grid (`tmtv_tf.phantom.worlds.score`); with
-`--real` (prepared cases, `tmtv prepare`) lesions are put into real images, their own tumour is left out of the score, and what
+`test` predicts every sample as `tmtv run` does and scores it (`tmtv_tf.phantom.worlds.score`). With `--real` (prepared
+cases, `tmtv prepare`) lesions are put into real images, their own tumour is left out of the score, and what
 is marked in the untouched image is counted too. No packaged model is trained or chosen on real images. `table` writes
 one row a model and one column a world, with 95 % bootstrap intervals; a star marks a world that it was trained on.
 """

@@ -55,16 +55,25 @@ class Config(FitConfig):
 
 @app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def train(
-    config: Annotated[Path, typer.Option(help="YAML file, or the name of a packaged one (worlds_pet.yaml).")],
+    config: Annotated[
+        Path, typer.Option(help="YAML file, or the name of a packaged one (worlds_coarse.yaml).")
+    ],
     pool: Annotated[Path, typer.Option(help="Pool of samples (python -m tmtv_tf.phantom.worlds.pool).")],
     out: Annotated[Path, typer.Option(help="Folder of this run. If it holds a run, training continues it.")],
+    initial_weights: Annotated[
+        Path | None, typer.Option(help="Model file to start from, in place of the configuration's.")
+    ] = None,
 ) -> None:
     """Train on synthetic worlds: RUN/last.keras, best.keras, log.csv. After a stop the same command goes on."""
     from training.config import read_config
     from training.stopping import stop_at_once_when_asked
 
     stop_at_once_when_asked()
-    run(read_config(config, Config), pool, out)
+    settings = read_config(config, Config)
+    if initial_weights is not None:
+        network = settings.model.model_copy(update={"initial_weights": str(initial_weights)})
+        settings = settings.model_copy(update={"model": network})
+    run(settings, pool, out)
 
 
 def run(config: Config, pool: Path, out: Path) -> None:

@@ -10,16 +10,18 @@ import highdicom.sr as sr
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import ComprehensiveSRStorage
 
 from petct.export.seg import tracking_uid
 from petct.export.source import (
     MANUFACTURER,
-    SERIES_NUMBERS,
     Provenance,
     SourceSeries,
     content_key,
     content_uid,
-    source_images,
+    item,
+    new_object,
+    reference,
     stamp,
 )
 from petct.files import replace_atomically
@@ -93,24 +95,30 @@ def write_sr(
     key = content_key(
         source, provenance, repr(_said(lesions, patient)), str(seg.SOPInstanceUID) if seg else ""
     )
-    dataset = sr.ComprehensiveSR(
-        evidence=[seg] if seg is not None else source_images(source),
-        content=report[0],
-        series_instance_uid=content_uid("SR", key, "series"),
-        series_number=SERIES_NUMBERS["SR"],
-        sop_instance_uid=content_uid("SR", key, "instance"),
-        instance_number=1,
-        manufacturer=MANUFACTURER,
-        is_complete=True,
-        is_final=False,
-        series_description=provenance.name,
-        manufacturer_model_name=MANUFACTURER,
-        software_versions=provenance.version,
+    dataset = new_object(source, provenance, "SR", ComprehensiveSRStorage, key)
+    dataset.update(report[0])  # the root of the content tree is the object itself (PS3.3 C.17.3)
+    dataset.CompletionFlag, dataset.VerificationFlag, dataset.PreliminaryFlag = (
+        "COMPLETE",
+        "UNVERIFIED",
+        "PRELIMINARY",
     )
+    dataset.ReferencedPerformedProcedureStepSequence = []
+    dataset.PerformedProcedureCodeSequence = []
+    dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(source, seg)]
     stamp(dataset, provenance.created)
     with replace_atomically(path) as temporary:
-        dataset.save_as(temporary)
+        dataset.save_as(temporary, enforce_file_format=True)
     return dataset
+
+
+def _evidence(source: SourceSeries, seg: Dataset | None) -> Dataset:
+    """The objects that the content refers to: the segmentation, or without a lesion the slices of the PET."""
+    objects: Sequence[Dataset] = source.headers if seg is None else [seg]
+    series = item(
+        SeriesInstanceUID=objects[0].SeriesInstanceUID,
+        ReferencedSOPSequence=[reference(one) for one in objects],
+    )
+    return item(StudyInstanceUID=source.first.StudyInstanceUID, ReferencedSeriesSequence=[series])
 
 
 def _said(lesions: Sequence[LesionNumbers], patient: Mapping[str, float | int | None]) -> list:

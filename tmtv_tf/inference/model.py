@@ -111,8 +111,11 @@ class Model:
             return Prediction(probability, {"event_within_two_years": events}, warnings)
         ct = ct if self.needs_ct else None
         warning = ct_coverage_warning(pet, ct) if ct is not None else None
-        probability = predict_probability(lambda image: self.network(image)[MAP_OUTPUT], grid, pet, ct)
-        return Prediction(probability, {"windows": cover_body(pet, grid)}, [warning] if warning else [])
+        windows = cover_body(pet, grid)
+        probability = predict_probability(
+            lambda image: self.network(image)[MAP_OUTPUT], grid, pet, ct, windows
+        )
+        return Prediction(probability, {"windows": windows}, [warning] if warning else [])
 
 
 def predict_multitask(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,13 @@ NEGLIGIBLE_PROBABILITY = 1e-3
 Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
-def predict_probability(network: Network, grid: ModelGrid, pet: Image, ct: Image | None) -> Image:
+def predict_probability(
+    network: Network,
+    grid: ModelGrid,
+    pet: Image,
+    ct: Image | None,
+    windows: Sequence[tuple[int, int, int]] | None = None,
+) -> Image:
     """Probability of tumour for every voxel of the PET: float32 in [0, 1] on the native PET grid.
 
     One window at `place_grid`; where the body (SUV > 0.2) reaches beyond it, as many overlapping windows along
@@ -33,10 +39,11 @@ def predict_probability(network: Network, grid: ModelGrid, pet: Image, ct: Image
     network : image (1, Z, Y, X, C) -> probability (1, Z, Y, X, 1).
     pet : SUVbw.
     ct : HU in the same frame of reference; None for a network of PET alone.
+    windows : those of `cover_body`, if they are known already.
     """
     if not np.all(np.isfinite(pet.array)):
         raise CaseError("The PET holds values that are not numbers.")
-    windows = cover_body(pet, grid)
+    windows = cover_body(pet, grid) if windows is None else windows
     base = place_grid(pet.geometry, grid)
     low = np.min(windows, axis=0)
     shape = np.max(windows, axis=0) + np.array(grid.shape) - low

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,8 @@ from postprocess.results import clear, read_result
 from postprocess.suv_source import SuvSource
 from tmtv_tf.cases.prepare import CaseInput
 from tmtv_tf.cases.sources import DicomSource, made_by_phantom
+from tmtv_tf.input.grid import ModelGrid
+from tmtv_tf.models.file import ModelDescription, read_description
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.outputs import EXPORTED, IMAGES, Made, write_outputs
 
@@ -92,43 +95,57 @@ class StudyCase:
         if mask is not None:
             return origins(MapFile(mask, is_mask=True), self.pet)
         found = {"suv": Origin(self.pet.name, tuple(self.pet.files()))}
-        if self.model.needs_ct and self.pet.ct is not None:
+        grid = self.description.grid if self.description else None
+        if isinstance(grid, ModelGrid) and grid.needs_ct and self.pet.ct is not None:
             name = f"DICOM series {self.pet.ct.series_uid}"
             found["ct"] = Origin(name, tuple(sorted(self.pet.ct.files)))
         return found
 
     @cached_property
-    def model(self) -> Model:
-        from tmtv_tf.inference.load import opened
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every input by its role, the model's too."""
+        found = {role: origin.sha256() for role, origin in self.origins.items()}
+        return found | ({"model": sha256(self.study.model)} if self.study.model is not None else {})
 
-        if self.study.model is None:
-            raise CaseError("There is neither a model nor a mask.")
-        return opened(self.study.model, sha256(self.study.model), self.study.options.backend)
+    @cached_property
+    def description(self) -> ModelDescription | None:
+        """Of the model; None with a mask."""
+        return None if self.study.model is None else read_description(self.study.model)
 
     @cached_property
     def prediction(self) -> dict[str, Any]:
         path = self.study.model
-        if path is None:
+        if path is None or self.description is None:
             return {}
         on_phantom = made_by_phantom(self.study.source.pet.header)
-        said = self.model.description.warnings(path.name, on_phantom=on_phantom)
-        return {"model": path.name, "inputs": {"model": sha256(path)}, "warnings": said}
+        said = self.description.warnings(path.name, on_phantom=on_phantom)
+        return {"model": path.name, "inputs": {"model": self.digests["model"]}, "warnings": said}
 
     def read(self) -> CaseImages:
         source = self.study.source
-        with self._timed("read"):
-            exam = self.exam = read_series(source.pet, source.ct, source.overrides)
-            warnings = [self.anonymous(text) for text in [*self.study.notes, *exam.warnings]]
-        if self.study.mask is not None:
+        with ThreadPoolExecutor(1) as executor:  # the network is compiled while the images are read
+            model = executor.submit(self._open_model) if self.study.model is not None else None
+            with self._timed("read"):
+                exam = self.exam = read_series(source.pet, source.ct, source.overrides)
+                warnings = [self.anonymous(text) for text in [*self.study.notes, *exam.warnings]]
+        if model is None:
             with self._timed("predict"):
-                return case_images(MapFile(self.study.mask, is_mask=True), exam.pet, self.pet, warnings)
+                mask = self.study.mask or Path()
+                return case_images(MapFile(mask, is_mask=True), exam.pet, self.pet, warnings)
         with self._timed("predict"):
-            found = self.model.examine(exam.pet, exam.ct)
+            found = model.result().examine(exam.pet, exam.ct)
             if found.probability is None:
                 raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
             self.probability = found.probability
             images = [to_canonical(image) for image in (exam.pet, found.probability)]
         return CaseImages(*images, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
+
+    def _open_model(self) -> Model:
+        from tmtv_tf.inference.load import opened
+
+        if self.study.model is None:
+            raise CaseError("There is neither a model nor a mask.")
+        return opened(self.study.model, self.digests["model"], self.study.options.backend)
 
     def anonymous(self, text: str) -> str:
         """A sentence as it may be written: no path, no identifying word of the headers."""
@@ -191,7 +208,7 @@ def _made(study: Study, case: StudyCase, exam: Exam, computed: Computed, answer:
         warnings=tuple(answer["warnings"]),
         options=study.options,
         model_name=study.model.name if study.model is not None else None,
-        description=case.model.description if study.model is not None else None,
+        description=case.description,
         mask_name=study.mask.name if study.mask is not None else None,
     )
 
@@ -200,8 +217,8 @@ def _wanted(case: StudyCase) -> dict[str, Any]:
     """What `source.json` says of the run that is wanted now."""
     study = case.study
     made = {
-        "inputs": {role: origin.sha256() for role, origin in case.origins.items()},
-        "model": case.prediction.get("inputs", {}).get("model"),
+        "inputs": {role: digest for role, digest in case.digests.items() if role != "model"},
+        "model": case.digests.get("model"),
         "overrides": study.source.overrides.as_dict(),
         "options": study.options.as_dict(),
         "software": software(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -41,8 +42,22 @@ def render_pdf(page: StudyPage) -> bytes:
         invariant=1,
         **{f"{side}Margin": MARGIN_MM * mm for side in ("left", "right", "top", "bottom")},
     )
-    document.build(_story(page, document.width), onFirstPage=_footer, onLaterPages=_footer)
+    with _binary_pictures():
+        document.build(_story(page, document.width), onFirstPage=_footer, onLaterPages=_footer)
     return buffer.getvalue()
+
+
+@contextmanager
+def _binary_pictures() -> Iterator[None]:
+    """Pictures as bytes: reportlab turns them into ASCII text in Python otherwise, which takes half a second."""
+    from reportlab import rl_config
+
+    before = rl_config.useA85
+    rl_config.useA85 = 0
+    try:
+        yield
+    finally:
+        rl_config.useA85 = before
 
 
 def _story(page: StudyPage, width: float) -> list:

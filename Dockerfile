@@ -1,4 +1,5 @@
 # docker build --target postprocess -t tmtv-postprocess .     DICOM, SUV, post-processing; no TensorFlow
+# docker build --target run         -t tmtv-run .         one study to everything: tmtv run, no TensorFlow, slim
 # docker build --target cpu         -t tmtv:cpu .             and TensorFlow for CPU
 # docker build --target gpu         -t tmtv:gpu .             and TensorFlow with CUDA from PyPI (alias: train)
 #
@@ -16,6 +17,8 @@ COPY setup.cfg pyproject.toml constraints.txt README.md LICENSE /src/
 WORKDIR /data
 
 # Dependencies first, of a package that is still empty: a change of the source does not install them again.
+FROM base AS run-dependencies
+RUN pip install -c /src/constraints.txt /src
 FROM base AS postprocess-dependencies
 RUN pip install -c /src/constraints.txt '/src[codecs,cluster]'
 FROM postprocess-dependencies AS cpu-dependencies
@@ -41,6 +44,12 @@ USER tmtv
 CMD ["tmtv", "--help"]
 
 FROM gpu AS train
+
+FROM run-dependencies AS run
+COPY --from=package /package /opt/tmtv
+USER tmtv
+ENTRYPOINT ["tmtv", "run"]
+CMD ["--help"]
 
 FROM postprocess-dependencies AS postprocess
 COPY --from=package /package /opt/tmtv

@@ -1,6 +1,6 @@
 """Tried inside an image: the chain of the README on six coarse phantoms, as far as the image goes.
 
-python smoke.py postprocess|cpu|gpu FOLDER    (gpu: FOLDER/driver holds driver.c, compiled)
+python smoke.py postprocess|run|cpu|gpu FOLDER    (gpu: FOLDER/driver holds driver.c, compiled)
 """
 
 import importlib.util
@@ -42,7 +42,7 @@ def tmtv_ml(results, method):
 for command in ("tmtv", "tmtv-postprocess", "tmtv inspect", "tmtv prepare", "tmtv predict", "tmtv evaluate"):
     run(f"{command} --help")
 has_tensorflow = importlib.util.find_spec("tensorflow") is not None
-check(has_tensorflow == (target != "postprocess"), f"TensorFlow installed: {has_tensorflow}")
+check(has_tensorflow == (target not in ("postprocess", "run")), f"TensorFlow installed: {has_tensorflow}")
 
 # DICOM -> SUV and truth; the truth sent through the post-processing gives back the readers' volume.
 phantom, cases = folder / "phantom", folder / "cases"
@@ -60,6 +60,11 @@ for case_id, volume_ml in volumes_ml.items():
     reference = read_image(cases / case_id / "reference_4.0.nii.gz")
     expected_ml = reference.array.sum() * reference.geometry.voxel_ml
     check(abs(volume_ml - expected_ml) < 1e-6 * expected_ml, f"{case_id}: {volume_ml} mL, not {expected_ml}")
+
+# One study to everything, with the reader's outlines in place of a model.
+outlines = sorted((phantom / "dicom").glob("*/RTSTRUCT/rtstruct.dcm"))[0]
+run(f"tmtv run {outlines.parents[1]} --mask {outlines} --out {folder}/run")
+check(len(list((folder / "run").glob("*/seg.dcm"))) == 1, "tmtv run wrote no seg.dcm")
 
 if has_tensorflow:
     # A configuration that is there by its name alone, and one that is not.

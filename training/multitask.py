@@ -68,6 +68,7 @@ class MultitaskAugmentationConfig(Strict):
 class MultitaskFitConfig(FitConfig):
     """What all nine models share; the defaults are the paper's.
 
+    truth : what the lesions are: inside the readers' `outlines` (the paper's), or `tmtvprob` > 0.5.
     width : multiplies every channel count of the networks.
     segmentation_share : lambda of equation 6.
     """
@@ -77,6 +78,7 @@ class MultitaskFitConfig(FitConfig):
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", learning_rate=1e-4)
     learning_rate_drop: LearningRateDrop | None = LearningRateDrop(after_epochs=100, factor=0.1)
     grid: MultitaskGridConfig = MultitaskGridConfig()
+    truth: Literal["outlines", "tmtvprob"] = "outlines"
     width: float = Field(1.0, gt=0)
     segmentation_share: float = Field(LAMBDA, ge=0, le=1)
     augmentation: MultitaskAugmentationConfig = MultitaskAugmentationConfig()
@@ -146,13 +148,15 @@ def check_models(names: Sequence[str]) -> None:
             raise ParameterError(f"Unknown model {name!r}. Expected: {', '.join(STUDY_MODELS)}.")
 
 
-def prepare_inputs(cases: Path, rows: Sequence[Row], grid: MultitaskGrid) -> dict[str, MultitaskArrays]:
+def prepare_inputs(
+    cases: Path, rows: Sequence[Row], config: MultitaskFitConfig
+) -> dict[str, MultitaskArrays]:
     """The arrays of every case by case id, written where they are missing; warns of lesions cut by the crop."""
-    arrays = {}
+    arrays, grid = {}, config.grid.grid()
     with progress("network inputs", len(rows)) as advance:
         for row in rows:
             case_id = row["case_id"]
-            arrays[case_id] = multitask_arrays(load_case(cases / case_id).folder, grid)
+            arrays[case_id] = multitask_arrays(load_case(cases / case_id).folder, grid, config.truth)
             report = arrays[case_id].report
             if report is not None and report.warning:
                 log.warning("Case %s: %s", case_id, report.warning)

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from petct.errors import ParameterError
 from petct.files import write_csv
-from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import Row
 from tmtv_tf.input.dataset import steps_per_epoch
 from tmtv_tf.input.multitask_dataset import training_batches
+from tmtv_tf.input.multitask_input import read_truth
 from tmtv_tf.phantom.outcome import best_auc
 from training.fit import Experiment, run_fit
 from training.folds import make_folds, read_folds, read_outcomes, write_folds
@@ -73,7 +73,7 @@ def run_study(
     if is_multi_worker(strategy):
         raise ParameterError("One fold runs on one machine: start each as a job of one task, with --fold.")
     check_batch(config.batch, strategy)
-    arrays = prepare_inputs(data, rows, config.grid.grid())
+    arrays = prepare_inputs(data, rows, config)
     study = Study(config, data, out, rows, folds, arrays)
     for name in names:
         run_model(study, name, [fold] if fold is not None else range(1, config.folds + 1), strategy)
@@ -164,7 +164,8 @@ def evaluate_fold(study: Study, network: Network, fold: int) -> None:
             if lesion is not None and part == "test":
                 path = folder / "probability" / arrays.case_id / "probability.nii.gz"
                 write_probability(path, lesion, arrays.crop)
-                row |= segmentation_metrics(load_case(study.data / arrays.case_id), arrays, lesion)
+                truth = read_truth(study.data / arrays.case_id, study.config.truth)
+                row |= segmentation_metrics(truth, arrays, lesion)
             rows.append(row)
     write_csv(folder / PREDICTIONS, COLUMNS, rows)
     (folder / "state.npz").unlink(missing_ok=True)  # large, and of no use to a finished fold

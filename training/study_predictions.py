@@ -14,15 +14,15 @@ from pydantic import Field
 
 from petct.errors import CaseError
 from petct.files import read_json, write_csv
-from petct.image import read_image
+from petct.image import Image
 from petct.parallel import progress
-from tmtv_tf.cases.case import Case, load_case
+from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import Row
 from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.prognosis.classification import youden_threshold
 from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
-from tmtv_tf.evaluation.prognosis.study_tables import ORACLE
-from tmtv_tf.input.multitask_input import MultitaskArrays, probability_on_pet
+from tmtv_tf.evaluation.prognosis.study_tables import NETWORK_GRID, ORACLE, SEGMENTATION
+from tmtv_tf.input.multitask_input import MultitaskArrays, probability_on_pet, read_truth
 from tmtv_tf.models.study import STUDY_MODELS
 from tmtv_tf.phantom.outcome import event_probability
 from training.multitask import MultitaskFitConfig
@@ -33,10 +33,8 @@ COLUMNS = (
     "part",
     "efs2y_event",
     "probability",
-    "dice",
-    "precision",
-    "recall",
-    "dice_network_grid",
+    *SEGMENTATION,
+    *(f"{name}{NETWORK_GRID}" for name in SEGMENTATION),
 )
 
 
@@ -66,20 +64,24 @@ class Study:
         return self.out / model / f"fold{fold}"
 
 
-def segmentation_metrics(case: Case, arrays: MultitaskArrays, lesion: np.ndarray) -> dict[str, float]:
-    """Dice, precision and recall of probability > 0.5 against TMTVprob > 0.5 on the PET grid; empty without truth.
+def segmentation_metrics(
+    truth: Image | None, arrays: MultitaskArrays, lesion: np.ndarray
+) -> dict[str, float]:
+    """Dice, precision and recall of probability > 0.5 on the PET grid, and `..._network_grid`; empty without truth.
 
-    `dice_network_grid` is the Dice on the network's own grid, as the paper seems to have taken it.
+    Parameters
+    ----------
+    truth : the readers' lesions on the PET grid (`tmtv_tf.input.multitask_input.read_truth`), of the kind of `arrays`.
+    lesion : (Z, Y, X) the network's probability on its own grid, where the paper seems to have measured.
     """
-    if case.tmtvprob is None:
+    if truth is None:
         return {}
-    truth = read_image(case.tmtvprob)
-    native = confusion(probability_on_pet(lesion, arrays.crop, truth.geometry) > 0.5, truth.array > 0.5)
+    native = confusion(probability_on_pet(lesion, arrays.crop, truth.geometry) > 0.5, truth.array)
+    own = confusion(lesion > 0.5, arrays.read_truth())
     return {
-        "dice": native.dice,
-        "precision": native.ppv,
-        "recall": native.sensitivity,
-        "dice_network_grid": confusion(lesion > 0.5, arrays.read_truth()).dice,
+        f"{name}{suffix}": value
+        for suffix, counts in (("", native), (NETWORK_GRID, own))
+        for name, value in zip(SEGMENTATION, (counts.dice, counts.ppv, counts.sensitivity), strict=True)
     }
 
 
@@ -105,20 +107,21 @@ def out_of_fold(study: Study, names: Sequence[str]) -> pd.DataFrame:
 
 
 def case_measures(study: Study) -> pd.DataFrame:
-    """Per case: TMTV, Dmax, SUVmax of the reader's lesions, and the Dice that the network's grid allows at most."""
+    """Per case: TMTV, Dmax, SUVmax of the reader's lesions, and the best that the grid allows, `..._ceiling`."""
     path = study.out / "measures.csv"
     if path.is_file():
         known = pd.read_csv(path, dtype={"case_id": str})
-        if sorted(known["case_id"]) == [row["case_id"] for row in study.rows]:
+        complete = {f"{name}_ceiling" for name in SEGMENTATION} <= set(known)
+        if complete and sorted(known["case_id"]) == [row["case_id"] for row in study.rows]:
             return known
     rows = []
     with progress("measures", len(study.rows)) as advance:
         for row in study.rows:
             case, arrays = load_case(study.data / row["case_id"]), study.arrays[row["case_id"]]
-            ceiling = segmentation_metrics(case, arrays, arrays.read_truth().astype(np.float32))
-            rows.append(
-                {"case_id": case.case_id, **measure(case), "dice_ceiling": ceiling.get("dice", math.nan)}
-            )
+            truth = read_truth(case.folder, study.config.truth)
+            best = segmentation_metrics(truth, arrays, arrays.read_truth().astype(np.float32))
+            ceiling = {f"{name}_ceiling": best.get(name, math.nan) for name in SEGMENTATION}
+            rows.append({"case_id": case.case_id, **measure(case), **ceiling})
             advance(1)
     table = pd.DataFrame(rows)
     write_csv(path, table.columns, table.itertuples(index=False))

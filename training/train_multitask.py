@@ -23,7 +23,7 @@ def train(
         str, typer.Option(help="multitask_unet (the method), or another of the nine of the study.")
     ] = "multitask_unet",
 ) -> None:
-    """Train one network on the cohort's training split: lesions from TMTVprob, prognosis from efs2y_event.
+    """Train one network on the cohort's training split: lesions from the readers' outlines, prognosis from efs2y_event.
 
     A case without contours trains the prognosis alone, a case without outcome the segmentation alone. Writes
     RUN/best.keras (best on the validation split), last.keras, log.csv, run.json, tensorboard/. Interrupted at any
@@ -68,7 +68,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
     check_batch(config.batch, strategy)
     writes = is_chief(strategy)
     with chief_first(strategy, writes):
-        arrays = prepare_inputs(data, everyone, config.grid.grid())
+        arrays = prepare_inputs(data, everyone, config)
         parts = {split: make_examples(members, arrays, weights) for split, members in rows.items()}
         made_of = fingerprint({s: [e.arrays for e in members] for s, members in parts.items()}, everyone)
         open_run(out, config, {**made_of, "model": name}, describe_devices(strategy), writes=writes)

@@ -39,6 +39,7 @@ def write_cohort_of_boxes(folder, n=20, seed=0, without_truth=(), without_outcom
         write_image(case / "pet.nii.gz", Image(pet, GEOMETRY))
         if i not in without_truth:
             write_image(case / "tmtvprob.nii.gz", Image(truth, GEOMETRY))
+            write_image(case / "reference_outlines.nii.gz", Image(truth > 0.5, GEOMETRY))
             for method in ("41", "2.5", "4.0", "otsu"):
                 write_image(case / f"reference_{method}.nii.gz", Image(truth > 0.5, GEOMETRY))
         write_json(case / "case.json", {"case_id": case_id})

@@ -49,7 +49,7 @@ def cases(tmp_path_factory):
 @pytest.fixture(scope="module")
 def examples(cases):
     rows = read_cohort(cases)
-    return make_examples(rows, prepare_inputs(cases, rows, GRID.grid()), (0.7, 0.3))
+    return make_examples(rows, prepare_inputs(cases, rows, MultitaskFitConfig(grid=GRID)), (0.7, 0.3))
 
 
 def test_the_papers_configuration_is_the_default():

@@ -42,6 +42,7 @@ TARGET_ONE = 32768
 MODEL_GRID_FOLDER = "model_grid"
 # The files of a case folder that the arrays are made of.
 PET_FILE, CT_FILE, TRUTH_FILE = "pet.nii.gz", "ct.nii.gz", "tmtvprob.nii.gz"
+OUTLINES_FILE = "reference_outlines.nii.gz"
 
 
 @dataclass(frozen=True)

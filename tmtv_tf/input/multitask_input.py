@@ -17,9 +17,11 @@ import numpy.typing as npt
 from petct.errors import CaseError, ParameterError
 from petct.files import read_json, replace_atomically, write_json
 from petct.image import Geometry, Image, read_image, resample
+from petct.text import one_line
 from tmtv_tf.input.grid import (
     BODY_SUV,
     MODEL_GRID_FOLDER,
+    OUTLINES_FILE,
     PET_FILE,
     TRUTH_FILE,
     ModelGrid,
@@ -33,7 +35,10 @@ from tmtv_tf.input.grid import (
 # The paper resizes by a tenth to a quarter, where linear interpolation reads every voxel. Beyond this factor it
 # would step over voxels, and lesions with them: the mean over each new voxel is taken instead.
 MAX_LINEAR_SHRINKAGE = 2.0
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# What the networks learn from -> its file in a case folder; either is made binary (> 0.5) before anything else. The
+# paper's readers outlined lesions (section IV-A), they did not threshold inside: `outlines`.
+TRUTH_FILES = {"outlines": OUTLINES_FILE, "tmtvprob": TRUTH_FILE}
 
 
 @dataclass(frozen=True)
@@ -135,9 +140,62 @@ def multitask_image(pet: Image, crop: Geometry, grid: MultitaskGrid) -> Image:
     return resized.with_array(np.clip((resized.array - low) / (high - low), 0, 1).astype(np.float32))
 
 
-def multitask_truth(tmtvprob: Image, crop: Geometry, grid: MultitaskGrid) -> npt.NDArray[np.bool_]:
-    """TMTVprob through the same steps as the PET, then > 0.5: (Z, Y, X) of `grid.size`."""
-    coarse = resample(tmtvprob, place_grid(tmtvprob.geometry, _coarse(grid)))
+def truth_file(case_dir: str | Path, kind: str) -> Path:
+    """Where the truth of one of the kinds of `TRUTH_FILES` is, or would be; ParameterError for another kind."""
+    if kind not in TRUTH_FILES:
+        raise ParameterError(
+            f"truth must be one of {', '.join(TRUTH_FILES)}. Received: {one_line(str(kind))}."
+        )
+    return Path(case_dir) / TRUTH_FILES[kind]
+
+
+def read_truth(case_dir: str | Path, kind: str) -> Image | None:
+    """The readers' lesions (Z, Y, X) bool on the PET grid, as the networks learn them; None for a case without ROIs.
+
+    Parameters
+    ----------
+    kind : one of `TRUTH_FILES`: "outlines" (inside the outlines) or "tmtvprob" (TMTVprob > 0.5).
+
+    Raises
+    ------
+    ParameterError
+        Another kind.
+    CaseError
+        A case with TMTVprob but without outlines: 0.1 did not write them. Two truths must not be mixed in one training.
+    """
+    if kind not in TRUTH_FILES:
+        raise ParameterError(
+            f"truth must be one of {', '.join(TRUTH_FILES)}. Received: {one_line(str(kind))}."
+        )
+    path = Path(case_dir) / TRUTH_FILES[kind]
+    if not path.is_file():
+        if kind == "outlines" and (Path(case_dir) / TRUTH_FILE).is_file():
+            raise CaseError(
+                f"{path}: missing, though the case has {TRUTH_FILE}. An earlier version prepared it; prepare it again, "
+                "or train with `truth: tmtvprob`."
+            )
+        return None
+    image = read_image(path)
+    return image.with_array(image.array > 0.5)
+
+
+def multitask_truth(truth: Image, crop: Geometry, grid: MultitaskGrid) -> npt.NDArray[np.bool_]:
+    """A mask on the PET grid through the same steps as the PET, then > 0.5: (Z, Y, X) of `grid.size`.
+
+    Parameters
+    ----------
+    truth : bool (`read_truth`). It is binary before the first step: a map of quarters would grow or shrink on the way.
+
+    Raises
+    ------
+    ParameterError
+        Not a mask.
+    """
+    if truth.array.dtype != bool:
+        raise ParameterError(
+            f"The truth must be a mask (bool) before it is resampled. Received: {truth.array.dtype}."
+        )
+    coarse = resample(truth, place_grid(truth.geometry, _coarse(grid)))
     return _resize(resample(coarse, crop), grid.size).array > 0.5
 
 
@@ -150,16 +208,16 @@ def probability_on_pet(
     return resample(Image(probability.astype(np.float32), geometry), pet).array
 
 
-def crop_report(tmtvprob: Image, crop: Geometry) -> CropReport:
-    """Count the lesions (TMTVprob > 0.5) with a voxel centre outside the crop, and the volume outside it."""
+def crop_report(truth: Image, crop: Geometry) -> CropReport:
+    """Count the lesions of a mask (bool) with a voxel centre outside the crop, and the volume outside it."""
     from scipy.ndimage import label
 
-    labels, count = label(tmtvprob.array > 0.5)
+    labels, count = label(truth.array)
     voxels = np.argwhere(labels > 0)
-    index = crop.to_index(tmtvprob.geometry.to_world(voxels)) if count else np.zeros((0, 3))
+    index = crop.to_index(truth.geometry.to_world(voxels)) if count else np.zeros((0, 3))
     outside = np.any((index < -0.5) | (index >= np.array(crop.shape) - 0.5), axis=1)
     cut = np.unique(labels[tuple(voxels[outside].T)])
-    voxel_ml = tmtvprob.geometry.voxel_ml
+    voxel_ml = truth.geometry.voxel_ml
     return CropReport(count, len(cut), len(voxels) * voxel_ml, int(outside.sum()) * voxel_ml)
 
 
@@ -203,39 +261,43 @@ class MultitaskArrays:
         return np.fromfile(self.truth, np.uint8).reshape(self.grid.size).astype(bool)
 
 
-def multitask_arrays(case_dir: str | Path, grid: MultitaskGrid) -> MultitaskArrays:
+def multitask_arrays(case_dir: str | Path, grid: MultitaskGrid, truth: str = "outlines") -> MultitaskArrays:
     """The arrays of a case folder, written first where they are not there yet or were made from other files.
+
+    Parameters
+    ----------
+    truth : one of `TRUTH_FILES`; the arrays of each have their own folder.
 
     Raises
     ------
     CaseError
-        An empty PET, or a TMTVprob on another grid than the PET.
+        An empty PET, a truth on another grid than the PET, or outlines that are missing (`read_truth`).
     """
     case_dir = Path(case_dir)
-    pet_file, truth_file = case_dir / PET_FILE, case_dir / TRUTH_FILE
-    folder = case_dir / MODEL_GRID_FOLDER / grid.key
-    description, sources = folder / "input.json", _sources(case_dir)
+    pet_file = case_dir / PET_FILE
+    folder = case_dir / MODEL_GRID_FOLDER / f"{grid.key}_{truth}"
+    description, sources = folder / "input.json", _sources(case_dir, truth)
     if description.is_file():
         stored = read_json(description)
         if stored["sources"] == sources:
             crop = Geometry(**{key: tuple(value) for key, value in stored["crop"].items()})
             report = CropReport(**stored["report"]) if stored["report"] else None
             return MultitaskArrays(case_dir.name, folder, grid, crop, report)
+    mask = read_truth(case_dir, truth)
     pet = read_image(pet_file)
+    if mask is not None and not mask.geometry.same_grid(pet.geometry):
+        raise CaseError(f"{truth_file(case_dir, truth)}: not on the grid of {PET_FILE}.")
     try:
         crop = crop_geometry(pet, grid)
     except CaseError as error:
         raise CaseError(f"{pet_file}: {error}") from error
-    truth, report = np.zeros(grid.size, bool), None
-    if truth_file.is_file():
-        tmtvprob = read_image(truth_file)
-        if not tmtvprob.geometry.same_grid(pet.geometry):
-            raise CaseError(f"{truth_file}: not on the grid of {PET_FILE}.")
-        truth, report = multitask_truth(tmtvprob, crop, grid), crop_report(tmtvprob, crop)
+    target, report = np.zeros(grid.size, bool), None
+    if mask is not None:
+        target, report = multitask_truth(mask, crop, grid), crop_report(mask, crop)
     arrays = MultitaskArrays(case_dir.name, folder, grid, crop, report)
     for path, array in (
         (arrays.image, multitask_image(pet, crop, grid).array.astype("<f2")),
-        (arrays.truth, truth.astype(np.uint8)),
+        (arrays.truth, target.astype(np.uint8)),
     ):
         with replace_atomically(path) as temporary:
             array.tofile(temporary)
@@ -268,7 +330,7 @@ def _largest_component_box(mask: npt.NDArray[np.bool_]) -> tuple[slice, slice, s
     return find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
 
 
-def _sources(case_dir: Path) -> dict[str, list[int]]:
-    files = [path for path in (case_dir / PET_FILE, case_dir / TRUTH_FILE) if path.is_file()]
+def _sources(case_dir: Path, truth: str) -> dict[str, list[int]]:
+    files = [path for path in (case_dir / PET_FILE, truth_file(case_dir, truth)) if path.is_file()]
     sizes = {path.name: [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
     return {"format": [FORMAT_VERSION], **sizes}

@@ -14,6 +14,7 @@ from tmtv_tf.input.multitask_input import (
     multitask_image,
     multitask_truth,
     probability_on_pet,
+    read_truth,
     resized_geometry,
 )
 
@@ -89,7 +90,7 @@ def test_sphere_comes_back_to_the_pet_grid():
     xyz = world(GEOMETRY)
     sphere = np.linalg.norm(xyz - (60.0, -40.0, -500.0), axis=-1) < 60
     crop = crop_geometry(body(), GRID)
-    truth = multitask_truth(Image(sphere.astype(np.float32), GEOMETRY), crop, GRID)
+    truth = multitask_truth(Image(sphere, GEOMETRY), crop, GRID)
     resized = resized_geometry(crop, GRID.size)
     centre = resized.to_world([np.argwhere(truth).mean(axis=0)])[0]
     np.testing.assert_allclose(centre, (60, -40, -500), atol=3)
@@ -100,12 +101,11 @@ def test_sphere_comes_back_to_the_pet_grid():
 
 def test_lesions_cut_by_the_crop_are_counted():
     crop = crop_geometry(body(), GRID)
-    truth = np.zeros(GEOMETRY.shape, np.float32)
+    truth = np.zeros(GEOMETRY.shape, bool)
     truth[100, 40, 34] = 1  # inside
     truth[100, 40, 0:2] = 1  # at x = -340, -329: far outside
     inside_x = round(crop.to_world([[0, 0, 0]])[0][0] + 340) // 11
     truth[120, 40, inside_x - 2 : inside_x + 3] = 1  # straddles the border
-    truth[140, 40, 34] = 0.5  # not above 0.5: no lesion
     report = crop_report(Image(truth, GEOMETRY), crop)
     assert (report.lesions, report.lesions_cut) == (3, 2)
     voxel_ml = 5.3 * 8 * 11 / 1000
@@ -138,6 +138,7 @@ def write_case(folder, pet, truth=None):
     write_image(folder / "pet.nii.gz", pet)
     if truth is not None:
         write_image(folder / "tmtvprob.nii.gz", truth)
+        write_image(folder / "reference_outlines.nii.gz", truth.with_array(truth.array > 0))
         for method in ("41", "2.5", "4.0", "otsu"):
             write_image(folder / f"reference_{method}.nii.gz", truth.with_array(truth.array > 0.5))
     write_json(folder / "case.json", {"case_id": folder.name})
@@ -163,3 +164,69 @@ def test_case_without_contours_has_no_truth(tmp_path):
     arrays = multitask_arrays(write_case(tmp_path / "b", body()), MultitaskGrid(size=(32, 16, 16)))
     assert not arrays.has_truth
     assert not arrays.read_truth().any()
+
+
+def gaussian_case(folder, suv_max):
+    """A Gaussian lesion of SUVmax `suv_max` in a body of SUV 0.5, outlined in 28.0 mL, as `prepare` writes it."""
+    from petct.rois import RoiTarget
+    from tmtv_tf.cases.prepare import Settings
+    from tmtv_tf.cases.reference import write_reference
+
+    geometry = Geometry((80, 80, 80), (2.0, 2.0, 2.0), (-79.0, -79.0, -79.0))
+    r = np.linalg.norm(world(geometry), axis=-1)
+    outline = r <= (28.0 * 3000 / (4 * np.pi)) ** (1 / 3)
+    suv = 0.5 + (suv_max - 0.5) * np.exp(-(r**2) / (2 * 9.0**2))
+    folder.mkdir()
+    write_image(folder / "pet.nii.gz", Image(suv.astype(np.float32), geometry))
+    write_image(folder.parent / "roi.nii.gz", Image(outline, geometry))
+    target = RoiTarget(Image(suv.astype(np.float32), geometry))
+    write_reference(folder, [folder.parent / "roi.nii.gz"], target, Settings(grid=None))
+    write_json(folder / "case.json", {"case_id": folder.name})
+    return folder, geometry.voxel_ml
+
+
+@pytest.mark.parametrize("suv_max", [2.4, 3.0, 6.0, 12.0])
+def test_an_outlined_lesion_stays_whole_whatever_its_uptake(tmp_path, suv_max):
+    """28.0 mL were outlined; on voxels of 0.14 mL that is 24.8. TMTVprob > 0.5 leaves 0 mL of it at SUVmax 2.4."""
+    case, voxel_ml = gaussian_case(tmp_path / "c", suv_max)
+    truth = read_truth(case, "outlines")
+    assert truth.array.sum() * voxel_ml == pytest.approx(28.0, rel=0.02)
+    arrays = multitask_arrays(case, MultitaskGrid())
+    spacing = resized_geometry(arrays.crop, arrays.grid.size).spacing_mm
+    assert arrays.read_truth().sum() * np.prod(spacing) / 1000 == pytest.approx(28.0, rel=0.13)
+    assert arrays.report.volume_ml == pytest.approx(28.0, rel=0.02)
+    inside = multitask_arrays(case, MultitaskGrid(), "tmtvprob").read_truth().sum() * np.prod(spacing) / 1000
+    assert inside == 0 if suv_max == 2.4 else 0 < inside < 28
+
+
+def test_the_truth_is_binary_before_it_is_resampled():
+    """A core of 1 in a shell of 0.25, of which nothing is above 0.5: interpolated first, its edge would move out."""
+    crop = crop_geometry(body(), GRID)
+    r = np.linalg.norm(world(GEOMETRY) - (60.0, -40.0, -500.0), axis=-1)
+    quarters = Image(np.where(r < 40, 1.0, np.where(r < 80, 0.25, 0.0)).astype(np.float32), GEOMETRY)
+    with pytest.raises(ParameterError, match="before it is resampled"):
+        multitask_truth(quarters, crop, GRID)
+    binary = multitask_truth(quarters.with_array(quarters.array > 0.5), crop, GRID)
+    expected = probability_on_pet(binary.astype(np.float32), crop, GEOMETRY) > 0.5
+    assert expected.sum() == pytest.approx((quarters.array > 0.5).sum(), rel=0.1)
+
+
+def test_a_case_of_an_earlier_version_is_sent_back_to_prepare(tmp_path):
+    truth = Image((body().array == 1).astype(np.float32), GEOMETRY)
+    case = write_case(tmp_path / "a", body(), truth)
+    (case / "reference_outlines.nii.gz").unlink()
+    grid = MultitaskGrid(size=(32, 16, 16))
+    with pytest.raises(CaseError, match="reference_outlines.nii.gz: missing.*prepare it again"):
+        multitask_arrays(case, grid)
+    assert multitask_arrays(case, grid, "tmtvprob").has_truth
+    with pytest.raises(ParameterError, match="truth must be one of"):
+        multitask_arrays(case, grid, "masks")
+
+
+def test_two_truths_have_arrays_of_their_own(tmp_path):
+    truth = Image((body().array == 1) * np.float32(0.5), GEOMETRY)
+    case, grid = write_case(tmp_path / "a", body(), truth), MultitaskGrid(size=(32, 16, 16))
+    outlines, tmtvprob = multitask_arrays(case, grid), multitask_arrays(case, grid, "tmtvprob")
+    assert outlines.read_truth().any()
+    assert not tmtvprob.read_truth().any()  # 0.5 is not above 0.5
+    assert multitask_arrays(case, grid).read_truth().any()

@@ -35,7 +35,9 @@ RIVALS = {
 }
 ORACLE = "true_risk"
 ORACLE_NAME = "The phantoms' true risk"
+# On the PET's own grid; with NETWORK_GRID behind it, on the network's, as the paper seems to have measured.
 SEGMENTATION = ("dice", "precision", "recall")
+NETWORK_GRID = "_network_grid"
 CALLS = ("accuracy", "sensitivity", "specificity", "youden")
 
 

@@ -134,6 +134,9 @@ def phantom(
     voxel_mm: Annotated[
         float | None, typer.Option(help="Cubic PET voxels of this size; default: each scanner's own.")
     ] = None,
+    readers: Annotated[
+        int, typer.Option(help="Simulated readers who disagree: OUT/readers/, for tmtv prepare --readers.")
+    ] = 1,
     workers: Annotated[int, typer.Option(help="Processes; about 1 GB each.")] = 1,
 ) -> None:
     """Make a cohort of synthetic lymphoma PET/CT as DICOM, with reader outlines (RTSTRUCT).
@@ -145,7 +148,7 @@ def phantom(
     from petct.console import report_failures
     from tmtv_tf.phantom.cohort import make_cohort
 
-    outcomes = make_cohort(out, cases, seed, voxel_mm=voxel_mm, workers=workers)
+    outcomes = make_cohort(out, cases, seed, voxel_mm=voxel_mm, readers=readers, workers=workers)
     print(f"{out}: {sum(o.error is None for o in outcomes)} phantoms; table in {out / 'cohort.csv'}.")
     raise typer.Exit(report_failures(outcomes))
 
@@ -166,6 +169,12 @@ def prepare(
             "tables are matched by name: PatientID, or SeriesInstanceUID of the PET."
         ),
     ] = None,
+    readers: Annotated[
+        bool,
+        typer.Option(
+            "--readers", help="Several readers: each folder in --rois is one, by a code, not a name."
+        ),
+    ] = False,
     clinical: Annotated[
         Path | None,
         typer.Option(
@@ -259,6 +268,7 @@ def prepare(
         out=out,
         layout=layout,
         rois=rois,
+        readers=readers,
         clinical=clinical,
         case_ids=case_ids,
         key_file=key_file,

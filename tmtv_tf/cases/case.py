@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ CT_NAME = "ct.nii.gz"
 TRUTH_NAME = "tmtvprob.nii.gz"
 ROIS_NAME = "rois.csv"
 OUTLINES_NAME = "reference_outlines.nii.gz"
+READERS_NAME = "readers"
 INFO_NAME = "case.json"
 # What case.json is called once the case is refused: nobody uses the folder, and nothing is lost.
 WITHDRAWN_NAME = "withdrawn.json"
@@ -44,6 +45,9 @@ class Case:
     references : reference mask per method (`METHODS`), PET grid; empty without reader ROIs
     tmtvprob : TMTVprob, PET grid; None without reader ROIs
     info : the contents of case.json
+    outlines : what the reader outlined (several readers: more than half of them), PET grid; None without reader ROIs,
+        and in a case that 0.1 prepared
+    readers : reader -> folder with files of the same names, made from this reader's ROIs; empty for one reader
     """
 
     case_id: str
@@ -53,6 +57,8 @@ class Case:
     references: dict[str, Path]
     tmtvprob: Path | None
     info: dict[str, Any]
+    outlines: Path | None = None
+    readers: dict[str, Path] = field(default_factory=dict)
 
     @property
     def is_phantom(self) -> bool:
@@ -96,7 +102,15 @@ def load_case(folder: str | os.PathLike[str]) -> Case:
         references=references,
         tmtvprob=truth if truth.is_file() else None,
         info=info,
+        outlines=folder / OUTLINES_NAME if (folder / OUTLINES_NAME).is_file() else None,
+        readers=_readers(folder),
     )
+
+
+def _readers(folder: Path) -> dict[str, Path]:
+    """The folders of a case's readers, by name."""
+    found = sorted(path.parent for path in (folder / READERS_NAME).glob(f"*/{TRUTH_NAME}"))
+    return {check_id(path.name, str(path.parent), "reader"): path for path in found}
 
 
 def read_info(folder: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def case_fingerprint(case: CaseInput, settings: Settings, inputs: dict[str, Any]
         {
             "format": FORMAT_VERSION,
             "software": software(),
-            "case": [case.case_id, case.patient_key, case.study_uid, *case.notes],
+            "case": [case.case_id, case.patient_key, case.study_uid, *case.notes, *case.readers],
             "source": case.source.parameters(),
             "settings": asdict(settings),
             "inputs": inputs,

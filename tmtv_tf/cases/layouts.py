@@ -21,6 +21,7 @@ from petct.rois.lookup import (
 )
 from petct.suv import Overrides
 from tmtv_tf.cases.cohort import CLINICAL
+from tmtv_tf.cases.readers import group_by_reader
 from tmtv_tf.cases.sources import DicomSource, NiftiSource
 from tmtv_tf.cases.table import read_table
 
@@ -36,6 +37,7 @@ class Found:
     Attributes
     ----------
     rois : its ROI files
+    readers : the reader of each of `rois`; empty for one reader
     record : clinical columns that the layout itself has
     error : why it cannot be prepared, known before it was read
     """
@@ -47,6 +49,7 @@ class Found:
     notes: tuple[str, ...] = ()
     record: dict[str, str] = field(default_factory=dict)
     error: str = ""
+    readers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,24 @@ def find_dicom(
     ct_uid: str | None = None,
     overrides: Overrides | None = None,
     rois: Path | None = None,
+    readers: bool = False,
 ) -> tuple[list[Found], list[LeftOut]]:
     """One case per study with a PET, and everything else with its reason.
 
     ROIs are the RTSTRUCT and SEG files of the study, and those of the folder `rois`, which replace them for the
-    studies that have any there.
+    studies that have any there. With `readers`, each folder in `rois` is of one reader (`group_by_reader`).
 
     Raises
     ------
+    CaseError
+        With `readers`, a file that is in no reader's folder.
     DicomError
         There is no study with a usable PET.
     """
     series, skipped = find_series(roots)
     selections = select_studies(series, pet_uid=pet_uid, ct_uid=ct_uid)
     extra = find_roi_files(rois) if rois is not None else []
+    groups = group_by_reader(rois, extra) if readers and rois is not None else {"": extra}
     left_out = [_left_out_file(item) for item in skipped]
     found: list[Found] = []
     used_rois: set[Path] = set()
@@ -87,7 +94,7 @@ def find_dicom(
         if selection.pet is None:
             found.append(_unusable(selection, series))
             continue
-        case, passed_over = _found(selection, selection.pet, extra, overrides or Overrides())
+        case, passed_over = _found(selection, selection.pet, groups, overrides or Overrides())
         found.append(case)
         left_out += passed_over
         used_rois.update(case.rois)
@@ -115,7 +122,7 @@ def _unusable(selection: Selection, series: Sequence[Series]) -> Found:
 
 
 def _found(
-    selection: Selection, pet: Series, extra: Sequence[RoiFile], overrides: Overrides
+    selection: Selection, pet: Series, groups: dict[str, list[RoiFile]], overrides: Overrides
 ) -> tuple[Found, list[LeftOut]]:
     try:
         own = [file for series in selection.rois for file in describe_series(series)]
@@ -124,9 +131,16 @@ def _found(
         return Found(selection.patient_id, selection.study_uid, source, error=str(error)), []
     from_tree, passed_over = drawn_on(own, pet.series_uid, pet.frame_of_reference_uid)
     notes = list(selection.notes)
-    given = _given(extra, pet)
+    by_reader = {reader: _given(files, pet) for reader, files in groups.items()}
+    given = [path for paths in by_reader.values() for path in paths]
+    readers = tuple(reader for reader, paths in by_reader.items() for _ in paths if reader)
     used = given or from_tree
-    if extra and not given:
+    missing = [reader for reader, paths in by_reader.items() if not paths]
+    if readers and missing:
+        notes.append(
+            f"Readers without ROIs for this case: {', '.join(missing)}. The others alone make its truth."
+        )
+    if any(groups.values()) and not given:
         notes.append("The folder of ROIs has none for this case; those beside the images are used, if any.")
     left_out = [LeftOut("roi file", str(path), DRAWN_ELSEWHERE) for path in passed_over]
     left_out += [
@@ -135,7 +149,10 @@ def _found(
         if path not in used
     ]
     source = DicomSource(pet, selection.ct, overrides)
-    return Found(selection.patient_id, selection.study_uid, source, tuple(used), tuple(notes)), left_out
+    found = Found(
+        selection.patient_id, selection.study_uid, source, tuple(used), tuple(notes), readers=readers
+    )
+    return found, left_out
 
 
 def _given(extra: Sequence[RoiFile], pet: Series) -> list[Path]:

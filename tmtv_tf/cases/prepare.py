@@ -18,6 +18,7 @@ from tmtv_tf.cases.case import CT_NAME, INFO_NAME, PET_NAME, WITHDRAWN_NAME
 from tmtv_tf.cases.fingerprint import case_fingerprint, input_digests
 from tmtv_tf.cases.paths import PathNumbers
 from tmtv_tf.cases.pseudonym import Scrubber
+from tmtv_tf.cases.readers import write_readers
 from tmtv_tf.cases.reference import write_reference
 from tmtv_tf.cases.sources import DicomSource, NiftiSource
 from tmtv_tf.cases.table import Row
@@ -58,6 +59,7 @@ class CaseInput:
     study_uid : StudyInstanceUID, or "" for images that have none
     source : where PET and CT come from
     rois : files of reader ROIs
+    readers : the reader of each file of `rois`; empty for one reader
     notes : sentences for the warnings of case.json
     key_check : tells the key of the pseudonyms from another without giving it away
     """
@@ -68,6 +70,7 @@ class CaseInput:
     study_uid: str
     source: DicomSource | NiftiSource
     rois: tuple[Path, ...] = ()
+    readers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     key_check: str = ""
 
@@ -170,7 +173,13 @@ def _write_images(folder: Path, case: CaseInput, settings: Settings) -> dict[str
     del exam  # the CT is not needed any more
     info["rois"] = None
     if case.rois:
-        info["rois"], notes = write_reference(folder, case.rois, target, settings)
+        if case.readers:
+            files: dict[str, list[Path]] = {}
+            for reader, path in zip(case.readers, case.rois, strict=True):
+                files.setdefault(reader, []).append(path)
+            info["rois"], notes = write_readers(folder, files, target, settings)
+        else:
+            info["rois"], notes = write_reference(folder, case.rois, target, settings)
         warnings += notes
     return info
 

@@ -37,6 +37,7 @@ class Request:
     out: Path
     layout: str = "dicom"
     rois: Path | None = None
+    readers: bool = False
     clinical: Path | None = None
     case_ids: Path | None = None
     key_file: Path | None = None
@@ -167,6 +168,10 @@ def _check(request: Request) -> None:
         raise ParameterError(f"--layout must be one of {', '.join(LAYOUTS)}. Received: {request.layout}.")
     if request.layout != "dicom" and len(request.inputs) != 1:
         raise ParameterError(f"The layout {request.layout} takes one input. Received: {len(request.inputs)}.")
+    if request.readers and (request.layout != "dicom" or request.rois is None):
+        raise ParameterError(
+            "--readers needs --rois DIR with a folder for each reader (DIR/READER/...), and the layout dicom."
+        )
     for given in request.inputs:
         if not given.exists():
             raise CaseError(f"{given}: no such file or folder.")
@@ -208,6 +213,7 @@ def _find(request: Request) -> tuple[list[Found], list[LeftOut]]:
         ct_uid=request.ct_uid,
         overrides=request.overrides,
         rois=request.rois,
+        readers=request.readers,
     )
 
 
@@ -250,6 +256,7 @@ def _name_cases(request: Request, tables: _Tables, found: Sequence[Found], key: 
             item.study_uid,
             item.source,
             item.rois,
+            item.readers,
             item.notes + (() if item.patient_id else ("PatientID is empty: the study counts as a patient.",)),
             pseudonym(key, "check"),
         )

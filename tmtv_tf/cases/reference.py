@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from petct.errors import CaseError, ParameterError, RoiError
 from petct.image import Image, write_image
 from petct.rois import Roi, RoiTarget, read_rois
 from tmtv_tf.cases.case import OUTLINES_NAME, ROIS_NAME, TRUTH_NAME, reference_name, roi_labels_name
 from tmtv_tf.cases.table import write_table
-from tmtv_tf.cases.truth import METHODS, make_truth
+from tmtv_tf.cases.truth import METHODS, Truth, make_truth
 
 if TYPE_CHECKING:
     from tmtv_tf.cases.prepare import Settings
@@ -31,20 +33,35 @@ MAX_LABEL = int(np.iinfo(np.uint16).max)
 ROIS_LISTED = 10
 
 
-def write_reference(
-    folder: Path, files: Sequence[Path], target: RoiTarget, settings: Settings
-) -> tuple[dict[str, Any], list[str]]:
-    """Write what the readers' ROIs say of one PET into `folder`.
+@dataclass(frozen=True)
+class Reference:
+    """What one reader's ROI files say of one PET.
 
-    `rois.nii.gz` and, for ROIs that overlap, `rois_2.nii.gz`, ... (uint16, label = row number of `rois.csv`),
-    `reference_outlines.nii.gz` (uint8, their union), `reference_<method>.nii.gz`, `tmtvprob.nii.gz`, `rois.csv`.
+    Attributes
+    ----------
+    rois : in the order of rois.csv
+    truth : the four masks and the table
+    files : how many files the ROIs are of
+    broken : see `broken_rules`
+    warnings : sentences for case.json
+    """
 
-    Returns
-    -------
-    dict
-        For case.json: number of ROIs, of files and of label images, TMTV per method, and the ROIs of each of `RULES`.
-    list of str
-        Warnings.
+    rois: list[Roi]
+    truth: Truth
+    files: int
+    broken: dict[str, list[int]]
+    warnings: list[str]
+
+    def outlines(self) -> npt.NDArray[np.bool_]:
+        """The union of the ROIs (Z, Y, X)."""
+        union = np.zeros(self.truth.flags.shape, bool)
+        for roi in self.rois:
+            union[roi.slices] |= roi.mask
+        return union
+
+
+def read_reference(files: Sequence[Path], target: RoiTarget, settings: Settings) -> Reference:
+    """Read ROI files and threshold inside each ROI.
 
     Raises
     ------
@@ -53,20 +70,44 @@ def write_reference(
         that cannot be a lesion.
     """
     rois, warnings = _read(files, target, settings)
-    pet = target.pet
-    voxel_ml = pet.geometry.voxel_ml
-    truth = make_truth(pet.array, rois, voxel_ml)
+    truth = make_truth(target.pet.array, rois, target.pet.geometry.voxel_ml)
     broken = broken_rules(truth.rows)
     warnings += [_rule_warning(rule, numbers) for rule, numbers in broken.items()]
     if broken and settings.strict:
         raise RoiError(f"{files[0]}: {warnings[-1]} Refused because of --strict.")
-    tmtv_ml = {}
-    for method in METHODS:
-        mask = truth.mask(method)
-        tmtv_ml[method] = int(np.count_nonzero(mask)) * voxel_ml
-        write_image(folder / reference_name(method), pet.with_array(mask))
-    write_image(folder / TRUTH_NAME, pet.with_array(truth.probability()))
-    label_images = _write_labels(folder, rois, pet)
+    return Reference(rois, truth, len(files), broken, warnings)
+
+
+def write_reference(
+    folder: Path, files: Sequence[Path], target: RoiTarget, settings: Settings
+) -> tuple[dict[str, Any], list[str]]:
+    """Write what one reader's ROIs say of one PET into `folder` (`save_reference`); raises as `read_reference`.
+
+    Returns
+    -------
+    dict
+        For case.json, see `save_reference`.
+    list of str
+        Warnings.
+    """
+    reference = read_reference(files, target, settings)
+    return save_reference(folder, reference, target.pet, settings), reference.warnings
+
+
+def save_reference(folder: Path, reference: Reference, pet: Image, settings: Settings) -> dict[str, Any]:
+    """Write `rois.nii.gz` and, for ROIs that overlap, `rois_2.nii.gz`, ... (uint16, label = row number of `rois.csv`),
+    `reference_outlines.nii.gz` (uint8, their union), `reference_<method>.nii.gz`, `tmtvprob.nii.gz`, `rois.csv`.
+
+    Returns
+    -------
+    dict
+        For case.json: number of ROIs, of ROIs with a voxel on the PET, of files and of label images, whether the ROIs
+        are parts of masks, TMTV per method, and the ROIs of each of `RULES`.
+    """
+    truth, broken = reference.truth, reference.broken
+    masks = {method: truth.mask(method) for method in METHODS}
+    tmtv_ml = write_masks(folder, masks, truth.probability(), reference.outlines(), pet)
+    label_images = _write_labels(folder, reference.rois, pet)
     columns = ["roi", "name", "voxels", "volume_ml", "suv_max", "suv_mean"]
     columns += [*(f"volume_{method}_ml" for method in METHODS), "rules"]
     if not settings.show_text:
@@ -75,14 +116,31 @@ def write_reference(
     for row in rows:
         row["rules"] = " ".join(rule for rule, numbers in broken.items() if row["roi"] in numbers)
     write_table(folder / ROIS_NAME, columns, rows)
-    info = {
-        "count": len(rois),
-        "files": len(files),
+    return {
+        "count": len(reference.rois),
+        "count_on_pet": sum(bool(roi.voxels) for roi in reference.rois),
+        "components": settings.roi_components,
+        "files": reference.files,
         "label_images": label_images,
         "tmtv_ml": tmtv_ml,
         "rules": broken,
     }
-    return info, warnings
+
+
+def write_masks(
+    folder: Path,
+    masks: Mapping[str, npt.NDArray[np.bool_]],
+    tmtvprob: npt.NDArray[np.float32],
+    outlines: npt.NDArray[np.bool_],
+    pet: Image,
+) -> dict[str, float]:
+    """Write the mask of each method, TMTVprob and the outlines, all (Z, Y, X) on the PET; TMTV in mL per method."""
+    for method, mask in masks.items():
+        write_image(folder / reference_name(method), pet.with_array(mask))
+    write_image(folder / TRUTH_NAME, pet.with_array(tmtvprob))
+    write_image(folder / OUTLINES_NAME, pet.with_array(outlines))
+    voxel_ml = pet.geometry.voxel_ml
+    return {method: int(np.count_nonzero(mask)) * voxel_ml for method, mask in masks.items()}
 
 
 def broken_rules(rows: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
@@ -146,11 +204,10 @@ def _read(files: Sequence[Path], target: RoiTarget, settings: Settings) -> tuple
 
 
 def _write_labels(folder: Path, rois: Sequence[Roi], pet: Image) -> int:
-    """The ROIs as label images, as few as their overlaps allow in the order of rois.csv, and their union.
+    """The ROIs as label images, as few as their overlaps allow in the order of rois.csv.
 
     Returns how many label images there are; one at a time is in memory.
     """
-    union = np.zeros(pet.array.shape, bool)
     waiting = list(enumerate(rois, start=1))
     number = 0
     while waiting or number == 0:
@@ -164,9 +221,7 @@ def _write_labels(folder: Path, rois: Sequence[Roi], pet: Image) -> int:
             else:
                 part[roi.mask] = row
         write_image(folder / roi_labels_name(number), pet.with_array(labels))
-        union |= labels != 0
         waiting = overlapping
-    write_image(folder / OUTLINES_NAME, pet.with_array(union))
     return number
 
 

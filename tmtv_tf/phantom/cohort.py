@@ -1,6 +1,7 @@
 """A cohort of synthetic patients on disk: DICOM, the table, and - kept apart - the truth.
 
 OUT/dicom/<PatientID>/PT, CT, RTSTRUCT   what a hospital would hand over
+OUT/readers/<reader>/<PatientID>/        RTSTRUCT of each of several readers; reader1's is the one beside the images
 OUT/phantom.json                         what was asked for, and the best AUC that the images allow
 OUT/cohort.csv                           PatientID, case_id, subtype, split, ...
 OUT/truth/<case_id>/                     the true lesions: for studying the phantom, never for training
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom.uid import UID
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
@@ -33,12 +35,14 @@ from tmtv_tf.phantom.dicom import Study, write_ct, write_pet
 from tmtv_tf.phantom.lesions import Lesion, draw_lesions, paint_lesions
 from tmtv_tf.phantom.patient import Patient, draw_patient
 from tmtv_tf.phantom.physics import scan_ct, scan_pet
-from tmtv_tf.phantom.reader import Outline, draw_outlines
+from tmtv_tf.phantom.reader import Outline, draw_habit, draw_outlines
 from tmtv_tf.phantom.rtstruct import write_rtstruct
 from tmtv_tf.phantom.scanners import Scanner, scanner_of
 from tmtv_tf.phantom.traps import paint_traps
 
 CANVAS_MM = 3.0
+MAX_READERS = 20
+READER_STREAM = 7  # of the readers after the first
 OUTCOME_STREAM = 6  # a generator of its own: what is painted never depends on the outcome
 MARKER = "phantom.json"  # says that a folder is ours, so that a new run may replace what is in it
 COLUMNS = (
@@ -68,14 +72,15 @@ class Scan:
     ct: Image  # HU int16
     lesions: list[Lesion]
     labels: npt.NDArray[np.uint8]  # true lesions 1..N on the PET grid
-    outlines: list[Outline]
+    outlines: list[Outline]  # of the first reader
     traps: list[str]
+    further_outlines: tuple[list[Outline], ...] = ()
 
 
 def make_cohort(
-    out: Path, cases: int, seed: int, *, voxel_mm: float | None = None, workers: int = 1
+    out: Path, cases: int, seed: int, *, voxel_mm: float | None = None, readers: int = 1, workers: int = 1
 ) -> list[Outcome]:
-    """Write `cases` synthetic patients. Same arguments, same bytes; case k does not depend on `cases`.
+    """Write `cases` synthetic patients. Same arguments, same bytes; case k does not depend on `cases` or `readers`.
 
     Raises
     ------
@@ -88,6 +93,8 @@ def make_cohort(
         raise ParameterError(f"--seed must not be negative. Received: {seed}.")
     if voxel_mm is not None and not 2.0 <= voxel_mm <= 10.0:
         raise ParameterError(f"--voxel-mm must be 2 to 10. Received: {voxel_mm}.")
+    if not 1 <= readers <= MAX_READERS:
+        raise ParameterError(f"--readers must be 1 to {MAX_READERS}. Received: {readers}.")
     if workers < 1:
         raise ParameterError(f"--workers must be at least 1. Received: {workers}.")
     marker = out / MARKER
@@ -96,7 +103,7 @@ def make_cohort(
             f"{out}: not an empty folder, nor a phantom cohort ({MARKER}); nothing was written."
         )
     with locked(out):
-        return _make(out, {"cases": cases, "seed": seed, "voxel_mm": voxel_mm}, workers)
+        return _make(out, {"cases": cases, "seed": seed, "voxel_mm": voxel_mm, "readers": readers}, workers)
 
 
 def _make(out: Path, asked: dict[str, Any], workers: int) -> list[Outcome]:
@@ -105,10 +112,12 @@ def _make(out: Path, asked: dict[str, Any], workers: int) -> list[Outcome]:
     asked = {**asked, "software": software()}
     if not marker.is_file() or read_json(marker) != asked:  # a finished one has more in it
         write_json(marker, asked)
-        for part in ("dicom", "truth"):
+        for part in ("dicom", "truth", "readers"):
             shutil.rmtree(out / part, ignore_errors=True)
     remove_leftovers(out)
-    jobs = [(f"phantom_{n:04d}", (out, n, seed, voxel_mm)) for n in range(1, asked["cases"] + 1)]
+    jobs = [
+        (f"phantom_{n:04d}", (out, n, seed, voxel_mm, asked["readers"])) for n in range(1, asked["cases"] + 1)
+    ]
     outcomes = run_cases(write_case, jobs, workers=workers, description="phantoms")
     rows = [outcome.value for outcome in outcomes if outcome.error is None]
     if rows:
@@ -120,13 +129,15 @@ def _make(out: Path, asked: dict[str, Any], workers: int) -> list[Outcome]:
     return outcomes
 
 
-def write_case(out: Path, number: int, seed: int, voxel_mm: float | None = None) -> dict[str, Any]:
+def write_case(
+    out: Path, number: int, seed: int, voxel_mm: float | None = None, readers: int = 1
+) -> dict[str, Any]:
     """Make one patient and write everything but the table; his row of the table. A finished one is kept."""
     finished = out / "truth" / f"phantom_{number:04d}" / "phantom.json"  # written last
     if finished.is_file():
         known = read_json(finished)
         return {column: known[column] for column in COLUMNS if column in known}
-    scan = make_scan(number, seed, voxel_mm)
+    scan = make_scan(number, seed, voxel_mm, readers)
     study = Study(seed, scan.patient, scan.scanner)
     folder, truth = out / "dicom" / scan.patient.patient_id, out / "truth" / scan.patient.case_id
     for part in (folder / "PT", folder / "CT", folder / "RTSTRUCT", truth):
@@ -134,6 +145,8 @@ def write_case(out: Path, number: int, seed: int, voxel_mm: float | None = None)
     pet_uids = write_pet(folder / "PT", study, scan.pet.array, scan.pet.geometry)
     write_ct(folder / "CT", study, scan.ct.array, scan.ct.geometry)
     write_rtstruct(folder / "RTSTRUCT" / "rtstruct.dcm", study, scan.outlines, scan.pet.geometry, pet_uids)
+    if readers > 1:
+        _write_readers(out / "readers", folder / "RTSTRUCT" / "rtstruct.dcm", scan, study, pet_uids)
     write_image(truth / "lesions.nii.gz", scan.pet.with_array(scan.labels))
     row = describe(scan)
     score = float(_scores([row])[0])
@@ -151,8 +164,21 @@ def write_case(out: Path, number: int, seed: int, voxel_mm: float | None = None)
     return row
 
 
-def make_scan(number: int, seed: int, voxel_mm: float | None = None) -> Scan:
-    """Paint one patient and scan him."""
+def _write_readers(root: Path, first: Path, scan: Scan, study: Study, pet_uids: list[UID]) -> None:
+    """Each reader's RTSTRUCT in a folder of his own, as `tmtv prepare --rois ROOT --readers` takes them."""
+    patient_id = scan.patient.patient_id
+    for number, outlines in enumerate((scan.outlines, *scan.further_outlines), start=1):
+        reader = f"reader{number}"
+        path = root / reader / patient_id / "rtstruct.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number == 1:
+            shutil.copyfile(first, path)
+        else:
+            write_rtstruct(path, study, outlines, scan.pet.geometry, pet_uids, reader)
+
+
+def make_scan(number: int, seed: int, voxel_mm: float | None = None, readers: int = 1) -> Scan:
+    """Paint one patient and scan him; `readers` draw, each with a habit that is the same in every patient of a seed."""
     rng = np.random.default_rng((seed, number))
     patient, scanner = draw_patient(number, rng), scanner_of(number)
     pet_grid, ct_grid, canvas_grid = _grids(patient, scanner, voxel_mm, rng)
@@ -171,7 +197,18 @@ def make_scan(number: int, seed: int, voxel_mm: float | None = None) -> Scan:
         Image(ndimage.gaussian_filter(normal, 1.0, truncate=2), canvas_grid), pet_grid
     ).array
     outlines = draw_outlines(on_pet, normal_pet, pet_grid, rng)
-    return Scan(patient, scanner, Image(pet, pet_grid), Image(ct, ct_grid), lesions, on_pet, outlines, traps)
+    further = tuple(
+        draw_outlines(
+            on_pet,
+            normal_pet,
+            pet_grid,
+            np.random.default_rng((seed, number, READER_STREAM, k)),
+            draw_habit(np.random.default_rng((seed, 0, READER_STREAM, k))),
+        )
+        for k in range(2, readers + 1)
+    )
+    images = Image(pet, pet_grid), Image(ct, ct_grid)
+    return Scan(patient, scanner, *images, lesions, on_pet, outlines, traps, further)
 
 
 def describe(scan: Scan) -> dict[str, Any]:

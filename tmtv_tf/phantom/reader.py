@@ -1,4 +1,4 @@
-"""The synthetic reader: generous outlines around the lesions, kept off hot organs, as polygons on PET slices."""
+"""Synthetic readers: generous outlines around the lesions, kept off hot organs, as polygons on PET slices."""
 
 from __future__ import annotations
 
@@ -17,6 +17,35 @@ AVOIDED_SUV = 2.4
 SPLIT_ABOVE_ML = 250.0  # a mass larger than this is outlined in two overlapping pieces
 
 
+# A small lesion is one that a hurried reader may overlook.
+SMALL_ML = 3.0
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How one reader draws, the same in every patient.
+
+    Attributes
+    ----------
+    margin_mm : how much wider than usual the outlines are
+    avoided_suv : normal tissue hotter than this is kept out of an outline
+    overlooked : share of the small lesions (SMALL_ML) that have no outline
+    """
+
+    margin_mm: float = 0.0
+    avoided_suv: float = AVOIDED_SUV
+    overlooked: float = 0.0
+
+
+def draw_habit(rng: np.random.Generator) -> Habit:
+    """A reader who differs from others as trained readers do: by millimetres, by what is let in, by what is missed."""
+    return Habit(
+        margin_mm=float(np.clip(rng.normal(0, 1.5), -3, 3)),
+        avoided_suv=float(rng.uniform(2.0, 3.2)),
+        overlooked=float(rng.uniform(0.05, 0.25)),
+    )
+
+
 @dataclass(frozen=True)
 class Outline:
     """One reader ROI: closed axial polygons. `contours` are (slice index, (N, 2) x and y in array indices)."""
@@ -26,23 +55,32 @@ class Outline:
 
 
 def draw_outlines(
-    labels: npt.NDArray[np.uint8], normal_suv: Array, geometry: Geometry, rng: np.random.Generator
+    labels: npt.NDArray[np.uint8],
+    normal_suv: Array,
+    geometry: Geometry,
+    rng: np.random.Generator,
+    habit: Habit = Habit(),
 ) -> list[Outline]:
-    """One outline per lesion, two for a very large one.
+    """One outline per lesion, two for a very large one; a patient's largest lesion is never overlooked.
 
     Parameters
     ----------
     labels : (Z, Y, X) true lesions on the PET grid, 1..N.
     normal_suv : (Z, Y, X) the blurred activity without any lesion.
+    habit : the default overlooks nothing.
     """
     outlines: list[Outline] = []
     spacing = np.asarray(geometry.spacing_mm)
-    hot = normal_suv > AVOIDED_SUV
+    hot = normal_suv > habit.avoided_suv
+    voxels = np.bincount(labels.ravel(), minlength=2)[1:]
     anywhere = labels > 0
     for number, found in enumerate(ndimage.find_objects(labels), start=1):
         if found is None:
             continue
-        margin_mm = float(rng.uniform(5, 11))
+        margin_mm = float(rng.uniform(5, 11)) + habit.margin_mm
+        small = voxels[number - 1] * geometry.voxel_ml < SMALL_ML and voxels[number - 1] < voxels.max()
+        if habit.overlooked and small and rng.random() < habit.overlooked:
+            continue
         pad = np.ceil((margin_mm + 6) / spacing).astype(int)
         box = tuple(slice(max(s.start - p, 0), s.stop + p) for s, p in zip(found, pad))
         lesion = labels[box] == number

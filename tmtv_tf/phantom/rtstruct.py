@@ -15,11 +15,22 @@ from tmtv_tf.phantom.reader import Outline
 
 
 def write_rtstruct(
-    path: Path, study: Study, outlines: list[Outline], geometry: Geometry, pet_uids: list[UID]
+    path: Path,
+    study: Study,
+    outlines: list[Outline],
+    geometry: Geometry,
+    pet_uids: list[UID],
+    reader: str = "",
 ) -> None:
-    """Write closed planar contours; `pet_uids` are the PET slices' SOP instance UIDs, feet end first."""
+    """Write closed planar contours; `pet_uids` are the PET slices' SOP instance UIDs, feet end first.
+
+    Each `reader` has an instance and a series of his own; "" is the one beside the images.
+    """
     dataset = patient_and_study(study, "RTSTRUCT", RTStructureSetStorage)
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = study.uid("RTSTRUCT")
+    own = (reader,) if reader else ()
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = study.uid("RTSTRUCT", *own)
+    if reader:
+        dataset.SeriesInstanceUID = study.uid("series", "RTSTRUCT", reader)
     dataset.SeriesDescription = "Reader outlines (synthetic)"
     dataset.OperatorsName = ""
     dataset.InstanceNumber = 1

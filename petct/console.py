@@ -6,12 +6,13 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from petct.errors import TmtvError
+from petct.errors import ParameterError, TmtvError
 
 if TYPE_CHECKING:
     import typer
@@ -81,7 +82,7 @@ def _say_error(error: BaseException) -> int:
     from petct.parallel import explain
 
     sentence, unforeseen = explain(error)
-    print(f"Error: {sentence}", file=sys.stderr)
+    print(f"Error: {as_flags(sentence) if isinstance(error, ParameterError) else sentence}", file=sys.stderr)
     if unforeseen:
         import traceback
 
@@ -166,6 +167,11 @@ def _flush_stdout() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)  # Python would try once more
         os.dup2(nowhere, sys.stdout.fileno())
         raise
+
+
+def as_flags(sentence: str) -> str:
+    """A sentence in which the library named parameters in backticks, with the flags of a command in their place."""
+    return re.sub(r"`([a-z_]+)`", lambda found: "--" + found[1].replace("_", "-"), sentence)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 from petct.errors import ParameterError
@@ -33,20 +34,15 @@ class Config:
     lung_suv: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability_threshold < 1:
-            raise ParameterError(
-                f"The probability threshold must be in [0, 1). Received: {self.probability_threshold}."
-            )
-        if self.connectivity not in (6, 18, 26):
-            raise ParameterError(f"Connectivity must be 6, 18 or 26. Received: {self.connectivity}.")
+        below_one = math.nextafter(1, 0)
+        _require("probability_threshold", self.probability_threshold, "be in [0, 1)", 0, below_one)
+        if isinstance(self.connectivity, bool) or self.connectivity not in (6, 18, 26):
+            raise ParameterError(f"`connectivity` must be 6, 18 or 26. Received: {self.connectivity!r}.")
         for name in ("split_above_ml", "peak_distance_mm", "min_volume_ml"):
-            value = getattr(self, name)
-            if not value >= 0:
-                raise ParameterError(f"{name} must not be negative. Received: {value}.")
+            _require(name, getattr(self, name), "not be negative", 0)
         for name in ("liver_suv", "lung_suv"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise ParameterError(f"{name} must be a positive number. Received: {value}.")
+            if (value := getattr(self, name)) is not None:
+                _require(name, value, "be a positive number", math.ulp(0.0), sys.float_info.max)
 
     @property
     def background_suv(self) -> float:
@@ -60,6 +56,20 @@ class Config:
         if self.liver_suv is None or self.lung_suv is None:
             raise ParameterError(
                 "The methods a50p, mv2, mv3 and adaptive need the mean SUV of the patient's liver and lung: "
-                "--liver-suv and --lung-suv."
+                "`liver_suv` and `lung_suv`."
             )
         return (self.lung_suv + self.liver_suv) / 2
+
+
+def _require(name: str, value: object, rule: str, low: float, high: float = math.inf) -> None:
+    """Refuse what is no number from `low` to `high`; `rule` says so in words."""
+    if isinstance(value, bool) or not between(value, low, high):
+        raise ParameterError(f"`{name}` must {rule}. Received: {value!r}.")
+
+
+def between(value: object, low: float, high: float) -> bool:
+    """Whether a value is a number from `low` to `high`."""
+    try:
+        return bool(low <= value <= high)  # type: ignore[operator]
+    except (TypeError, ValueError):
+        return False

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from petct.errors import ParameterError
 from petct.image import Geometry
-from postprocess.components import IntVector, Labels, label_voxels
+from postprocess._components import IntVector, Labels, label_voxels
+from postprocess._watershed import VOLUME_TOLERANCE
 from postprocess.methods import Method, parse_method
 from postprocess.seeds import SEED_LIMIT_MM, grow_seed
 from postprocess.segmentation import Lesions, Segmentation
-from postprocess.watershed import VOLUME_TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from petct.errors import ImageError, ParameterError
 from petct.image import Geometry, Image, read_image, resample
 from petct.npz import read_npz
 from petct.orientation import to_canonical
-from postprocess.components import foreground, require_probability, voxels_above
+from postprocess._checks import MAX_LABEL, require_probability
+from postprocess._components import foreground, voxels_above
 from postprocess.reference import reference_grid
 from postprocess.regions import Regions, holds_regions, is_rois_file, label_files, label_regions, read_regions
 from postprocess.segmentation import Instances
@@ -26,7 +27,6 @@ REFUSE_OVERLAP_BELOW = 0.5
 WARN_OVERLAP_BELOW = 0.9
 # Labels stored with a scale factor come back a little off.
 MASK_ROUNDING = 1e-3
-MAX_LABEL = 65535  # label images are uint16
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def case_images(
         try:
             require_probability(float(stored.array.min()), float(stored.array.max()))
         except ImageError as error:
-            raise ImageError(f"{found.path}: {error}") from error
+            hint = " A mask belongs to --mask." if stored.array.max() > 1 else ""
+            raise ImageError(f"{found.path}: {error}{hint}") from error
     return _on_pet(images, to_canonical(stored), found, threshold)
 
 

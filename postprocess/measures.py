@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from petct.errors import ImageError
-from petct.image import Geometry
-from postprocess.components import Labels, voxels_above
+from petct.geometry import Geometry, Image
+from postprocess import _checks as checks
+from postprocess._components import checked_voxels
 from postprocess.distance import farthest_distance, outermost
 from postprocess.peak import maximum_per_label, sphere_means
 from postprocess.segmentation import Lesions
@@ -83,43 +84,80 @@ class LesionInArray:
     z_max_from_first_voxel_mm: float
 
 
+@dataclass(frozen=True)
+class PatientMeasures:
+    """What one method says of the whole patient; None where it is not defined, for want of a lesion.
+
+    Attributes
+    ----------
+    tmtv_ml : total metabolic tumour volume
+    tlg : sum of the lesions' volume_ml * suv_mean
+    suv_max, suv_peak : the highest of the lesions'
+    lesion_count : number of lesions
+    dmax_mm : distance of the farthest two lesion centroids; one lesion: 0
+    dmax_voxel_mm : distance of the farthest two lesion voxel centres
+    dmax_bulk_mm : from the centroid of the largest lesion to the farthest centroid; one lesion: 0
+    """
+
+    tmtv_ml: float = 0.0
+    tlg: float = 0.0
+    suv_max: float | None = None
+    suv_peak: float | None = None
+    lesion_count: int = 0
+    dmax_mm: float | None = None
+    dmax_voxel_mm: float | None = None
+    dmax_bulk_mm: float | None = None
+
+    def as_dict(self) -> dict[str, float | int | None]:
+        """As in `tmtv.json`."""
+        return asdict(self)
+
+
 @overload
 def lesion_table(
-    labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float], geometry: Geometry
+    labels: npt.NDArray[np.integer], suv: Image, spacing_mm: None = None, geometry: None = None
 ) -> list[Lesion]: ...
 
 
 @overload
 def lesion_table(
-    labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float], geometry: None = None
+    labels: npt.NDArray[np.integer], suv: npt.NDArray, spacing_mm: checks.Spacing, geometry: Geometry
+) -> list[Lesion]: ...
+
+
+@overload
+def lesion_table(
+    labels: npt.NDArray[np.integer], suv: npt.NDArray, spacing_mm: checks.Spacing, geometry: None = None
 ) -> list[LesionInArray]: ...
 
 
 def lesion_table(
-    labels: Labels,
-    suv: npt.NDArray,
-    spacing_mm: tuple[float, float, float],
+    labels: npt.NDArray[np.integer],
+    suv: npt.NDArray | Image,
+    spacing_mm: checks.Spacing | None = None,
     geometry: Geometry | None = None,
 ) -> list[Lesion] | list[LesionInArray]:
     """One row for each label that occurs in `labels` (Z, Y, X), in ascending order; none gives an empty list.
 
     Parameters
     ----------
-    labels : (Z, Y, X) label image; 0 is background
-    suv : (Z, Y, X) SUVbw
-    spacing_mm : (sz, sy, sx)
-    geometry : where the array lies (`exam.pet.geometry`)
+    labels : (Z, Y, X) ndarray of whole numbers; 0 is background
+    suv : (Z, Y, X) ndarray, SUVbw; or a petct.Image: `lesion_table(labels, exam.pet)`
+    spacing_mm : (sz, sy, sx), all > 0; left out with an Image. In another order the SUVpeak and every position are
+        wrong, which nobody can see in an array.
+    geometry : where the array lies (`exam.pet.geometry`); an Image has its own
 
     Returns
     -------
     rows
-        With `geometry`: `Lesion`, positions `x_mm`, `y_mm`, `z_mm` in DICOM LPS. Without: `LesionInArray`, positions
-        `x_from_first_voxel_mm`, ... along the array's own axes.
+        With an Image or `geometry`: `Lesion`, positions `x_mm`, `y_mm`, `z_mm` in DICOM LPS. Without:
+        `LesionInArray`, positions `x_from_first_voxel_mm`, ... along the array's own axes.
 
     Raises
     ------
     ImageError
-        Arrays, spacing and geometry that do not agree.
+        Arrays, spacing and geometry that cannot be used or do not agree; an SUV in a lesion, or within the 1 mL
+        sphere of its SUVpeak, that is not finite.
 
     Examples
     --------
@@ -128,44 +166,49 @@ def lesion_table(
     >>> row.volume_ml, row.suv_mean, row.x_from_first_voxel_mm
     (0.048, 4.0, 1.0)
     """
-    if labels.shape != suv.shape:
-        raise ImageError(f"Labels and SUV image differ in shape: {labels.shape} and {suv.shape}.")
-    if geometry is None:
-        rows = lesions_of_voxels(_voxels(labels), suv, Geometry(suv.shape, spacing_mm))
-        return [LesionInArray(*astuple(row)) for row in rows]
-    if geometry.shape != suv.shape or not np.allclose(geometry.spacing_mm, spacing_mm, rtol=1e-4):
-        raise ImageError(
-            f"The geometry is of {geometry.shape} voxels of {geometry.spacing_mm} mm, the array of {suv.shape} of "
-            f"{tuple(spacing_mm)} mm."
-        )
-    return lesions_of_voxels(_voxels(labels), suv, geometry)
+    (suv_array,), spacing, own = checks.unpack(spacing_mm, suv=suv)
+    if geometry is not None:
+        checks.require_grid(geometry, suv_array.shape, spacing)
+        if own is not None and not own.same_grid(geometry):
+            raise ImageError("`geometry` is not that of the image `suv`; leave it out.")
+    place = own or geometry
+    _, rows = _measured(labels, suv_array, place or Geometry(suv_array.shape, spacing))
+    return rows if place is not None else [LesionInArray(*astuple(row)) for row in rows]
 
 
 def patient_measures(
-    labels: Labels, suv: npt.NDArray, spacing_mm: tuple[float, float, float]
-) -> dict[str, float | int | None]:
+    labels: npt.NDArray[np.integer],
+    suv: npt.NDArray | Image,
+    spacing_mm: checks.Spacing | None = None,
+) -> PatientMeasures:
     """TMTV, TLG, SUVmax, SUVpeak, lesion count and the three Dmax of one label image.
 
     Parameters
     ----------
-    labels : (Z, Y, X) label image; 0 is background
-    suv : (Z, Y, X) SUVbw
-    spacing_mm : (sz, sy, sx)
+    labels : (Z, Y, X) ndarray of whole numbers; 0 is background
+    suv : (Z, Y, X) ndarray, SUVbw; or a petct.Image
+    spacing_mm : (sz, sy, sx), all > 0; left out with an Image
 
     Returns
     -------
-    dict
-        `tmtv_ml`, `tlg`, `suv_max`, `suv_peak`, `lesion_count`, `dmax_mm`, `dmax_voxel_mm`, `dmax_bulk_mm`, defined
-        in docs/reference/measures.md. No lesion: volume, TLG and count are 0, everything else is None.
+    PatientMeasures
+        Defined in docs/reference/measures.md. No lesion: volume, TLG and count are 0, everything else is None.
+
+    Raises
+    ------
+    ImageError
+        As `lesion_table`.
 
     Examples
     --------
     >>> numbers = patient_measures(np.ones((1, 1, 2), np.int32), np.float32([[[3, 5]]]), (4.0, 3.0, 2.0))
-    >>> numbers["tmtv_ml"], numbers["lesion_count"], numbers["dmax_voxel_mm"]
+    >>> numbers.tmtv_ml, numbers.lesion_count, numbers.dmax_voxel_mm
     (0.048, 1, 2.0)
     """
-    voxels, geometry = _voxels(labels), Geometry(suv.shape, spacing_mm)
-    return summarize(lesions_of_voxels(voxels, suv, geometry), voxels, geometry)
+    (suv_array,), spacing, own = checks.unpack(spacing_mm, suv=suv)
+    geometry = own or Geometry(suv_array.shape, spacing)
+    voxels, rows = _measured(labels, suv_array, geometry)
+    return summarize(rows, voxels, geometry)
 
 
 def lesions_of_voxels(voxels: Lesions, suv: npt.NDArray, geometry: Geometry) -> list[Lesion]:
@@ -175,6 +218,8 @@ def lesions_of_voxels(voxels: Lesions, suv: npt.NDArray, geometry: Geometry) -> 
     n = np.maximum(count, 1)
     values = suv.reshape(-1)[index].astype(np.float64)
     means = sphere_means(suv, index, geometry.spacing_mm)
+    if not np.isfinite(means).all():
+        raise ImageError("The SUV image holds NaN or infinite values within the 1 mL sphere of a SUVpeak.")
     mean = np.bincount(label, values) / n
     sd = np.sqrt(np.bincount(label, (values - mean[label]) ** 2) / n)
     highest = maximum_per_label(values, label)
@@ -205,36 +250,23 @@ def lesions_of_voxels(voxels: Lesions, suv: npt.NDArray, geometry: Geometry) -> 
     ]
 
 
-def summarize(
-    lesions: Sequence[Lesion], voxels: Lesions, geometry: Geometry
-) -> dict[str, float | int | None]:
-    """Measures of the whole patient under one method, from its lesion table and voxels.
-
-    `dmax_mm` is the distance of the farthest two lesion centroids, `dmax_voxel_mm` of the farthest two lesion voxel
-    centres, `dmax_bulk_mm` from the centroid of the largest lesion to the farthest centroid. No lesion: volume, TLG
-    and count are 0, all others None. One lesion: `dmax_mm` and `dmax_bulk_mm` are 0.
-    """
+def summarize(lesions: Sequence[Lesion], voxels: Lesions, geometry: Geometry) -> PatientMeasures:
+    """Measures of the whole patient under one method, from its lesion table and voxels."""
     if not lesions:
-        undefined = ("suv_max", "suv_peak", "dmax_mm", "dmax_voxel_mm", "dmax_bulk_mm")
-        return {"tmtv_ml": 0.0, "tlg": 0.0, "lesion_count": 0, **dict.fromkeys(undefined)}
+        return PatientMeasures()
     centroids = np.array([(lesion.x_mm, lesion.y_mm, lesion.z_mm) for lesion in lesions])
     bulk = max(range(len(lesions)), key=lambda i: lesions[i].volume_ml)
     place = np.stack(np.unravel_index(voxels.index, geometry.shape), axis=1)
-    return {
-        "tmtv_ml": math.fsum(lesion.volume_ml for lesion in lesions),
-        "tlg": math.fsum(lesion.tlg for lesion in lesions),
-        "suv_max": max(lesion.suv_max for lesion in lesions),
-        "suv_peak": max(lesion.suv_peak for lesion in lesions),
-        "lesion_count": len(lesions),
-        "dmax_mm": farthest_distance(centroids),
-        "dmax_voxel_mm": farthest_distance(outermost(place) * geometry.spacing_mm),
-        "dmax_bulk_mm": float(np.linalg.norm(centroids - centroids[bulk], axis=1).max()),
-    }
-
-
-def body_surface_m2(height_cm: float, weight_kg: float) -> float:
-    """Body surface area (Du Bois and Du Bois 1916): 0.007184 W^0.425 H^0.725."""
-    return 0.007184 * weight_kg**0.425 * height_cm**0.725
+    return PatientMeasures(
+        tmtv_ml=math.fsum(lesion.volume_ml for lesion in lesions),
+        tlg=math.fsum(lesion.tlg for lesion in lesions),
+        suv_max=max(lesion.suv_max for lesion in lesions),
+        suv_peak=max(lesion.suv_peak for lesion in lesions),
+        lesion_count=len(lesions),
+        dmax_mm=farthest_distance(centroids),
+        dmax_voxel_mm=farthest_distance(outermost(place) * geometry.spacing_mm),
+        dmax_bulk_mm=float(np.linalg.norm(centroids - centroids[bulk], axis=1).max()),
+    )
 
 
 def sphericity(place: npt.NDArray[np.int64], spacing_mm: tuple[float, float, float]) -> float:
@@ -253,9 +285,11 @@ def sphericity(place: npt.NDArray[np.int64], spacing_mm: tuple[float, float, flo
     return float((36 * math.pi * volume**2) ** (1 / 3) / mesh_surface_area(vertices, faces))
 
 
-def _voxels(labels: Labels) -> Lesions:
-    index = voxels_above(labels)
-    return Lesions(index, labels.reshape(-1)[index], labels.shape)
+def _measured(labels: npt.NDArray, suv: npt.NDArray, geometry: Geometry) -> tuple[Lesions, list[Lesion]]:
+    """The voxels of a label image, and the rows of its lesions."""
+    index, label, _ = checked_voxels(labels, suv)
+    voxels = Lesions(index, label, geometry.shape)
+    return voxels, lesions_of_voxels(voxels, suv, geometry)
 
 
 def _box(place: npt.NDArray[np.int64], geometry: Geometry) -> dict[str, float]:

@@ -81,6 +81,8 @@ def parse_method(name: str, config: Config) -> Method:
     ParameterError
         No such method, or one without the liver or lung value that it needs.
     """
+    if not isinstance(name, str):
+        raise ParameterError(f"`method` must be a name in quotes, such as '41' or '4.0'. Received: {name!r}.")
     if name == "raw":
         return Method("all")
     if name == "parts":
@@ -95,7 +97,7 @@ def parse_method(name: str, config: Config) -> Method:
         return Method("suv_at_least", BENCHMARK_SUV, min_volume_ml=BENCHMARK_MIN_ML)
     if name == "liver":
         if config.liver_suv is None:
-            raise ParameterError("The method liver needs a liver value: --liver-suv.")
+            raise ParameterError("The method liver needs a liver value: `liver_suv`.")
         return Method("suv_above", config.liver_suv)
     if re.fullmatch(r"[1-9]\d|100", name):
         return Method("suvmax_fraction", int(name) / 100, per_part=True)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from postprocess._components import IntVector
 from postprocess.ball import ball
-from postprocess.components import IntVector
 
 # A sphere of 1 mL: (3 / (4 pi)) ** (1/3) cm. Wahl et al. 2009 (PERCIST) and IBSI (local intensity, section 3.2).
 PEAK_RADIUS_MM = 6.2035

@@ -18,6 +18,7 @@ from petct.errors import TmtvError
 from petct.files import write_json
 from petct.ids import check_id
 from petct.version import software
+from postprocess._checks import MAX_LABEL
 from postprocess.config import Config
 from postprocess.editing import apply_edits
 from postprocess.edits import EditLog, read_log
@@ -31,7 +32,6 @@ from postprocess.segmentation import Lesions, Segmentation
 from postprocess.suv_source import SuvSource
 
 SUV_OF_NO_LESION = 1.0
-MAX_LABEL = 65535  # label images are uint16
 Hashes = dict[str, tuple[str, Future[str]]]  # role: what results call the input, and its SHA-256 to come
 
 

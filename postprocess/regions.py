@@ -14,7 +14,7 @@ import numpy.typing as npt
 from petct.errors import ImageError, RoiError
 from petct.image import Geometry, Image
 from petct.orientation import orientation_of
-from postprocess.components import IntVector
+from postprocess._components import IntVector
 from postprocess.segmentation import Instances
 from postprocess.suv_source import SuvSource, is_dicom
 

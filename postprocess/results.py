@@ -19,7 +19,7 @@ from petct.files import read_json, write_csv
 from petct.image import Geometry, Image, write_image
 from petct.orientation import canonical_geometry, orientation_of
 from postprocess.config import Config
-from postprocess.measures import Lesion, body_surface_m2, lesions_of_voxels, summarize
+from postprocess.measures import Lesion, lesions_of_voxels, summarize
 from postprocess.segmentation import Lesions
 
 RESULT_FILE = "tmtv.json"
@@ -104,8 +104,10 @@ def write_methods(
         write_image(folder / f"lesions_{method}.nii.gz", Image(turn.undo(volume), stored))
         table = lesions_of_voxels(found, suv, geometry)
         write_lesions(folder / f"lesions_{method}.csv", table)
-        measures[method] = summarize(table, found, geometry)
+        measures[method] = summarize(table, found, geometry).as_dict()
         if height_cm and weight_kg:
+            from petct.suv.patient import body_surface_m2  # loads pydicom
+
             dmax_mm, body_m2 = measures[method]["dmax_mm"], body_surface_m2(height_cm, weight_kg)
             measures[method]["sdmax_per_m"] = None if dmax_mm is None else dmax_mm / 1000 / body_m2
     return measures

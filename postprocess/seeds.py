@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from petct.errors import ParameterError
 from petct.image import Geometry
+from postprocess._components import IntVector, foreground, label_voxels
 from postprocess.ball import RELATIVE_TOLERANCE
-from postprocess.components import IntVector, foreground, label_voxels
 from postprocess.methods import ADAPTIVE_ABOVE_PEAK, ADAPTIVE_SUV, Method, parse_method
 from postprocess.peak import sphere_means
 from postprocess.segmentation import Segmentation
+from postprocess.thresholds import otsu_threshold, share_of
 
 # A click need not hit the hottest voxel: the maximum is looked for in the region of SUV >= 70 % of the voxel clicked
 # (Burggraaff et al., Mol Imaging Biol 2020;22:1102, methods).
@@ -136,24 +137,21 @@ def _over_threshold(
     suv_max: float,
     core_index: IntVector,
 ) -> npt.NDArray[np.bool_]:
-    from skimage.filters import threshold_otsu
-
     if rule.kind == "suv_above":
         return suv > rule.number
     if rule.kind == "suv_at_least":
         return suv >= rule.number
     if rule.kind == "suvmax_fraction":
-        return suv >= suv.dtype.type(rule.number * suv_max)
+        return suv >= share_of(suv_max, rule.number, suv.dtype)
     peak = sphere_means(work.suv, core_index, work.spacing_mm).max()
     if rule.kind == "suvpeak_fraction":
-        return suv >= suv.dtype.type(rule.number * peak)
+        return suv >= share_of(peak, rule.number, suv.dtype)
     if rule.kind == "a50p":
-        return suv >= suv.dtype.type(0.5 * (peak + rule.number))
+        return suv >= share_of(peak + rule.number, 0.5, suv.dtype)
     if rule.kind == "adaptive" and peak > ADAPTIVE_ABOVE_PEAK:
         return suv > ADAPTIVE_SUV
     if rule.kind == "otsu":
-        values = suv[near]
-        return suv > threshold_otsu(values, nbins=256) if values.min() < values.max() else near
+        return suv > otsu_threshold(suv[near])
     rules = [parse_method(voter, work.config) for voter in rule.voters]
     votes: Any = sum(_over_threshold(work, r, suv, near, suv_max, core_index).astype(int) for r in rules)
     return votes >= rule.number

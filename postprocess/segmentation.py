@@ -10,21 +10,21 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from petct.errors import ImageError
-from postprocess.components import (
+from postprocess import _checks as checks
+from postprocess._components import (
     IntVector,
     Labels,
     foreground,
     label_voxels,
+    labelled,
     order_by_volume,
     paint,
-    voxels_above,
 )
+from postprocess._watershed import VOLUME_TOLERANCE, split_voxels
 from postprocess.config import Config
 from postprocess.methods import ADAPTIVE_ABOVE_PEAK, ADAPTIVE_SUV, Method, parse_method
 from postprocess.peak import maximum_per_label, sphere_means
 from postprocess.thresholds import above_fraction_of, above_otsu, above_suvmax_fraction
-from postprocess.watershed import VOLUME_TOLERANCE, split_voxels
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,7 @@ class Instances:
     @classmethod
     def of_labels(cls, labels: npt.NDArray[np.integer]) -> Instances:
         """Those of a label image (Z, Y, X); 0 is background."""
-        index = voxels_above(labels)
-        return cls(index, labels.reshape(-1)[index].astype(np.int32))
+        return cls(*labelled(labels))
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,12 @@ class Segmentation:
         *,
         instances: Instances | None = None,
     ) -> None:
-        if probability.ndim != 3 or probability.shape != suv.shape:
-            raise ImageError(
-                f"The probability map and the SUV image must be 3-D and of one shape. "
-                f"Received: {probability.shape} and {suv.shape}."
-            )
-        if len(spacing_mm) != 3 or not all(s > 0 and math.isfinite(s) for s in spacing_mm):
-            raise ImageError(f"Voxel spacing must be three positive numbers in mm. Received: {spacing_mm}.")
+        checks.require_volume("probability", probability, "fiub")
+        checks.require_volume("suv", suv)
+        checks.require_same_shape(probability=probability, suv=suv)
         self.config = config or Config()
         self.suv = suv
-        self.spacing_mm = spacing_mm
+        self.spacing_mm = checks.require_spacing(spacing_mm)
         self.index: IntVector = foreground(probability, self.config.probability_threshold)
         self.instances: Instances | None = None
         if instances is not None:
@@ -106,8 +101,7 @@ class Segmentation:
         self.values = suv.reshape(-1)[self.index]
         if self.values.dtype.kind != "f":
             self.values = self.values.astype(np.float32)
-        if not np.isfinite(self.values).all():
-            raise ImageError("The SUV image holds NaN or infinite values inside the mask.")
+        checks.require_finite(self.values)
 
     def lesions(self, method: str) -> Lesions:
         """The lesions of a method, numbered 1..N by descending volume, or as the instances are."""
@@ -235,57 +229,3 @@ class Segmentation:
             return label
         label = np.where(kept[label], label, 0)
         return label if self.instances is not None else order_by_volume(label)
-
-
-def segment(
-    probability: npt.NDArray,
-    suv: npt.NDArray,
-    spacing_mm: tuple[float, float, float],
-    method: str = "41",
-    config: Config | None = None,
-    *,
-    instances: npt.NDArray[np.integer] | None = None,
-) -> Labels:
-    """Lesions of one method, in memory.
-
-    Parameters
-    ----------
-    probability : (Z, Y, X) ndarray, values in [0, 1], or a bool mask
-    suv : (Z, Y, X) ndarray, SUVbw
-    spacing_mm : (sz, sy, sx)
-    method : one of `METHODS`
-    config : shared parameters; defaults as published
-    instances : (Z, Y, X) label image of regions that were told apart, such as `rois.nii.gz`
-        Each is one lesion under every method, never split, with the label it has here. Voxels outside them are
-        left out.
-
-    Returns
-    -------
-    (Z, Y, X) int32
-        1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 is background. For `41`, `otsu`,
-        `50p`, `a50p`, `adaptive` a lesion is a part, even where its threshold disconnects it; for all other methods it
-        is a connected component of the final mask. An empty mask gives all zeros.
-
-    Raises
-    ------
-    ImageError, ParameterError
-        Data or parameters that cannot be used.
-
-    References
-    ----------
-    Revailler et al., Diagnostics 2022;12:417, section 2.5.
-
-    Examples
-    --------
-    >>> probability = np.array([[[0.9, 0.9, 0.9, 0.0, 0.9]]])
-    >>> suv = np.array([[[10.0, 4.1, 4.0, 1.0, 2.0]]])
-    >>> segment(probability, suv, (4.0, 4.0, 4.0), "41")
-    array([[[1, 1, 0, 0, 2]]], dtype=int32)
-    """
-    parse_method(method, config or Config())
-    if instances is not None and instances.shape != suv.shape:
-        raise ImageError(
-            f"The instances and the SUV image differ in shape: {instances.shape} and {suv.shape}."
-        )
-    told_apart = None if instances is None else Instances.of_labels(instances)
-    return Segmentation(probability, suv, spacing_mm, config, instances=told_apart).lesions(method).paint()

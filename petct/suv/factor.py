@@ -17,6 +17,7 @@ from petct.suv.header import ATTRIBUTES, Overrides, PetHeader, need, optional, p
 from petct.suv.parse import parse_pet_header
 from petct.suv.patient import (
     LEAN_BODY_MASSES,
+    body_surface_m2,
     check_tracer,
     injected_dose_bq,
     lean_body_mass_kg,
@@ -195,7 +196,7 @@ def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warning
     height_m = patient_height_m(header, overrides, warnings)
     values |= {"weight_kg": weight_kg, "height_m": height_m}
     if suv_type == "BSA":  # Du Bois and Du Bois 1916
-        surface_m2 = 0.007184 * weight_kg**0.425 * (height_m * 100) ** 0.725
+        surface_m2 = body_surface_m2(height_m * 100, weight_kg)
         factor = weight_kg * 1000 / (surface_m2 * 1e4)
     else:
         values["sex"] = patient_sex(header)

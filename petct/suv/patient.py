@@ -86,6 +86,11 @@ def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float, 
     return dose_bq
 
 
+def body_surface_m2(height_cm: float, weight_kg: float) -> float:
+    """Body surface area (Du Bois and Du Bois 1916): 0.007184 W^0.425 H^0.725."""
+    return 0.007184 * weight_kg**0.425 * height_cm**0.725
+
+
 def lean_body_mass_kg(formula: str, weight_kg: float, height_m: float, sex: str) -> float:
     """The mass that SUVType names (PS3.3 C.8.9.1.1.11, formulas of Sugawara): LBM, LBMJAMES128, LBMJANMA or IBW.
 

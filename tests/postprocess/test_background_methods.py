@@ -11,9 +11,9 @@ from slow_reference import sphere_mean
 from petct.console import run_app
 from petct.errors import ParameterError
 from petct.image import Geometry, Image, write_image
+from postprocess import segment
 from postprocess.cli import app
 from postprocess.config import Config
-from postprocess.segmentation import segment
 
 SPACING_MM = (3.0, 2.0, 2.5)
 SHAPE = (27, 41, 33)
@@ -99,7 +99,7 @@ def test_adaptive_decides_for_each_part_by_itself() -> None:
 @pytest.mark.parametrize("method", ["a50p", "mv2", "mv3", "adaptive"])
 @pytest.mark.parametrize("given", [{}, {"liver_suv": 2.0}, {"lung_suv": 0.5}])
 def test_without_both_backgrounds_they_are_refused(method: str, given: dict) -> None:
-    with pytest.raises(ParameterError, match="--liver-suv and --lung-suv"):
+    with pytest.raises(ParameterError, match="`liver_suv` and `lung_suv`"):
         segment(np.ones((2, 2, 2)), np.ones((2, 2, 2)), (1.0, 1.0, 1.0), method, Config(**given))
 
 

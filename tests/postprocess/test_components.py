@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from petct.errors import ImageError, ParameterError
-from postprocess.components import foreground, label_components, order_by_volume, threshold_probability
+from postprocess import label_components, threshold_probability
+from postprocess._components import foreground, order_by_volume
 
 SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=6)
 
@@ -72,7 +73,13 @@ def test_the_mask_is_strictly_above_the_threshold() -> None:
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [(np.nan, "NaN"), (np.inf, "infinite"), (-2.5, "logits"), (3.0, "--mask"), (255.0, "--mask")],
+    [
+        (np.nan, "NaN"),
+        (np.inf, "infinite"),
+        (-2.5, "logits"),
+        (3.0, "no probabilities"),
+        (255.0, "no probabilities"),
+    ],
 )
 def test_what_is_no_probability_is_refused(value: float, says: str) -> None:
     values = np.zeros((4, 4, 4), np.float32)

@@ -99,5 +99,5 @@ def test_empty_and_wrong_instances() -> None:
     image = suv()
     none = np.zeros(SHAPE, np.int32)
     assert not segment(np.ones(SHAPE, bool), image, SPACING_MM, instances=none).any()
-    with pytest.raises(ImageError, match="differ in shape"):
+    with pytest.raises(ImageError, match="one shape"):
         segment(image > 1, image, SPACING_MM, instances=none[1:])

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from petct.errors import ImageError
 from petct.image import Geometry
+from petct.suv.patient import body_surface_m2
 from postprocess import lesion_table, patient_measures, segment
 from postprocess.ball import ball
 from postprocess.distance import farthest_distance
-from postprocess.measures import body_surface_m2
 
 # The digital phantom (IBSI reference manual, section 5.1): 2 mm voxels, (Z, Y, X); 0 marks voxels outside the region.
 PHANTOM = np.array(
@@ -134,8 +134,8 @@ def test_a_sphere_with_unequal_spacing() -> None:
     assert (row.x_min_mm, row.x_max_mm) == (5 - 20.5, 5 + 20.5)
     assert (row.z_min_mm, row.z_max_mm) == (7 - 18 - 1.5, 7 + 18 + 1.5)
     found = patient_measures(labels, suv, spacing_mm)
-    assert found["dmax_voxel_mm"] == pytest.approx(40)
-    assert (found["dmax_mm"], found["dmax_bulk_mm"], found["lesion_count"]) == (0, 0, 1)
+    assert found.dmax_voxel_mm == pytest.approx(40)
+    assert (found.dmax_mm, found.dmax_bulk_mm, found.lesion_count) == (0, 0, 1)
 
 
 def test_the_three_dmax() -> None:
@@ -145,13 +145,13 @@ def test_the_three_dmax() -> None:
     labels[0, 30, 42] = 3
     found = patient_measures(labels, np.ones(labels.shape, np.float32), (9.0, 1.0, 2.0))
     # Centroids (y, x) in mm: (0, 4), (30, 4), (30, 84).
-    assert found["dmax_mm"] == pytest.approx(math.hypot(30, 80))
-    assert found["dmax_bulk_mm"] == pytest.approx(math.hypot(30, 80))
-    assert found["dmax_voxel_mm"] == pytest.approx(math.hypot(30, 84))
+    assert found.dmax_mm == pytest.approx(math.hypot(30, 80))
+    assert found.dmax_bulk_mm == pytest.approx(math.hypot(30, 80))
+    assert found.dmax_voxel_mm == pytest.approx(math.hypot(30, 84))
     labels[labels == 1] = 0
     labels[0, 30, 2:8] = 1
     found = patient_measures(labels, np.ones(labels.shape, np.float32), (9.0, 1.0, 2.0))
-    assert found["dmax_mm"] == found["dmax_bulk_mm"] == pytest.approx(84 - 9)
+    assert found.dmax_mm == found.dmax_bulk_mm == pytest.approx(84 - 9)
 
 
 @given(seed=st.integers(0, 10**6))
@@ -165,7 +165,7 @@ def test_the_farthest_voxels_equal_all_pairs(seed: int) -> None:
     points = np.argwhere(labels) * spacing_mm
     expected = max(np.linalg.norm(points - p, axis=1).max() for p in points)
     found = patient_measures(labels, np.ones(shape, np.float32), spacing_mm)
-    assert found["dmax_voxel_mm"] == pytest.approx(expected)
+    assert found.dmax_voxel_mm == pytest.approx(expected)
 
 
 def test_farthest_of_many_points_in_a_plane_and_in_space() -> None:
@@ -179,7 +179,7 @@ def test_nothing_found_is_zeros_and_undefined() -> None:
     empty = np.zeros((3, 4, 5), np.int32)
     suv = np.ones(empty.shape, np.float32)
     assert lesion_table(empty, suv, (1.0, 1.0, 1.0)) == []
-    assert patient_measures(empty, suv, (1.0, 1.0, 1.0)) == {
+    assert patient_measures(empty, suv, (1.0, 1.0, 1.0)).as_dict() == {
         "tmtv_ml": 0.0,
         "tlg": 0.0,
         "lesion_count": 0,
@@ -213,7 +213,7 @@ def test_positions_are_lps_only_where_the_geometry_is_known() -> None:
 
 def test_arrays_that_do_not_agree_are_refused() -> None:
     labels, suv = np.ones((2, 3, 4), np.int32), np.ones((2, 3, 4), np.float32)
-    with pytest.raises(ImageError, match="differ in shape"):
+    with pytest.raises(ImageError, match="one shape"):
         lesion_table(labels[1:], suv, (1.0, 1.0, 1.0))
     for geometry in (Geometry((2, 3, 4), (1.0, 1.0, 2.0)), Geometry((4, 3, 2), (1.0, 1.0, 1.0))):
         with pytest.raises(ImageError, match="The geometry is of"):

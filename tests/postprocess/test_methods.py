@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from petct.errors import ParameterError
+from postprocess import segment, threshold_suvmax_fraction
 from postprocess.config import Config
 from postprocess.methods import Method, parse_method
-from postprocess.segmentation import segment
-from postprocess.thresholds import threshold_suvmax_fraction
 
 
 @pytest.mark.parametrize(

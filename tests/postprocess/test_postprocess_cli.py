@@ -100,7 +100,7 @@ def test_cohort_goes_on_past_a_bad_case_and_skips_finished_ones(tmp_path: Path) 
         (("--method", "42%"), "No method '42%'"),
         (("--method", "0.41"), "Did you mean 41 (41 % of SUVmax)?"),
         (("--instances",), "belong to --mask"),
-        (("--connectivity", "8"), "Connectivity must be 6, 18 or 26"),
+        (("--connectivity", "8"), "--connectivity must be 6, 18 or 26"),
         (("--suv", "missing.nii.gz"), "no such file"),
         (("--case-id", "../elsewhere"), "cannot be a folder name"),
     ],

@@ -163,7 +163,7 @@ def test_unknown_methods_are_refused(name: str) -> None:
 
 
 def test_liver_needs_its_value() -> None:
-    with pytest.raises(ParameterError, match="--liver-suv"):
+    with pytest.raises(ParameterError, match="liver_suv"):
         segment(np.ones((2, 2, 2)), np.ones((2, 2, 2)), (1.0, 1.0, 1.0), "liver")
 
 

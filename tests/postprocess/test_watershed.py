@@ -6,8 +6,8 @@ import slow_reference as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postprocess.components import label_components
-from postprocess.watershed import find_peaks, split_large_components
+from postprocess import label_components, split_large_components
+from postprocess._watershed import find_peaks
 
 SPACINGS = st.tuples(*[st.sampled_from([1.0, 2.5, 4.0, 7.0])] * 3)
 

@@ -12,31 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from skimage.filters import threshold_otsu
 
 from petct.rois.roi import Roi
-
-OTSU_BINS = 256
-
-
-def above_41_percent(values: npt.NDArray) -> npt.NDArray[np.bool_]:
-    """SUV >= 0.41 SUVmax of these values. The threshold is rounded to the precision of the values."""
-    return values >= 0.41 * float(values.max())
-
-
-def above_otsu(values: npt.NDArray) -> npt.NDArray[np.bool_]:
-    """SUV > `skimage.filters.threshold_otsu(values, nbins=256)`; constant values (or one voxel): all of them."""
-    if values.min() == values.max():
-        return np.ones(values.shape, bool)
-    return values > threshold_otsu(values, nbins=OTSU_BINS)
-
+from postprocess.thresholds import above_fraction_of_maximum, otsu_threshold
 
 # The values of one ROI -> which of them the method keeps.
 METHODS: dict[str, Callable[[npt.NDArray], npt.NDArray[np.bool_]]] = {
-    "41": above_41_percent,
+    "41": lambda values: above_fraction_of_maximum(values, 0.41),
     "2.5": lambda values: values > 2.5,
     "4.0": lambda values: values > 4.0,
-    "otsu": above_otsu,
+    "otsu": lambda values: values > otsu_threshold(values),
 }
 
 

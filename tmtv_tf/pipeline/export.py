@@ -72,7 +72,7 @@ def export(
         raise CaseError(f"{path}: neither the folder of a result ({RESULT_FILE}) nor a mask.")
     suv = to_canonical(exam.pet)
     table = lesions_of_voxels(lesions, suv.array, suv.geometry)
-    measures = summarize(table, lesions, suv.geometry)
+    measures = summarize(table, lesions, suv.geometry).as_dict()
     if stated is not None:
         _check_same(path, series, stated, measures)
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())

@@ -5,7 +5,7 @@ import pytest
 from skimage.filters import threshold_otsu
 
 from petct.rois import Roi
-from tmtv_tf.cases.truth import METHODS, above_41_percent, above_otsu, make_truth, tmtv_probability
+from tmtv_tf.cases.truth import METHODS, make_truth, tmtv_probability
 
 SUV = np.zeros((3, 4, 5), np.float32)
 SUV[1, 1, :] = [10.0, 4.1, 4.0, 2.5, 2.6]
@@ -62,11 +62,11 @@ def test_roi_wholly_below_the_thresholds():
 
 @pytest.mark.parametrize("values", [[5.0], [5.0, 5.0, 5.0]])
 def test_otsu_of_one_voxel_or_a_constant_is_the_roi(values):
-    assert above_otsu(np.array(values, np.float32)).all()
+    assert METHODS["otsu"](np.array(values, np.float32)).all()
 
 
 def test_zero_uptake():
-    assert above_41_percent(np.zeros(3, np.float32)).all()  # 0 >= 0, as the inequality says
+    assert METHODS["41"](np.zeros(3, np.float32)).all()  # 0 >= 0, as the inequality says
 
 
 def test_no_roi_and_roi_outside_are_empty():

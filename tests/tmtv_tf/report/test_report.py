@@ -37,7 +37,7 @@ def study() -> tuple[Image, np.ndarray]:
 
 def page(study: tuple[Image, np.ndarray], **changes: object) -> StudyPage:
     pet, labels = study
-    methods = {"raw": postprocess.patient_measures(labels, pet.array, SPACING)}
+    methods = {"raw": postprocess.patient_measures(labels, pet.array, SPACING).as_dict()}
     lesions = postprocess.lesion_table(labels, pet.array, SPACING)
     said = {
         "case_id": "case-1", "method": "raw", "methods": methods, "lesions": lesions,
@@ -108,7 +108,7 @@ def test_no_patient_unless_asked(study: tuple[Image, np.ndarray], tmp_path: Path
 def test_an_empty_result_is_a_page(study: tuple[Image, np.ndarray], tmp_path: Path) -> None:
     pet, labels = study
     labels = np.zeros_like(labels)
-    methods = {"raw": postprocess.patient_measures(labels, pet.array, SPACING)}
+    methods = {"raw": postprocess.patient_measures(labels, pet.array, SPACING).as_dict()}
     empty = page(
         (pet, labels),
         methods=methods,

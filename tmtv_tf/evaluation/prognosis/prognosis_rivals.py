@@ -26,8 +26,8 @@ def measure(case: Case, method: str = "41") -> dict[str, float]:
     if case.tmtvprob is None:
         return dict.fromkeys(MEASURES, float("nan"))
     pet, truth = read_image(case.pet), read_image(case.tmtvprob)
-    labels = segment(truth.array, pet.array, pet.spacing_mm, method)
-    found = patient_measures(labels, pet.array, pet.spacing_mm)
+    labels = segment(truth, pet, method=method)
+    found = patient_measures(labels, pet).as_dict()
     return {name: float(found[name] or 0.0) for name in MEASURES}
 
 

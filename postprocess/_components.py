@@ -1,4 +1,4 @@
-"""Probability to mask, mask to connected components.
+"""The engine under section 2.5: a mask and its connected components, as lists of voxels. Private.
 
 The foreground of a whole-body map is about one voxel in a thousand, so after one pass over the map all work
 is done on the list of its voxels: ascending flat (C order) indices, and one value or label for each.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from petct.errors import ImageError, ParameterError
+from postprocess import _checks as checks
 
 IntVector = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
@@ -25,33 +25,6 @@ _NEIGHBOUR_ROWS = {
 _SLAB_VOXELS = 1 << 18  # voxels looked at together: they stay in the processor's cache
 
 
-def threshold_probability(probability: npt.NDArray, threshold: float = 0.5) -> npt.NDArray[np.bool_]:
-    """The raw mask: voxels with probability > `threshold` (Revailler et al. 2022, section 2.5).
-
-    Parameters
-    ----------
-    probability : (Z, Y, X), values in [0, 1]
-    threshold : a voxel exactly on it is not kept
-
-    Returns
-    -------
-    (Z, Y, X) bool
-
-    Raises
-    ------
-    ImageError
-        A value that is NaN or outside [0, 1].
-
-    Examples
-    --------
-    >>> threshold_probability(np.array([[[0.4, 0.5, 0.6]]]))
-    array([[[False, False,  True]]])
-    """
-    if probability.size:
-        require_probability(float(probability.min()), float(probability.max()))
-    return probability > threshold
-
-
 def foreground(probability: npt.NDArray, threshold: float = 0.5) -> IntVector:
     """Ascending flat indices of the voxels with probability > `threshold`.
 
@@ -60,7 +33,29 @@ def foreground(probability: npt.NDArray, threshold: float = 0.5) -> IntVector:
     ImageError
         A value that is NaN or outside [0, 1].
     """
-    return voxels_above(probability, threshold, check=require_probability)
+    return voxels_above(probability, threshold, check=checks.require_probability)
+
+
+def labelled(labels: npt.NDArray[np.integer]) -> tuple[IntVector, Labels]:
+    """The voxels of a label image (Z, Y, X): ascending flat indices, and the label > 0 of each.
+
+    Raises
+    ------
+    ImageError
+        A label that is negative or above 65535.
+    """
+    index = voxels_above(labels, check=checks.require_label_range)
+    return index, labels.reshape(-1)[index].astype(np.int32)
+
+
+def checked_voxels(labels: npt.NDArray, suv: npt.NDArray) -> tuple[IntVector, Labels, npt.NDArray]:
+    """`labelled` with the SUV of each voxel; refuses other arrays, other shapes, and SUV that are not finite."""
+    checks.require_same_shape(labels=checks.require_labels(labels), suv=checks.require_volume("suv", suv))
+    index, label = labelled(labels)
+    values = suv.reshape(-1)[index]
+    values = values if values.dtype.kind == "f" else values.astype(np.float32)
+    checks.require_finite(values)
+    return index, label, values
 
 
 def voxels_above(
@@ -79,39 +74,14 @@ def voxels_above(
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def label_components(mask: npt.NDArray[np.bool_], connectivity: int = 6) -> Labels:
-    """Connected components of a mask (Revailler et al. 2022, section 2.5).
-
-    Parameters
-    ----------
-    mask : (Z, Y, X) bool
-    connectivity : 6 (faces), 18 (and edges) or 26 (and corners)
-
-    Returns
-    -------
-    (Z, Y, X) int32
-        Labels 1..N by descending volume, ties by the first voxel in (Z, Y, X) order; 0 is background. An empty
-        mask gives all zeros.
-
-    Examples
-    --------
-    >>> label_components(np.array([[[True, False, True, True]]]))
-    array([[[2, 0, 1, 1]]], dtype=int32)
-    """
-    index = voxels_above(mask)
-    return paint(index, label_voxels(index, mask.shape, connectivity), mask.shape)
-
-
 def label_voxels(index: IntVector, shape: tuple[int, ...], connectivity: int = 6) -> Labels:
-    """Component (1..N, ordered as in `label_components`) of each voxel in a list of ascending flat indices.
+    """Component (1..N by descending volume, ties by the first voxel) of each voxel in a list of ascending flat indices.
 
     The nodes of the graph are runs of voxels along X, its edges join runs that touch in neighbouring rows.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    if connectivity not in _NEIGHBOUR_ROWS:
-        raise ParameterError(f"Connectivity must be 6, 18 or 26. Received: {connectivity}.")
     if index.size == 0:
         return np.empty(0, np.int32)
     _, height, width = shape
@@ -158,16 +128,3 @@ def paint(index: IntVector, label: npt.NDArray, shape: tuple[int, ...]) -> Label
     labels = np.zeros(shape, np.int32)
     labels.reshape(-1)[index] = label
     return labels
-
-
-def require_probability(lowest: float, highest: float) -> None:
-    """Refuse a map whose lowest and highest value are not in [0, 1]."""
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
-        raise ImageError("The probability map holds NaN or infinite values.")
-    if lowest < 0 or highest > 1:
-        kind = (
-            "These look like logits: apply the sigmoid or softmax first."
-            if lowest < 0
-            else ("Labels or a mask belong to --mask; scaled integers need their scale factor in the file.")
-        )
-        raise ImageError(f"Probabilities must be in [0, 1]. Received: {lowest:g} to {highest:g}. {kind}")

@@ -1,4 +1,4 @@
-"""Split coalescent masses: watershed on the SUV (Revailler et al. 2022, section 2.5; markers are our own rule)."""
+"""The engine under section 2.5: the watershed that splits coalescent masses; markers are our own rule. Private."""
 
 from __future__ import annotations
 
@@ -7,68 +7,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from postprocess._components import IntVector, Labels, order_by_volume
 from postprocess.ball import RELATIVE_TOLERANCE, ball
-from postprocess.components import IntVector, Labels, order_by_volume, paint, voxels_above
 
 # "Over 30 mL" leaves room for spacings stored in single precision.
 VOLUME_TOLERANCE = 1e-6
 _GATHERED = 1 << 20  # values compared at once
 _PLATEAU = 64  # more candidates of one height are tested together
-
-
-def split_large_components(
-    labels: Labels,
-    suv: npt.NDArray[np.floating],
-    spacing_mm: tuple[float, float, float],
-    *,
-    above_ml: float = 30.0,
-    peak_distance_mm: float = 20.0,
-    connectivity: int = 6,
-) -> Labels:
-    """Split every component over `above_ml` into parts, one around each of its SUV peaks.
-
-    The paper's watershed (Revailler et al. 2022, section 2.5); the markers are our own rule. A component is split if
-    n * voxel_mm3 > 1000 * above_ml * (1 + 1e-6). Its markers are the voxels whose SUV is the highest of the
-    component within <= `peak_distance_mm` (Euclidean); face-connected ones of equal SUV are one marker. The
-    watershed of -SUV grows them inside the component.
-
-    Parameters
-    ----------
-    labels : (Z, Y, X) label image of components; 0 is background
-    suv : (Z, Y, X) SUVbw
-    spacing_mm : (sz, sy, sx)
-    above_ml : a component of exactly this volume stays whole
-    peak_distance_mm : in mm, so that the answer does not depend on the voxel size
-    connectivity : 6, 18 or 26, of the watershed
-
-    Returns
-    -------
-    (Z, Y, X) int32
-        Parts 1..N by descending volume, ties by the first voxel in (Z, Y, X) order. No voxel is lost or gained.
-        An empty image gives all zeros.
-
-    Examples
-    --------
-    Two peaks 30 mm apart in 40 mL are two parts:
-
-    >>> suv = np.ones((1, 1, 5), np.float32)
-    >>> suv[0, 0, [0, 3]] = 9, 8
-    >>> split_large_components(np.ones((1, 1, 5), np.int32), suv, (20.0, 40.0, 10.0))
-    array([[[2, 2, 1, 1, 1]]], dtype=int32)
-    """
-    index = voxels_above(labels)
-    label = labels.reshape(-1)[index]
-    parts = split_voxels(
-        index,
-        label,
-        suv.reshape(-1)[index],
-        labels.shape,
-        spacing_mm,
-        above_ml=above_ml,
-        peak_distance_mm=peak_distance_mm,
-        connectivity=connectivity,
-    )
-    return paint(index, parts, labels.shape)
 
 
 def split_voxels(
@@ -82,7 +27,7 @@ def split_voxels(
     peak_distance_mm: float,
     connectivity: int,
 ) -> Labels:
-    """`split_large_components` on a list of voxels: flat indices, labels 1..N and SUVs; new labels."""
+    """Split labels over `above_ml`: flat indices, labels 1..N and SUVs of a list of voxels; their new labels."""
     count = np.bincount(label)
     limit_mm3 = above_ml * 1000 * (1 + VOLUME_TOLERANCE)
     large = np.flatnonzero(count * math.prod(spacing_mm) > limit_mm3)

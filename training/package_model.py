@@ -24,6 +24,10 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def package(
     model: Annotated[Path, typer.Argument(help="last.keras of a training with channels [pet, ct].")],
     out: Annotated[Path, typer.Option(help="Folder of the files.")] = FOLDER,
+    shape: Annotated[
+        tuple[int, int, int],
+        typer.Option(help="Voxels (Z Y X) of a window when it runs; training sees parts."),
+    ] = (176, 64, 96),
 ) -> None:
     """Write NAME.keras (float16 weights) and NAME.openvino of the two packaged models."""
     from tmtv_tf._backend import quiet_tensorflow
@@ -32,7 +36,9 @@ def package(
     from tmtv_tf.inference.openvino_file import SUFFIX, convert
     from tmtv_tf.models.file import SYNTHETIC, load_model, read_description, save_model
 
-    both, grid = load_model(model)
+    trained, part = load_model(model)
+    grid = replace(part, shape=shape)
+    both = resized(trained, grid.input_shape)
     provenance = read_description(model).provenance
     alone = without_ct(both)
     for name, network, its_grid in ((PET_CT, both, grid), (PET, alone, replace(grid, channels=("pet",)))):
@@ -46,6 +52,23 @@ def package(
             print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
 
 
+def resized(model, input_shape: tuple[int, ...]):
+    """The same network (of convolutions alone) for images of another size; weights are copied."""
+    other = _rebuilt(model, input_shape)
+    other.set_weights(model.get_weights())
+    return other
+
+
+def _rebuilt(model, input_shape: tuple[int, ...]):
+    import keras
+
+    config = model.get_config()
+    config["layers"][0]["config"]["batch_shape"] = [None, *input_shape]
+    for layer in config["layers"]:
+        layer["build_config"] = None
+    return keras.Model.from_config(config)
+
+
 def without_ct(model):
     """The same network for PET alone: the CT's kernel of the first convolution is left out.
 
@@ -54,17 +77,11 @@ def without_ct(model):
     ModelError
         The network does not take two channels, or its first convolution does not read the image.
     """
-    import keras
-
     from petct.errors import ModelError
 
     if model.input_shape[-1] != 2:
         raise ModelError(f"The network takes {model.input_shape[-1]} channels; needed are 2, PET and CT.")
-    config = model.get_config()
-    config["layers"][0]["config"]["batch_shape"] = [*config["layers"][0]["config"]["batch_shape"][:-1], 1]
-    for layer in config["layers"]:
-        layer["build_config"] = None
-    alone = keras.Model.from_config(config)
+    alone = _rebuilt(model, (*model.input_shape[1:-1], 1))
     weights = model.get_weights()
     first = next(i for i, w in enumerate(weights) if w.ndim == 5 and w.shape[3] == 2)
     if alone.get_weights()[first].shape != (*weights[first].shape[:3], 1, weights[first].shape[4]):

@@ -132,6 +132,15 @@ def run(config: Config, pool: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
+    import os
+    import sys
+
     from petct.console import run_app
 
-    run_app(app)
+    try:
+        run_app(app)
+    except SystemExit as end:
+        # Not sys.exit: TensorFlow would wait for its thread that draws the next image, and that thread for Python.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1 if end.code else 0)

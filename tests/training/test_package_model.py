@@ -1,5 +1,7 @@
 """Packaging: PET alone is the whole network with an empty CT, float16 keeps the answer, OpenVINO gives the same."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -10,23 +12,26 @@ from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.compact import compact_unet
 from tmtv_tf.models.file import load_model, read_description, save_model
 from tmtv_tf.weights import packaged_keras, packaged_name
-from training.package_model import app, without_ct
+from training.package_model import app, resized, without_ct
 
-GRID = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
+TRAINED = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
+GRID = replace(TRAINED, shape=(32, 16, 32))
 
 
 @pytest.fixture(scope="module")
 def packaged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     keras.utils.set_random_seed(1)
-    model = compact_unet(GRID.input_shape, (8, 16), initial_probability=0.5)
+    model = compact_unet(TRAINED.input_shape, (8, 16), initial_probability=0.5)
     model.set_weights(
         [w + np.random.default_rng(i).normal(0, 0.1, w.shape) for i, w in enumerate(model.get_weights())]
     )
-    save_model(folder / "last.keras", model, GRID, {"seed": 7})
-    result = CliRunner().invoke(app, [str(folder / "last.keras"), "--out", str(folder)])
+    save_model(folder / "last.keras", model, TRAINED, {"seed": 7})
+    result = CliRunner().invoke(
+        app, [str(folder / "last.keras"), "--out", str(folder), "--shape", "32", "16", "32"]
+    )
     assert result.exit_code == 0, result.output
-    return folder, model
+    return folder, resized(model, GRID.input_shape)
 
 
 def _image():

@@ -1,5 +1,10 @@
 """Training on worlds: views of a sample, the stream of a resumed run, and a run that learns and goes on."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -85,3 +90,22 @@ def test_a_run_learns_goes_on_and_can_start_from_its_own_weights(tmp_path):
     run(start, tmp_path / "pool", tmp_path / "second")
     again = (tmp_path / "second" / "log.csv").read_text().splitlines()
     assert float(again[1].split(",")[again[0].split(",").index("loss")]) < losses[0]
+
+
+def test_a_stopped_run_ends_and_goes_on(tmp_path):
+    """SIGTERM in the middle of an epoch: the process ends with 75, and the same command finishes the run."""
+    for number in range(2):
+        write_sample(tmp_path / "pool" / "painter" / f"{number:05d}.npz", _sample(number))
+    (tmp_path / "c.yaml").write_text(
+        "{epochs: 1, steps: 3000, worlds: [painter], grid: {shape: [16, 16, 16], spacing_mm: [8, 8, 8]},"
+        " model: {architecture: compact, filters: [4, 8]}, optimizer: {name: adam}}"
+    )
+    command = [sys.executable, "-m", "training.train_worlds", "--config", tmp_path / "c.yaml"]
+    command += ["--pool", tmp_path / "pool", "--out", tmp_path / "run"]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    while not (tmp_path / "run" / "tensorboard").exists() and process.poll() is None:
+        time.sleep(0.5)
+    time.sleep(3)
+    process.terminate()
+    assert process.wait(timeout=60) == 75
+    assert (tmp_path / "run" / "state.npz").is_file()

@@ -2,7 +2,7 @@
 
 `synthetic-pet` sees the PET alone, `synthetic-petct` PET and CT. Of each there are two files: `NAME.keras` (float16
 weights, to fine-tune) and `NAME.openvino` (to run without TensorFlow, see `tmtv_tf.inference.openvino_file`). See
-docs/generalisation.md.
+docs/explanation/generalisation.md.
 """
 
 from __future__ import annotations

@@ -163,10 +163,26 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
 
 
 def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bool = False) -> Image:
-    """Resample onto another grid: linear (default) or nearest neighbour; `fill` outside the image.
+    """Resample onto another grid: linear (default) or nearest neighbour.
 
-    Integer and bool input with linear interpolation gives float32. On the same grid the values come back
-    untouched.
+    Parameters
+    ----------
+    image : (Z, Y, X) array and geometry
+    geometry : the grid wanted
+    fill : value of the voxels outside the image
+    nearest : take the nearest voxel, as labels need it
+
+    Returns
+    -------
+    Image
+        On `geometry`. Integer and bool input with linear interpolation gives float32. On the same grid the values come
+        back untouched.
+
+    Examples
+    --------
+    >>> image = Image(np.float32([[[0, 10]]]), Geometry((1, 1, 2), (1.0, 1.0, 2.0)))
+    >>> resample(image, Geometry((1, 1, 3), (1.0, 1.0, 1.0))).array
+    array([[[ 0.,  5., 10.]]], dtype=float32)
     """
     import SimpleITK as sitk
 

@@ -57,14 +57,8 @@ _NRRD_SPACES = {  # the factors that bring a position to LPS
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 
-def metaimage_header(path: Path) -> Stored:
-    """What a MetaImage header promises.
-
-    Raises
-    ------
-    ImageError
-        A field that is missing, doubled or not understood; no spacing, position or orientation.
-    """
+def _meta_fields(path: Path) -> tuple[dict[str, str], int]:
+    """The fields of a MetaImage header, and where it ends."""
     fields: dict[str, str] = {}
     with open(path, "rb") as file:
         for line in _lines(path, file):
@@ -81,6 +75,18 @@ def metaimage_header(path: Path) -> Stored:
         start = file.tell()
     if "ElementDataFile" not in fields:
         raise unreadable(path, "its header has no end")
+    return fields, start
+
+
+def metaimage_header(path: Path) -> Stored:
+    """What a MetaImage header promises.
+
+    Raises
+    ------
+    ImageError
+        A field that is missing, doubled or not understood; no spacing, position or orientation.
+    """
+    fields, start = _meta_fields(path)
     header = _Fields(path, fields)
     n = header.whole("NDims")
     if n not in (3, 4):
@@ -127,14 +133,8 @@ def metaimage_header(path: Path) -> Stored:
     )
 
 
-def nrrd_header(path: Path) -> Stored:
-    """What an NRRD header promises.
-
-    Raises
-    ------
-    ImageError
-        A field that is missing, doubled or not understood; a space other than LPS, RAS and LAS.
-    """
+def _nrrd_fields(path: Path) -> tuple[dict[str, str], int]:
+    """The fields of an NRRD header, and where it ends."""
     fields: dict[str, str] = {}
     with open(path, "rb") as file:
         lines, ended = _lines(path, file), False
@@ -160,6 +160,18 @@ def nrrd_header(path: Path) -> Stored:
         start = file.tell()
     if not ended and "data file" not in fields:
         raise unreadable(path, "its header has no end")
+    return fields, start
+
+
+def nrrd_header(path: Path) -> Stored:
+    """What an NRRD header promises.
+
+    Raises
+    ------
+    ImageError
+        A field that is missing, doubled or not understood; a space other than LPS, RAS and LAS.
+    """
+    fields, start = _nrrd_fields(path)
     header = _Fields(path, fields)
     n = header.whole("dimension")
     if n not in (3, 4):

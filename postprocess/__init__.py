@@ -5,6 +5,19 @@ In memory: `segment(probability, suv, spacing_mm, "41")` gives lesion labels, `l
 
 import lazy_loader
 
+from petct.moved import point_to
+
+point_to(
+    {
+        **{f"postprocess.{name}": f"petct.{name}" for name in ("console", "errors", "files", "image")},
+        **{
+            f"postprocess.{name}": f"petct.{name}" for name in ("nifti", "orientation", "parallel", "version")
+        },
+        "postprocess.components": "postprocess (label_components, threshold_probability)",
+        "postprocess.deflate": "isal",
+        "postprocess.watershed": "postprocess (split_large_components)",
+    }
+)
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={

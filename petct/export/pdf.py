@@ -17,10 +17,29 @@ def write_pdf(
 ) -> Dataset:
     """Write a PDF into a DICOM object of the source's study; returns the object as written.
 
+    Parameters
+    ----------
+    path : of the file, written whole or not at all
+    pdf : the bytes of a PDF file
+    source : the PET series that the object belongs to
+    provenance : method, network and version, as every object states them
+    title : of the document
+
+    Returns
+    -------
+    Dataset
+        The object as written.
+
     Raises
     ------
     ParameterError
         `pdf` is not a PDF.
+
+    Examples
+    --------
+    >>> source = SourceSeries(exam.headers, exam.pet.geometry)  # doctest: +SKIP
+    >>> pdf = Path("report.pdf").read_bytes()  # doctest: +SKIP
+    >>> write_pdf("report.dcm", pdf, source, Provenance("41", "vnet", "0.2.0"))  # doctest: +SKIP
     """
     if not pdf.startswith(b"%PDF-"):
         raise ParameterError("pdf: this is not a PDF file (it does not start with %PDF-).")

@@ -41,12 +41,25 @@ def write_rtstruct(
 
     Parameters
     ----------
-    labels : (Z, Y, X), 0 is background, on the grid of `source`
+    path : of the file, written whole or not at all
+    labels : (Z, Y, X) ndarray of whole numbers, 0 is background, on the grid of `source`
+    source : the PET series that the object belongs to
+    provenance : method, network and version, as every object states them
+
+    Returns
+    -------
+    Dataset
+        The object as written.
 
     Raises
     ------
     ParameterError
         No lesion (an empty structure set helps nobody and disturbs some viewers), or labels on another grid.
+
+    Examples
+    --------
+    >>> source = SourceSeries(exam.headers, exam.pet.geometry)  # doctest: +SKIP
+    >>> write_rtstruct("rtstruct.dcm", labels, source, Provenance("41", "vnet", "0.2.0"))  # doctest: +SKIP
     """
     source.require_grid(labels)
     voxels = LabelVoxels.of(labels)
@@ -60,16 +73,29 @@ def write_rtstruct(
     dataset.StructureSetTime = provenance.created.strftime("%H%M%S")
     dataset.OperatorsName = ""
     dataset.ApprovalStatus = "UNAPPROVED"
-    frame = dataset.FrameOfReferenceUID = source.first.FrameOfReferenceUID
+    dataset.FrameOfReferenceUID = source.first.FrameOfReferenceUID
     dataset.PositionReferenceIndicator = ""
     dataset.ReferencedFrameOfReferenceSequence = [_referenced_frame(source)]
-    algorithm = "SEMIAUTOMATIC" if provenance.edited else "AUTOMATIC"
+    _add_rois(dataset, labels, voxels, source, "SEMIAUTOMATIC" if provenance.edited else "AUTOMATIC")
+    with replace_atomically(path) as temporary:
+        dataset.save_as(temporary, enforce_file_format=True)
+    return dataset
+
+
+def _add_rois(
+    dataset: Dataset,
+    labels: npt.NDArray[np.integer],
+    voxels: LabelVoxels,
+    source: SourceSeries,
+    algorithm: str,
+) -> None:
+    """The three sequences that describe a ROI each: structure, contours, observation."""
     structures, rois, observations = [], [], []
     for roi, (label, box) in enumerate(voxels.boxes().items(), start=1):
         structures.append(
             item(
                 ROINumber=roi,
-                ReferencedFrameOfReferenceUID=frame,
+                ReferencedFrameOfReferenceUID=source.first.FrameOfReferenceUID,
                 ROIName=f"Lesion {label}",
                 ROIGenerationAlgorithm=algorithm,
             )
@@ -88,9 +114,6 @@ def write_rtstruct(
     dataset.StructureSetROISequence = structures
     dataset.ROIContourSequence = rois
     dataset.RTROIObservationsSequence = observations
-    with replace_atomically(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
-    return dataset
 
 
 def _contour(contour: Contour, box: tuple[slice, ...], source: SourceSeries) -> Dataset:

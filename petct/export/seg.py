@@ -47,13 +47,26 @@ def write_seg(
 
     Parameters
     ----------
-    labels : (Z, Y, X), 0 is background, on the grid of `source`
+    path : of the file, written whole or not at all
+    labels : (Z, Y, X) ndarray of whole numbers, 0 is background, on the grid of `source`
+    source : the PET series that the object belongs to
+    provenance : method, network and version, as every object states them
     kind : BINARY opens everywhere; LABELMAP is smaller, and refused by some archives and viewers
+
+    Returns
+    -------
+    Dataset
+        The object as written.
 
     Raises
     ------
     ParameterError
         No lesion (an empty segment stops some viewers), or labels on another grid.
+
+    Examples
+    --------
+    >>> source = SourceSeries(exam.headers, exam.pet.geometry)  # doctest: +SKIP
+    >>> write_seg("seg.dcm", labels, source, Provenance("41", "vnet", "0.2.0"))  # doctest: +SKIP
     """
     source.require_grid(labels)
     voxels = LabelVoxels.of(labels)

@@ -65,20 +65,26 @@ def write_sr(
 
     Parameters
     ----------
-    lesions : in the order of the segments of `seg`; empty for a patient without lesion, whose report states TMTV 0
+    path : of the file, written whole or not at all
+    lesions : rows of a lesion table, in the order of the segments of `seg`; empty without lesion: TMTV 0
     patient : `tmtv_ml`, `tlg`, `suv_max`, `suv_peak`, `lesion_count`, `dmax_mm`, `dmax_voxel_mm`, `dmax_bulk_mm`;
         what is None is left out
+    source : the PET series that the object belongs to
+    provenance : method, network and version, as every object states them
     seg : the segmentation that holds the lesions; None without lesions
+
+    Returns
+    -------
+    Dataset
+        The object as written.
+
+    Examples
+    --------
+    >>> seg = write_seg("seg.dcm", labels, source, provenance)  # doctest: +SKIP
+    >>> numbers = postprocess.patient_measures(labels, exam.pet).as_dict()  # doctest: +SKIP
+    >>> rows = postprocess.lesion_table(labels, exam.pet)  # doctest: +SKIP
+    >>> write_sr("sr.dcm", rows, numbers, source, provenance, seg)  # doctest: +SKIP
     """
-    observer = sr.ObserverContext(
-        observer_type=codes.DCM.Device,
-        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
-            uid=content_uid("device", MANUFACTURER),
-            name=provenance.algorithm,
-            manufacturer_name=MANUFACTURER,
-            model_name=MANUFACTURER,
-        ),
-    )
     algorithm = sr.AlgorithmIdentification(name=provenance.algorithm, version=provenance.version)
     groups: list = [_patient_group(patient, source, provenance, algorithm)]
     if lesions and seg is not None:
@@ -87,7 +93,7 @@ def write_sr(
             for number, lesion in enumerate(lesions, start=1)
         ]
     report = sr.MeasurementReport(
-        observation_context=sr.ObservationContext(observer_device_context=observer),
+        observation_context=sr.ObservationContext(observer_device_context=_observer(provenance)),
         procedure_reported=Code("44139-4", "LN", "PET whole body"),
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
@@ -97,11 +103,8 @@ def write_sr(
     )
     dataset = new_object(source, provenance, "SR", ComprehensiveSRStorage, key)
     dataset.update(report[0])  # the root of the content tree is the object itself (PS3.3 C.17.3)
-    dataset.CompletionFlag, dataset.VerificationFlag, dataset.PreliminaryFlag = (
-        "COMPLETE",
-        "UNVERIFIED",
-        "PRELIMINARY",
-    )
+    dataset.CompletionFlag, dataset.VerificationFlag = "COMPLETE", "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
     dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(source, seg)]
@@ -109,6 +112,19 @@ def write_sr(
     with replace_atomically(path) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
     return dataset
+
+
+def _observer(provenance: Provenance) -> sr.ObserverContext:
+    """This software, as the device that measured."""
+    return sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=sr.DeviceObserverIdentifyingAttributes(
+            uid=content_uid("device", MANUFACTURER),
+            name=provenance.algorithm,
+            manufacturer_name=MANUFACTURER,
+            model_name=MANUFACTURER,
+        ),
+    )
 
 
 def _evidence(source: SourceSeries, seg: Dataset | None) -> Dataset:

@@ -109,13 +109,32 @@ def suv_bw_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvF
 
     Parameters
     ----------
-    header : what the files say.
-    overrides : a user's values; they replace the header's and are recorded.
+    header : what the files say; values in the units of DICOM (Bq, s, kg, m)
+    overrides : a user's values; they replace the header's and are recorded
+
+    Returns
+    -------
+    SuvFactor
+        `factor` in g/Bq (one number, or one a slice where DecayCorrection is NONE), the rule that gave it, the values
+        it used, and warnings.
 
     Raises
     ------
     SuvError
         A value that the rule in use needs is missing, contradictory or impossible: named with tag and value.
+
+    References
+    ----------
+    DICOM PS3.3 C.8.9; docs/reference/suv.md has every rule.
+
+    Examples
+    --------
+    70 kg and 350 MBq, decay corrected to the injection: 70000 g / 350e6 Bq.
+
+    >>> header = PetHeader("export", units="BQML", decay_correction="ADMIN", patient_weight=70.0,
+    ...     nuclide="F-18", radiopharmaceutical="FDG", total_dose=350e6)
+    >>> suv_bw_factor(header).factor
+    0.0002
     """
     overrides = overrides or Overrides()
     warnings: list[str] = []

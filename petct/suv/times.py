@@ -6,7 +6,7 @@ import math
 from datetime import datetime, time, timedelta
 from statistics import median
 
-from petct.errors import SuvError
+from petct.errors import ParameterError, SuvError
 from petct.suv.header import ATTRIBUTES, Limit, Overrides, PetHeader, optional, refusal, within
 
 # Back-computed reference times are believed if all slices agree within this, and if none puts the reference
@@ -23,7 +23,33 @@ UPTAKE_RECOMMENDED_S = (55 * 60.0, 75 * 60.0)
 
 
 def decay_factor(elapsed_s: float, half_life_s: float) -> float:
-    """What is left of an activity after a time: 2 ** (-elapsed / half-life)."""
+    """What is left of an activity after a time: 2 ** (-elapsed / half-life).
+
+    Parameters
+    ----------
+    elapsed_s : time in s; negative before the activity was measured
+    half_life_s : in s, > 0
+
+    Returns
+    -------
+    float
+        The share that is left; 1 at once.
+
+    Raises
+    ------
+    ParameterError
+        A time that is not finite, or a half-life that is not a positive number.
+
+    Examples
+    --------
+    >>> decay_factor(6586.2, 6586.2)
+    0.5
+    """
+    if not (math.isfinite(elapsed_s) and 0 < half_life_s < math.inf):
+        raise ParameterError(
+            f"`elapsed_s` must be finite and `half_life_s` a positive number of seconds. Received: {elapsed_s!r} and "
+            f"{half_life_s!r}."
+        )
     return 2.0 ** (-elapsed_s / half_life_s)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from petct.console import listed, load_nibabel_alone, print_version
+from petct.console import listed, load_nibabel_alone
+from postprocess import _options as options
 from postprocess.config import Config
 from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 # How long a single case waits for another run into its folder before it is refused.
 WAIT_S = 600.0
-CASE, CALCULATION, EDITING = "Files and cases", "Calculation", "A reader's changes (one case)"
-
 app = typer.Typer(
     name="tmtv-postprocess",
     add_completion=False,
@@ -29,10 +28,6 @@ app = typer.Typer(
 )
 
 
-def option(text: str, *names: str, panel: str = CASE, **more: Any) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel, **more)
-
-
 _METHODS_HELP = "Methods:\n\n" + "\n".join(
     f"[bold]{name}[/bold] - {text}\n" for name, text in METHODS.items()
 )
@@ -40,99 +35,37 @@ _METHODS_HELP = "Methods:\n\n" + "\n".join(
 
 @app.command(no_args_is_help=True, epilog=_METHODS_HELP)
 def postprocess(
-    suv: Annotated[Path, option("PET: SUVbw image, DICOM folder; or the folder of a cohort.")],
-    out: Annotated[Path, option("Results go to OUT/<case-id>/.")],
-    probability: Annotated[
-        Path | None,
-        option("Map in [0, 1]: NIfTI, NRRD, MHA, nnU-Net .npz; or a folder.", "--probability", "-p"),
-    ] = None,
-    mask: Annotated[
-        Path | None, option("In place of a map: mask, label image, SEG, RTSTRUCT; or a folder.")
-    ] = None,
-    mask_label: Annotated[
-        list[int] | None,
-        option("Label of --mask that counts as lesion; may be repeated. Default: all but 0."),
-    ] = None,
-    instances: Annotated[
-        bool | None,
-        option(
-            "Each label of --mask, each region of a SEG or RTSTRUCT, is one lesion, never split or joined. Default: "
-            "where there are several, and for RTSTRUCT and rois.nii.gz.",
-            "--instances/--no-instances",
-        ),
-    ] = None,
-    reference: Annotated[
-        Path | None, option("Image, SEG or DICOM folder whose grid the .npz has. Default: the PET.")
-    ] = None,
-    channel: Annotated[int | None, option("Lesion class of the .npz. Default: 1 of two.")] = None,
-    case_id: Annotated[
-        str | None, option("Default: the folder of probability.*, mask.*, rois.*; else the name of the map.")
-    ] = None,
-    overwrite: Annotated[bool, option("Replace the result of another input.", "--overwrite")] = False,
-    workers: Annotated[int, option("Processes for a cohort.")] = 1,
-    scheduler: Annotated[str | None, option("Running Dask scheduler, tcp://host:port, for a cohort.")] = None,
-    method: Annotated[
-        list[str] | None,
-        option("May be repeated; see below. Default: raw 41 2.5 4.0.", "--method", "-m", panel=CALCULATION),
-    ] = None,
-    split_only: Annotated[bool, option("Same as --method parts.", panel=CALCULATION)] = False,
-    probability_threshold: Annotated[
-        float, option("The mask is probability > this.", panel=CALCULATION)
-    ] = Config.probability_threshold,
-    connectivity: Annotated[int, option("6, 18 or 26 neighbours.", panel=CALCULATION)] = Config.connectivity,
-    split_above_ml: Annotated[
-        float, option("Components over this are split by watershed.", panel=CALCULATION)
-    ] = Config.split_above_ml,
-    peak_distance_mm: Annotated[
-        float, option("A part grows from the highest SUV within this.", panel=CALCULATION)
-    ] = Config.peak_distance_mm,
-    min_volume_ml: Annotated[
-        float, option("Leave out smaller lesions.", panel=CALCULATION)
-    ] = Config.min_volume_ml,
-    liver_suv: Annotated[
-        float | None,
-        option(
-            "SUV threshold of the method liver, by your definition; the liver's mean for a50p, mv2, mv3, adaptive.",
-            panel=CALCULATION,
-        ),
-    ] = Config.liver_suv,
-    lung_suv: Annotated[
-        float | None, option("Mean SUV of the lung: a50p, mv2, mv3, adaptive. One case.", panel=CALCULATION)
-    ] = Config.lung_suv,
-    height_cm: Annotated[float | None, option("With --weight-kg: adds SDmax.", panel=CALCULATION)] = None,
-    weight_kg: Annotated[float | None, option("With --height-cm: adds SDmax.", panel=CALCULATION)] = None,
-    exclude: Annotated[
-        list[str] | None,
-        option(
-            "Lesion to take out, by its number in the automatic result: LABEL, or METHOD:LABEL of several methods. "
-            "Adds to earlier edits.",
-            panel=EDITING,
-        ),
-    ] = None,
-    exclude_mask: Annotated[
-        Path | None, option("Image, SEG or RTSTRUCT; where it is not 0 nothing is lesion.", panel=EDITING)
-    ] = None,
-    include_seed: Annotated[
-        list[str] | None,
-        option(
-            "LPS point x,y,z in mm; adds what holds the hottest voxel within 10 mm.",
-            panel=EDITING,
-        ),
-    ] = None,
-    ras: Annotated[
-        bool, option("The points of --include-seed are RAS, as in NIfTI viewers.", "--ras", panel=EDITING)
-    ] = False,
-    seed_limit_mm: Annotated[float, option("How far such a region may grow.", panel=EDITING)] = 30.0,
-    clear_edits: Annotated[
-        bool,
-        option("Put all earlier edits out of force; edits.json keeps them.", "--clear-edits", panel=EDITING),
-    ] = False,
-    reader: Annotated[
-        str | None, option("Who edits, for edits.json. Default: the name of the login.", panel=EDITING)
-    ] = None,
-    version: Annotated[
-        bool, option("Say which version this is.", "--version", callback=print_version, is_eager=True)
-    ] = False,
+    suv: options.Suv,
+    out: options.Out,
+    probability: options.Probability = None,
+    mask: options.Mask = None,
+    mask_label: options.MaskLabel = None,
+    instances: options.Regions = None,
+    reference: options.Reference = None,
+    channel: options.Channel = None,
+    case_id: options.CaseId = None,
+    overwrite: options.Overwrite = False,
+    workers: options.Workers = 1,
+    scheduler: options.Scheduler = None,
+    method: options.Method = None,
+    split_only: options.SplitOnly = False,
+    probability_threshold: options.ProbabilityThreshold = Config.probability_threshold,
+    connectivity: options.Connectivity = Config.connectivity,
+    split_above_ml: options.SplitAboveMl = Config.split_above_ml,
+    peak_distance_mm: options.PeakDistanceMm = Config.peak_distance_mm,
+    min_volume_ml: options.MinVolumeMl = Config.min_volume_ml,
+    liver_suv: options.LiverSuv = Config.liver_suv,
+    lung_suv: options.LungSuv = Config.lung_suv,
+    height_cm: options.HeightCm = None,
+    weight_kg: options.WeightKg = None,
+    exclude: options.Exclude = None,
+    exclude_mask: options.ExcludeMask = None,
+    include_seed: options.IncludeSeed = None,
+    ras: options.Ras = False,
+    seed_limit_mm: options.SeedLimitMm = 30.0,
+    clear_edits: options.ClearEdits = False,
+    reader: options.Reader = None,
+    version: options.Version = False,
 ) -> None:
     """Total metabolic tumour volume from any network's probability map, or any mask, under the published thresholds.
 

@@ -213,6 +213,9 @@ def patient_measures(
 
 def lesions_of_voxels(voxels: Lesions, suv: npt.NDArray, geometry: Geometry) -> list[Lesion]:
     """`lesion_table` on a list of voxels."""
+    # skimage's regionprops_table sums in the precision of the image (a mean SUV 1e-6 off), and a property of its own
+    # sees a lesion's box only, where SUVpeak needs what lies around it. On 545x400x400 voxels with 45 lesions it takes
+    # 0.21 s of CPU time without SUVpeak and sphericity, this 0.09 s with them (same run; loaded machine).
     index, label = voxels.index, voxels.label
     count = np.bincount(label)
     n = np.maximum(count, 1)

@@ -84,5 +84,11 @@ def test_other_images_that_are_no_suv(value: float, says: str) -> None:
 
 def test_the_front_door_lists_what_it_offers_and_loads_nothing() -> None:
     assert {"Exam", "Image", "read_exam", "read_image", "read_rois"} <= set(dir(petct))
-    code = "import sys, petct; sys.exit(any(m in sys.modules for m in ('numpy', 'pydicom', 'SimpleITK')))"
+    code = (
+        "import sys, time; start = time.process_time()\n"
+        "import petct, postprocess, tmtv_tf\n"
+        "assert time.process_time() - start < 0.15\n"
+        "heavy = ('numpy', 'pydicom', 'SimpleITK', 'nibabel', 'scipy', 'pydantic', 'keras', 'tensorflow')\n"
+        "sys.exit(any(name in sys.modules for name in heavy))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

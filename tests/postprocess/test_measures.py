@@ -218,3 +218,25 @@ def test_arrays_that_do_not_agree_are_refused() -> None:
     for geometry in (Geometry((2, 3, 4), (1.0, 1.0, 2.0)), Geometry((4, 3, 2), (1.0, 1.0, 1.0))):
         with pytest.raises(ImageError, match="The geometry is of"):
             lesion_table(labels, suv, (1.0, 1.0, 1.0), geometry)
+
+
+def test_measures_equal_scikit_image_s_regionprops() -> None:
+    """`skimage.measure.regionprops_table(labels, suv, properties=(...), spacing=spacing_mm)`, which sums in float32."""
+    from skimage.measure import regionprops_table
+
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 4, (7, 8, 9)).astype(np.int32)
+    suv, spacing_mm = rng.gamma(2, 3, labels.shape).astype(np.float32), (3.0, 2.0, 1.0)
+    names = ("area", "intensity_max", "intensity_mean", "intensity_std", "centroid")
+    expected = regionprops_table(labels, suv, properties=names, spacing=spacing_mm)
+    rows = lesion_table(labels, suv, spacing_mm)
+    for name, of in {
+        "area": lambda row: row.volume_ml * 1000,
+        "intensity_max": lambda row: row.suv_max,
+        "intensity_mean": lambda row: row.suv_mean,
+        "intensity_std": lambda row: row.suv_sd,
+        "centroid-0": lambda row: row.z_from_first_voxel_mm,
+        "centroid-1": lambda row: row.y_from_first_voxel_mm,
+        "centroid-2": lambda row: row.x_from_first_voxel_mm,
+    }.items():
+        np.testing.assert_allclose([of(row) for row in rows], expected[name], rtol=1e-5, err_msg=name)

@@ -117,7 +117,6 @@ def postprocess(
     load_nibabel_alone()
 
     from postprocess.case import Job
-    from postprocess.find import case_id_of, cases_without_map, find_cases
     from postprocess.inputs import MapFile
     from postprocess.requests import Request
 
@@ -129,13 +128,6 @@ def postprocess(
         clear=clear_edits,
         reader=reader,
     )
-    if maps.is_dir():
-        cases = find_cases(maps, suv, is_mask=mask is not None)
-        if missing := cases_without_map(cases, suv):
-            what, total = "mask" if mask else "map", len(cases) + len(missing)
-            typer.echo(f"No {what} for {len(missing)} of {total} cases: {listed(missing)}.", err=True)
-    else:
-        cases = [(case_id_of(maps) if case_id is None else case_id, maps, suv)]
     jobs = [
         Job(
             case_id=name,
@@ -149,7 +141,7 @@ def postprocess(
             weight_kg=weight_kg,
             overwrite=overwrite,
         )
-        for name, path, suv_path in cases
+        for name, path, suv_path in _cases(maps, suv, case_id, is_mask=mask is not None)
     ]
     # Single cases may be started side by side into one folder, so they wait for each other; cohorts do not.
     with locked(out, wait_s=0.0 if maps.is_dir() else WAIT_S):
@@ -157,6 +149,19 @@ def postprocess(
         if maps.is_dir():
             raise typer.Exit(_run_cohort(jobs, out, workers, scheduler))
         _run_one(jobs[0])
+
+
+def _cases(maps: Path, suv: Path, case_id: str | None, *, is_mask: bool) -> list[tuple[str, Path, Path]]:
+    """Case id, map and PET of the one case, or of every case of a cohort; says which have no map."""
+    from postprocess.find import case_id_of, cases_without_map, find_cases
+
+    if not maps.is_dir():
+        return [(case_id_of(maps) if case_id is None else case_id, maps, suv)]
+    cases = find_cases(maps, suv, is_mask=is_mask)
+    if missing := cases_without_map(cases, suv):
+        what, total = "mask" if is_mask else "map", len(cases) + len(missing)
+        typer.echo(f"No {what} for {len(missing)} of {total} cases: {listed(missing)}.", err=True)
+    return cases
 
 
 def _run_one(job: Job) -> None:

@@ -26,7 +26,7 @@ def cross_validate(
     fold: Annotated[
         int | None,
         typer.Option(
-            help="Train this fold only (1, 2 ...), e.g. $SLURM_ARRAY_TASK_ID; no report is written."
+            help="Train this fold only (1, 2 ...), e.g. $SLURM_ARRAY_TASK_ID, and report on it: report_fold1/."
         ),
     ] = None,
     phantom: Annotated[

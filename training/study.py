@@ -56,7 +56,7 @@ def run_study(
     fold: int | None = None,
     phantom: Path | None = None,
 ) -> None:
-    """Train what is not trained yet; without `fold`, write predictions and report too.
+    """Train what is not trained yet, and write predictions and report; those of one fold alone with `fold`.
 
     Raises
     ------
@@ -77,18 +77,25 @@ def run_study(
     study = Study(config, data, out, rows, folds, arrays)
     for name in names:
         run_model(study, name, [fold] if fold is not None else range(1, config.folds + 1), strategy)
-    if fold is None:
-        from training.study_report import write_study_report
+    write_results(study, names, fold, phantom)
 
-        measures = case_measures(study)
-        predictions = pd.concat([out_of_fold(study, names), rival_predictions(study, measures)])
-        reachable = None
-        if phantom is not None:
-            scores = image_scores(study, phantom)
-            reachable = best_auc([scores[row["case_id"]] for row in rows if row["efs2y_event"] is not None])
-            predictions = pd.concat([predictions, oracle_predictions(study, scores)])
-        write_csv(out / PREDICTIONS, predictions.columns, predictions.itertuples(index=False))
-        print(f"Report: {write_study_report(study, predictions, measures, reachable)}")
+
+def write_results(study: Study, names: Sequence[str], fold: int | None, phantom: Path | None) -> None:
+    """STUDY/predictions.csv and report/ of all folds, or predictions_fold<k>.csv and report_fold<k>/ of one."""
+    from training.study_report import write_study_report
+
+    folds = range(1, study.config.folds + 1) if fold is None else [fold]
+    measures = case_measures(study)
+    tables = [out_of_fold(study, names, folds), rival_predictions(study, measures, folds)]
+    reachable = None
+    if phantom is not None:
+        scores = image_scores(study, phantom)
+        reachable = best_auc([scores[r["case_id"]] for r in study.rows if r["efs2y_event"] is not None])
+        tables.append(oracle_predictions(study, scores, folds))
+    predictions = pd.concat(tables)
+    name = PREDICTIONS if fold is None else f"predictions_fold{fold}.csv"
+    write_csv(study.out / name, predictions.columns, predictions.itertuples(index=False))
+    print(f"Report: {write_study_report(study, predictions, measures, reachable, fold)}")
 
 
 def open_folds(path: Path, rows: Sequence[Row], config: StudyConfig) -> dict[str, int]:

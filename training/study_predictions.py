@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,8 @@ def segmentation_metrics(
     }
 
 
-def out_of_fold(study: Study, names: Sequence[str]) -> pd.DataFrame:
-    """Test rows of every model and fold, with the threshold from that fold's training rows.
+def out_of_fold(study: Study, names: Sequence[str], folds: Iterable[int]) -> pd.DataFrame:
+    """Test rows of every model in these folds, with the threshold from that fold's training rows.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def out_of_fold(study: Study, names: Sequence[str]) -> pd.DataFrame:
     """
     tables = []
     for name in names:
-        for fold in range(1, study.config.folds + 1):
+        for fold in folds:
             path = study.folder(name, fold) / PREDICTIONS
             if not path.is_file():
                 raise CaseError(f"{path}: missing; fold {fold} of {name} is not finished.")
@@ -128,8 +128,8 @@ def case_measures(study: Study) -> pd.DataFrame:
     return table
 
 
-def rival_predictions(study: Study, measures: pd.DataFrame) -> pd.DataFrame:
-    """Logistic and Cox regressions on TMTV, Dmax, SUVmax, in the same folds."""
+def rival_predictions(study: Study, measures: pd.DataFrame, folds: Iterable[int]) -> pd.DataFrame:
+    """Logistic and Cox regressions on TMTV, Dmax, SUVmax, in these folds."""
     cohort = cohort_frame(study.rows).merge(measures, on="case_id")
     rivals = {
         "tmtv": lambda train, test: logistic_scores(train, test, ["tmtv_ml"]),
@@ -138,7 +138,7 @@ def rival_predictions(study: Study, measures: pd.DataFrame) -> pd.DataFrame:
     }
     tables = []
     for name, scores in rivals.items():
-        for fold in range(1, study.config.folds + 1):
+        for fold in folds:
             tested = cohort["case_id"].map(study.folds) == fold
             train, test = cohort[~tested].copy(), cohort[tested].copy()
             if train.dropna(subset=["efs2y_event", *MEASURES]).empty:
@@ -166,15 +166,12 @@ def image_scores(study: Study, phantom: Path) -> dict[str, float]:
     return scores
 
 
-def oracle_predictions(study: Study, scores: dict[str, float]) -> pd.DataFrame:
+def oracle_predictions(study: Study, scores: dict[str, float], folds: Iterable[int]) -> pd.DataFrame:
     """The true chance of an event given the image, as if it were a model: none is better, but by luck."""
     table = cohort_frame(study.rows)
     table["probability"] = event_probability(table["case_id"].map(scores).to_numpy(float))
     table["fold"] = table["case_id"].map(study.folds)
-    parts = [
-        _with_threshold(table[table["fold"] == k], table[table["fold"] != k], ORACLE, k)
-        for k in range(1, study.config.folds + 1)
-    ]
+    parts = [_with_threshold(table[table["fold"] == k], table[table["fold"] != k], ORACLE, k) for k in folds]
     return pd.concat(parts, ignore_index=True)
 
 

@@ -12,7 +12,7 @@ from petct.image import read_image
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.evaluation.prognosis import liu2022
 from tmtv_tf.evaluation.prognosis.study_report import write_study_report as write_report
-from tmtv_tf.evaluation.prognosis.study_tables import name_of
+from tmtv_tf.evaluation.prognosis.study_tables import SEGMENTATION, name_of
 from tmtv_tf.evaluation.prognosis.study_views import FeatureView, feature_figure, rendering_figure
 from tmtv_tf.input.grid import BODY_SUV
 from tmtv_tf.input.multitask_input import resized_geometry
@@ -25,29 +25,46 @@ RENDERED = ("segmentation_unet", "multitask_unet_plain", "zhou_vnet", "multitask
 
 
 def write_study_report(
-    study: Study, predictions: pd.DataFrame, measures: pd.DataFrame, reachable_auc: float | None
+    study: Study,
+    predictions: pd.DataFrame,
+    measures: pd.DataFrame,
+    reachable_auc: float | None,
+    fold: int | None = None,
 ) -> Path:
-    """Write STUDY/report; returns its page. `reachable_auc`: the best AUC that phantoms allow."""
+    """Write STUDY/report, or STUDY/report_fold<k> of one fold; returns its page.
+
+    Parameters
+    ----------
+    reachable_auc : the best AUC that phantoms allow.
+    fold : the only one that `predictions` are of. Of all folds, one drawn from the seed has a Table 4 of its own.
+    """
     pictures = {}
     method = predictions[(predictions["model"] == liu2022.METHOD) & predictions["dice"].notna()]
     if len(method):
         pictures["features"] = feature_figure([feature_view(study, row) for row in median_cases(method)])
         pictures["renderings"] = renderings(study, predictions, method)
     return write_report(
-        study.out / "report",
+        study.out / ("report" if fold is None else f"report_fold{fold}"),
         predictions,
         cohort_frame(study.rows),
-        ceiling_dice=float(measures["dice_ceiling"].mean()),
+        ceilings={name: float(measures[f"{name}_ceiling"].mean()) for name in SEGMENTATION},
         reachable_auc=reachable_auc,
         pictures=pictures,
         facts={
             "phantom": all(load_case(study.data / row["case_id"]).is_phantom for row in study.rows),
             "cases": len(study.rows),
             "folds": study.config.folds,
+            "only_fold": fold,
+            "ablation_fold": None if fold else random_fold(study.config.seed, study.config.folds),
             "settings": study.config.model_dump(mode="json"),
             "software": software(),
         },
     )
+
+
+def random_fold(seed: int, folds: int) -> int:
+    """The fold of the paper's ablation: drawn once, before anything is known of it."""
+    return int(np.random.default_rng([seed, folds]).integers(1, folds + 1))
 
 
 def median_cases(method: pd.DataFrame) -> list:

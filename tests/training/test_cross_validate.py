@@ -72,6 +72,13 @@ def test_a_fold_alone_gives_what_it_gives_among_others(study, cases, tmp_path):
     assert (tmp_path / "folds.csv").read_text() == (study / "folds.csv").read_text()
     pd.testing.assert_frame_equal(alone, among, atol=1e-5)
     assert not (tmp_path / "report").exists()
+    page = (tmp_path / "report_fold2" / "index.html").read_text()
+    assert "fold 2 alone" in page
+    table = pd.read_csv(tmp_path / "predictions_fold2.csv")
+    assert set(table["fold"]) == {2}
+    assert sorted(table.loc[table["model"] == "encoder_classifier", "case_id"]) == sorted(
+        among.loc[among["part"] == "test", "case_id"]
+    )
 
 
 def test_what_is_done_is_not_done_again(study, cases):

@@ -31,7 +31,7 @@ def no_rivals(why: str) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """p as papers print it."""
+    """p as papers print it: three digits, four below 0.001, and `< 0.0001`."""
     if value is None or value != value:
         return DASH
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.0001" if value < 0.0001 else f"{value:.{4 if value < 0.001 else 3}f}"

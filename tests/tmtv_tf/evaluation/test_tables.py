@@ -155,4 +155,10 @@ def test_numbers_for_readers(value, digits, sign, text):
 
 
 def test_p_values_for_readers():
-    assert [p_value(p) for p in (0.0004, 0.0123, 1.0, NAN)] == ["< 0.001", "0.012", "1.000", "–"]
+    assert [p_value(p) for p in (0.00009, 0.0004, 0.0123, 1.0, NAN)] == [
+        "< 0.0001",
+        "0.0004",
+        "0.012",
+        "1.000",
+        "–",
+    ]

@@ -11,7 +11,6 @@ from tmtv_tf.evaluation.figures import DPI, INK, STYLE
 from tmtv_tf.evaluation.mip import png
 from tmtv_tf.evaluation.prognosis import liu2022
 from tmtv_tf.evaluation.prognosis.classification import (
-    auc,
     brier_score,
     reliability,
     roc_curve,
@@ -28,7 +27,7 @@ GRID_MONTHS = 12
 
 
 def roc_figure(predictions: pd.DataFrame) -> bytes:
-    """Figure 3: ROC of every model from its out-of-fold scores together; AUC: mean of the folds.
+    """Figure 3: mean ROC of every model over the folds (`mean_roc`), with the area under that very curve.
 
     Networks are solid (the method bold), rivals dashed, the phantom's true risk dotted.
     """
@@ -41,9 +40,8 @@ def roc_figure(predictions: pd.DataFrame) -> bytes:
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for model, (colour, style, width) in _lines(predictions).items():
             rows = _known(predictions, model)
-            x, y = roc_curve(rows["efs2y_event"], rows["probability"])
-            folds = [auc(f["efs2y_event"], f["probability"]) for _, f in rows.groupby("fold")]
-            label = f"{name_of(model)}: {np.nanmean(folds):.3f}"
+            x, y = mean_roc(rows)
+            label = f"{name_of(model)}: {np.trapezoid(y, x):.3f}"
             axes.plot(x, y, color=colour, linestyle=style, linewidth=width, label=label)
         axes.set_xlim(-0.01, 1.01)
         axes.set_ylim(-0.01, 1.01)
@@ -54,6 +52,27 @@ def roc_figure(predictions: pd.DataFrame) -> bytes:
             loc="outside right center", frameon=False, title="AUC, mean of the folds", alignment="left"
         )
         return png(figure)
+
+
+def mean_roc(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """False positive rate, and the mean of the folds' true positive rates there: the area is the mean of their AUCs.
+
+    Scores of different networks are never ranked together. A fold without one of the classes has no curve. Each rate
+    stands twice, before and after its jump.
+    """
+    folds = [f for _, f in rows.groupby("fold") if f["efs2y_event"].nunique() == 2]
+    curves = [roc_curve(f["efs2y_event"], f["probability"]) for f in folds]
+    if not curves:
+        return np.array([]), np.array([])
+    rates = np.unique(np.concatenate([x for x, _ in curves]))
+    before, after = np.zeros(len(rates)), np.zeros(len(rates))
+    for x, y in curves:
+        first, last = np.searchsorted(x, rates, "left"), np.searchsorted(x, rates, "right") - 1
+        between = np.interp(rates, x, y)
+        corner = x[first] == rates
+        before += np.where(corner, y[first], between) / len(curves)
+        after += np.where(corner, y[last], between) / len(curves)
+    return np.repeat(rates, 2), np.column_stack([before, after]).ravel()
 
 
 def calibration_figure(predictions: pd.DataFrame, bins: int = 5) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 from petct.files import replace_atomically, write_csv, write_text
 from tmtv_tf.evaluation.prognosis import liu2022, study_figures
 from tmtv_tf.evaluation.prognosis.study_tables import (
+    NETWORK_GRID,
     ORACLE,
     RIVALS,
     RULES,
@@ -23,14 +24,18 @@ from tmtv_tf.evaluation.prognosis.study_tables import (
     performance,
     share_of_best,
     survival_table,
+    with_ceiling,
 )
 from tmtv_tf.evaluation.report import number, p_value
 
 TEMPLATE = Path(__file__).parent / "templates" / "study.html.j2"
+# Column -> what it is called, and whether the paper's number stands beside it.
 LABELS = {
     "dice": "DSC",
     "precision": "Precision",
     "recall": "Recall",
+}
+LABELS_PROGNOSIS = {
     "auc": "AUC",
     "accuracy": "Accuracy",
     "sensitivity": "Sensitivity",
@@ -38,6 +43,12 @@ LABELS = {
     "youden": "Youden",
 }
 PAPER = "paper"
+SPREAD = "Mean ± SD over the folds."
+ONE_FOLD = "One fold: the mean over its patients, no SD."
+GRIDS = (
+    "DSC, precision and recall on the network's grid, as far as can be told the paper's, and on the PET's own grid; "
+    "the ceiling is the mean over all cases."
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ def write_study_report(
     predictions: pd.DataFrame,
     cohort: pd.DataFrame,
     *,
-    ceiling_dice: float,
+    ceilings: Mapping[str, float],
     pictures: dict[str, bytes],
     facts: dict[str, Any],
     reachable_auc: float | None = None,
@@ -69,13 +80,14 @@ def write_study_report(
     ----------
     predictions : see `study_tables`.
     cohort : case_id, pfs_months, pfs_event, os_months, os_event.
-    ceiling_dice : mean Dice that the networks' grid allows at most.
+    ceilings : mean `dice`, `precision`, `recall` that the networks' grid allows at most on the PET's.
     pictures : further PNGs by name: `features`, `renderings`.
-    facts : what the page says of the study: `phantom` (bool), `cases`, `folds`, `settings`, `software`.
+    facts : what the page says of the study: `phantom` (bool), `cases`, `folds`, `settings`, `software`; `only_fold`,
+        the one fold that it is about; `ablation_fold`, the one of a further Table 4, as the paper's.
     reachable_auc : the expected AUC of the phantoms' true risk; None for patients.
     draws : bootstrap draws.
     """
-    tables = study_tables(predictions, cohort, reachable_auc, draws)
+    tables = study_tables(predictions, cohort, ceilings, reachable_auc, draws, facts.get("ablation_fold"))
     figures = {
         "roc": study_figures.roc_figure(predictions),
         "calibration": study_figures.calibration_figure(predictions),
@@ -93,12 +105,17 @@ def write_study_report(
             temporary.write_bytes(content)
     write_text(out / "report.md", _markdown(tables, facts))
     page = out / "index.html"
-    write_text(page, _html(tables, figures, ceiling_dice, facts))
+    write_text(page, _html(tables, figures, facts))
     return page
 
 
 def study_tables(
-    predictions: pd.DataFrame, cohort: pd.DataFrame, reachable_auc: float | None = None, draws: int = 2000
+    predictions: pd.DataFrame,
+    cohort: pd.DataFrame,
+    ceilings: Mapping[str, float],
+    reachable_auc: float | None = None,
+    draws: int = 2000,
+    ablation_fold: int | None = None,
 ) -> list[ReportTable]:
     """All tables, in the order of the report."""
     by_rule = {rule: performance(predictions, rule, draws=draws) for rule in RULES}
@@ -108,7 +125,9 @@ def study_tables(
         suffix, threshold = ("", "threshold 0.5") if rule == "half" else ("_youden", "Youden's threshold")
         main = beside_paper(by_rule[rule], [*liu2022.TABLE_3, *RIVALS, ORACLE], liu2022.MAIN)
         ablation = beside_paper(by_rule[rule], liu2022.TABLE_4, liu2022.ABLATION)
-        caption = f"Mean ± SD over the folds. An event is predicted by: {text}."
+        main, ablation = with_ceiling(main, ceilings), with_ceiling(ablation, ceilings)
+        spread = SPREAD if predictions["fold"].nunique() > 1 else ONE_FOLD
+        caption = f"{spread} An event is predicted by: {text}. {GRIDS}"
         tables.append(
             _performance(
                 f"table3_main{suffix}", f"The paper's Table 3: main study, {threshold}", caption, main
@@ -118,10 +137,13 @@ def study_tables(
             _performance(
                 f"table4_ablation{suffix}",
                 f"The paper's Table 4: ablation study, {threshold}",
-                f"{caption} Here over all folds; the paper took one.",
+                caption,
                 ablation,
             )
         )
+    if ablation_fold is not None:
+        members = predictions[predictions["fold"] == ablation_fold]
+        tables.append(_one_fold(performance(members, "half", draws=draws), ablation_fold, ceilings))
     tables += [_intervals(half), _literature(half)]
     for rule, text in RULES.items():
         tables.append(_comparisons(comparisons(predictions, rule), rule, text))
@@ -145,11 +167,26 @@ def _folds(predictions: pd.DataFrame) -> ReportTable:
 
 
 def _performance(key: str, title: str, caption: str, data: pd.DataFrame) -> ReportTable:
+    def spread(metric: str) -> Callable:
+        return lambda r: _spread(getattr(r, metric), getattr(r, f"{metric}_sd"))
+
+    def published(metric: str) -> tuple[str, Callable]:
+        return PAPER, lambda r: number(getattr(r, f"paper_{metric}"), 3)
+
     columns: list[tuple[str, Callable]] = [("Method", lambda r: r.name)]
     for metric, label in LABELS.items():
-        columns.append((label, lambda r, m=metric: _spread(getattr(r, m), getattr(r, f"{m}_sd"))))
-        columns.append((PAPER, lambda r, m=metric: number(getattr(r, f"paper_{m}"), 3)))
+        columns += [(label, spread(f"{metric}{NETWORK_GRID}")), published(metric)]
+    columns += [(f"{label}, PET grid", spread(metric)) for metric, label in LABELS.items()]
+    for metric, label in LABELS_PROGNOSIS.items():
+        columns += [(label, spread(metric)), published(metric)]
     return _table(key, title, caption, data, columns)
+
+
+def _one_fold(half: pd.DataFrame, fold: int, ceilings: Mapping[str, float]) -> ReportTable:
+    """Table 4 of one fold, as the paper's: threshold 0.5."""
+    data = with_ceiling(beside_paper(half, liu2022.TABLE_4, liu2022.ABLATION), ceilings)
+    title = f"The paper's Table 4 in one fold (fold {fold}), threshold 0.5"
+    return _performance("table4_ablation_one_fold", title, f"The paper took one random fold. {GRIDS}", data)
 
 
 def _intervals(performances: pd.DataFrame) -> ReportTable:
@@ -273,9 +310,7 @@ def _markdown(tables: list[ReportTable], facts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _html(
-    tables: list[ReportTable], figures: dict[str, bytes], ceiling_dice: float, facts: dict[str, Any]
-) -> str:
+def _html(tables: list[ReportTable], figures: dict[str, bytes], facts: dict[str, Any]) -> str:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -285,7 +320,6 @@ def _html(
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         tables={table.key: table for table in tables},
         figures=figures,
-        ceiling=number(ceiling_dice, 3),
         facts=facts,
         subject=_subject(facts),
         citation=liu2022.CITATION,
@@ -296,4 +330,5 @@ def _html(
 
 def _subject(facts: dict[str, Any]) -> str:
     kind = "computer-made phantoms, not patients" if facts["phantom"] else "patients"
-    return f"{facts['cases']} {kind}, {facts['folds']} folds. Research software, not a medical device."
+    only = f"; this page: fold {facts['only_fold']} alone" if facts.get("only_fold") else ""
+    return f"{facts['cases']} {kind}, {facts['folds']} folds{only}. Research software, not a medical device."

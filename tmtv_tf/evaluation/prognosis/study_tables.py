@@ -2,12 +2,13 @@
 
 `predictions` has one row per model and test patient: model, fold, case_id, efs2y_event (0, 1, NaN unknown),
 probability of an event (NaN for a segmentation network), threshold (Youden-optimal on that fold's training
-patients), and dice, precision, recall (NaN without segmentation or contours).
+patients), and dice, precision, recall (NaN without segmentation or contours), on the PET's own grid and, with
+NETWORK_GRID behind the name, on the network's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,12 +39,15 @@ ORACLE_NAME = "The phantoms' true risk"
 # On the PET's own grid; with NETWORK_GRID behind it, on the network's, as the paper seems to have measured.
 SEGMENTATION = ("dice", "precision", "recall")
 NETWORK_GRID = "_network_grid"
+ON_NETWORK_GRID = tuple(f"{name}{NETWORK_GRID}" for name in SEGMENTATION)
+CEILING = "ceiling"
+CEILING_NAME = "Ceiling: the truth, to the network's grid and back"
 CALLS = ("accuracy", "sensitivity", "specificity", "youden")
 
 
 def name_of(model: str) -> str:
     """What the tables and figures call a model."""
-    return {**liu2022.NAMES, **RIVALS, ORACLE: ORACLE_NAME}.get(model, model)
+    return {**liu2022.NAMES, **RIVALS, ORACLE: ORACLE_NAME, CEILING: CEILING_NAME}.get(model, model)
 
 
 def fold_table(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +85,7 @@ def performance(predictions: pd.DataFrame, rule: str, *, draws: int = 2000) -> p
     for model, members in predictions.groupby("model", sort=False):
         per_fold = pd.DataFrame([_fold_metrics(fold, rule) for _, fold in members.groupby("fold")])
         row: dict[str, object] = {"model": model, "name": name_of(str(model)), "rule": rule}
-        for metric in liu2022.METRICS:
+        for metric in (*liu2022.METRICS, *ON_NETWORK_GRID):
             row[metric] = per_fold[metric].mean()
             row[f"{metric}_sd"] = per_fold[metric].std(ddof=1) if len(per_fold) > 1 else NAN
         known = _known(members)
@@ -108,6 +112,17 @@ def beside_paper(
     return table
 
 
+def with_ceiling(table: pd.DataFrame, ceilings: Mapping[str, float]) -> pd.DataFrame:
+    """The table with a last row of what can be reached at most: 1 on the network's grid, `ceilings` on the PET's.
+
+    Unchanged where no model has a segmentation.
+    """
+    if table.empty or table["dice"].isna().all():
+        return table
+    row = {"model": CEILING, "name": CEILING_NAME, **dict.fromkeys(ON_NETWORK_GRID, 1.0), **ceilings}
+    return pd.concat([table, pd.DataFrame([row])], ignore_index=True)
+
+
 def literature(performances: pd.DataFrame, cohort_name: str = "This cohort") -> pd.DataFrame:
     """Table 5: the paper's comparison, and the method on this cohort as the last row."""
     columns = ["source", "task", "cases", "method", "dice", "auc"]
@@ -116,7 +131,14 @@ def literature(performances: pd.DataFrame, cohort_name: str = "This cohort") -> 
     if len(method):
         row = method.iloc[0]
         n = max(row["n_prognosis"], row["n_segmentation"])
-        table.loc[len(table)] = [cohort_name, "SEG+CLS", n, "3D MT-U-Net with DP", row["dice"], row["auc"]]
+        table.loc[len(table)] = [
+            cohort_name,
+            "SEG+CLS",
+            n,
+            "3D MT-U-Net with DP",
+            row[f"dice{NETWORK_GRID}"],
+            row["auc"],
+        ]
     return table
 
 
@@ -179,7 +201,9 @@ def _known(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fold_metrics(rows: pd.DataFrame, rule: str) -> dict[str, float]:
-    found = {name: float(rows[name].mean()) for name in SEGMENTATION}
+    found = {
+        name: float(rows[name].mean()) if name in rows else NAN for name in (*SEGMENTATION, *ON_NETWORK_GRID)
+    }
     known = _known(rows)
     if known.empty:
         return found | dict.fromkeys(("auc", *CALLS), NAN)

@@ -6,7 +6,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tmtv_tf.evaluation.prognosis import liu2022
-from tmtv_tf.evaluation.prognosis.study_figures import calibration_figure, kaplan_meier_figure, roc_figure
+from tmtv_tf.evaluation.prognosis.study_figures import (
+    calibration_figure,
+    kaplan_meier_figure,
+    mean_roc,
+    roc_figure,
+)
 from tmtv_tf.evaluation.prognosis.study_report import write_study_report
 from tmtv_tf.evaluation.prognosis.study_tables import (
     ORACLE,
@@ -29,7 +34,7 @@ def predictions():
     label = np.tile([1, 0, 0, 1], 10).astype(float)
     label[3] = np.nan  # outcome unknown
     base = {"fold": np.repeat([1, 2], 20), "case_id": [f"c{i:02d}" for i in range(40)], "efs2y_event": label}
-    nothing = dict.fromkeys(("precision", "recall", "dice_network_grid"), np.nan)
+    nothing = dict.fromkeys(("precision", "recall", "precision_network_grid", "recall_network_grid"), np.nan)
     known = np.nan_to_num(label, nan=1)
     models = {
         "multitask_unet": (0.2 + 0.6 * known, 0.3, np.linspace(0.6, 0.9, 40)),
@@ -38,7 +43,17 @@ def predictions():
         ORACLE: (0.1 + 0.8 * known, 0.5, np.full(40, np.nan)),
     }
     tables = [
-        pd.DataFrame({**base, **nothing, "model": m, "probability": p, "threshold": t, "dice": d})
+        pd.DataFrame(
+            {
+                **base,
+                **nothing,
+                "model": m,
+                "probability": p,
+                "threshold": t,
+                "dice": d,
+                "dice_network_grid": d + 0.05,
+            }
+        )
         for m, (p, t, d) in models.items()
     ]
     return pd.concat(tables, ignore_index=True)
@@ -97,7 +112,7 @@ def test_the_papers_numbers_stand_beside(predictions):
     assert table["paper_dice"].tolist()[1:] == [0.844, 0.868]
     assert table["paper_youden"].tolist()[::2] == [0.445, 0.596]
     last = literature(performance(predictions, "half", draws=10)).iloc[-1]
-    assert (last["cases"], round(last["dice"], 2), last["auc"]) == (40, 0.75, 1)
+    assert (last["cases"], round(last["dice"], 2), last["auc"]) == (40, 0.8, 1)  # on the network's grid
 
 
 def test_youden_index_of_the_published_rows_is_their_sum():
@@ -126,6 +141,24 @@ def test_survival_and_share_of_best(predictions, cohort):
     assert shares.loc["multitask_unet", "share_of_best"] == pytest.approx(0.5 / 0.4)
 
 
+def test_the_area_under_the_drawn_curve_is_the_mean_of_the_folds_auc():
+    """Random scores with ties, three folds of different size. The pooled AUC is another number."""
+    rng = np.random.default_rng(4)
+    parts = []
+    for fold, (n, shift) in enumerate(((15, 0.0), (22, 3.0), (31, -2.0)), start=1):
+        label = np.arange(n) % 3 == 0
+        score = np.round(rng.normal(shift + label, 1), 1)
+        parts.append(pd.DataFrame({"fold": fold, "efs2y_event": label.astype(float), "probability": score}))
+    rows = pd.concat(parts)
+    mean = np.mean([roc_auc_score(f["efs2y_event"], f["probability"]) for f in parts])
+    x, y = mean_roc(rows)
+    assert np.trapezoid(y, x) == pytest.approx(mean, abs=1e-12)
+    assert abs(roc_auc_score(rows["efs2y_event"], rows["probability"]) - mean) > 0.05
+    assert (np.diff(x) >= 0).all()
+    assert (np.diff(y) >= -1e-12).all()
+    assert (x[0], y[0], x[-1], y[-1]) == pytest.approx((0, 0, 1, 1))
+
+
 def test_figures_are_drawn_also_where_a_group_is_empty(predictions, cohort):
     assert roc_figure(predictions).startswith(PNG)
     assert calibration_figure(predictions).startswith(PNG)
@@ -147,12 +180,19 @@ def test_views_of_patients_are_drawn():
 
 def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):
     settings = {"width": 0.5, "epochs": 2, "grid": {"size": [32, 16, 16]}}
-    facts = {"phantom": True, "cases": 40, "folds": 2, "settings": settings, "software": {"keras": "3"}}
+    facts = {
+        "phantom": True,
+        "cases": 40,
+        "folds": 2,
+        "ablation_fold": 2,
+        "settings": settings,
+        "software": {"keras": "3"},
+    }
     page = write_study_report(
         tmp_path,
         predictions,
         cohort,
-        ceiling_dice=0.9,
+        ceilings={"dice": 0.9, "precision": 0.91, "recall": 0.92},
         pictures={"features": PNG},
         facts=facts,
         reachable_auc=0.9,
@@ -181,5 +221,13 @@ def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
         assert name == "features" or text.count("data:image/png") == 5
     assert "| paper |" in (tmp_path / "report.md").read_text()
-    saved = pd.read_csv(tmp_path / "table3_main.csv")
+    saved = pd.read_csv(tmp_path / "table3_main.csv").set_index("model")
+    assert saved.loc["multitask_unet", ["dice", "dice_network_grid"]].tolist() == pytest.approx([0.75, 0.8])
+    assert saved.loc["ceiling", ["dice", "precision", "recall"]].tolist() == [0.9, 0.91, 0.92]
+    assert saved.loc["ceiling", "dice_network_grid"] == 1
+    one = pd.read_csv(tmp_path / "table4_ablation_one_fold.csv").set_index("model")
+    second = predictions[(predictions["model"] == "multitask_unet") & (predictions["fold"] == 2)]
+    assert one.loc["multitask_unet", "dice"] == pytest.approx(second["dice"].mean())
+    assert "fold 2" in text
+    assert "&lt; 0.0001" in text
     assert {"dice", "paper_dice", "youden_sd", "auc_low"} <= set(saved.columns)

@@ -47,6 +47,9 @@ def evaluate(
     final: Annotated[
         bool, typer.Option("--final", help="The results after a reader's edits, not the automatic ones.")
     ] = False,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder that training wrote: its hours beside the paper's.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Cases at once, each in a process of its own.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Running Dask scheduler, tcp://host:port.")] = None,
 ) -> None:
@@ -57,19 +60,24 @@ def evaluate(
     Writes report/index.html (one file, nothing fetched from anywhere), evaluation.json and CSV tables. Tables are
     about the test split of cohort.csv, where one of its cases has a result; else about all cases.
     """
+    from dataclasses import replace
+
     from petct.console import report_failures
     from petct.files import locked, remove_leftovers, require_writable
     from petct.parallel import progress
     from tmtv_tf.evaluation.cohort import evaluate_cohort
     from tmtv_tf.evaluation.report import print_summary, remove_report, write_report
+    from tmtv_tf.evaluation.training_hours import read_hours
 
     require_writable(out)
+    hours = None if run is None else read_hours(run)
     with locked(out):
         remove_leftovers(out)
         evaluation, outcomes = evaluate_cohort(
             results, cases, probability, final=final, workers=workers, scheduler=scheduler
         )
         if evaluation is not None:
+            evaluation = replace(evaluation, training_hours=hours)
             with progress("report", None):
                 page = write_report(evaluation, out)
             print_summary(evaluation, page)
@@ -179,7 +187,7 @@ def prepare(
         Path | None,
         typer.Option(
             help="CSV or .xlsx joined by PatientID: subtype, split, efs2y_event, pfs_months, pfs_event, os_months, "
-            "os_event, case_id. It is not written."
+            "os_event, trial, ann_arbor_stage, case_id. It is not written."
         ),
     ] = None,
     case_ids: Annotated[

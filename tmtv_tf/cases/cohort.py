@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,20 @@ COHORT_NAME = "cohort.csv"
 SPLITS = ("train", "validation", "test")
 EVENTS = ("efs2y_event", "pfs_event", "os_event")
 MONTHS = ("pfs_months", "os_months")
-CLINICAL = ("subtype", "split", "efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event")
+CLINICAL = (
+    "subtype",
+    "split",
+    "efs2y_event",
+    "pfs_months",
+    "pfs_event",
+    "os_months",
+    "os_event",
+    "trial",
+    "ann_arbor_stage",
+)
+# Ann Arbor: I to IV, in digits too; what may follow (A, B, E, S, X) is not kept.
+STAGE = re.compile(r"(?:stage\s*)?(IV|I{1,3}|[1-4])\s*[ABESX]*", re.IGNORECASE)
+STAGES = ("I", "II", "III", "IV")
 COLUMNS = ("case_id", "patient_key", *CLINICAL)
 
 
@@ -59,7 +73,7 @@ def parse_row(record: dict[str, str], where: str) -> Row:
     Raises
     ------
     CaseError
-        An event other than 0 or 1, negative months, an unknown split, or values that contradict each other
+        An event other than 0 or 1, negative months, an unknown split or stage, or values that contradict each other
         (see `check_outcome`). The sentence starts with `where`.
     """
     row: Row = {}
@@ -78,12 +92,21 @@ def parse_row(record: dict[str, str], where: str) -> Row:
                 raise CaseError(f"{where}: {column} must be 0 or more. Received: {text!r}.")
             if column in EVENTS:
                 row[column] = int(number)
+        elif column == "ann_arbor_stage":
+            row[column] = _stage(text, where)
         else:
             row[column] = text
     if row["split"] not in (None, *SPLITS):
         raise CaseError(f"{where}: split must be one of {', '.join(SPLITS)}. Received: {row['split']!r}.")
     check_outcome(row, where)
     return row
+
+
+def _stage(text: str, where: str) -> str:
+    found = STAGE.fullmatch(text)
+    if not found:
+        raise CaseError(f"{where}: ann_arbor_stage must be I, II, III or IV (or 1 to 4). Received: {text!r}.")
+    return STAGES[int(found[1]) - 1] if found[1].isdigit() else found[1].upper()
 
 
 def check_outcome(row: Row, where: str) -> None:

@@ -65,6 +65,7 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         "false_positive_foci": len(false_positives),
         "false_positive_ml": sum(focus.volume_ml for focus in false_positives),
         "rois_manual": NAN if case.roi_count is None else case.roi_count,
+        "rois_are_parts": case.roi_parts,
         "rois_generated": _count(case.labels["41"]) if "41" in case.labels else NAN,
     }
     if rivals is not None:

@@ -17,6 +17,7 @@ from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import COHORT_NAME, Row, read_cohort
 from tmtv_tf.evaluation import tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
+from tmtv_tf.evaluation.patients import cohort_table
 from tmtv_tf.evaluation.reading import CaseFiles, origin_of
 from tmtv_tf.evaluation.rivals import Rivals, choose_rivals
 
@@ -42,6 +43,7 @@ class Evaluation:
     phantom : every case was made by `tmtv phantom`.
     changed_parameters : of the post-processing, where they differ from the published ones.
     final : the results after a reader's edits were measured, not the automatic ones.
+    training_hours : of the network, where its run was named.
     """
 
     split: str | None
@@ -57,6 +59,7 @@ class Evaluation:
     changed_parameters: dict[str, Any] = field(default_factory=dict)
     without_result: list[str] = field(default_factory=list)
     final: bool = False
+    training_hours: float | None = None
 
     @property
     def warnings(self) -> dict[str, list[str]]:
@@ -159,7 +162,10 @@ def evaluate_cohort(
         ],
         final=final,
     )
-    evaluation.tables.update(_tables(evaluation))
+    patients = cohort_table(cohort or [])
+    evaluation.tables.update(
+        _tables(evaluation) if patients.empty else {"patients": patients, **_tables(evaluation)}
+    )
     return evaluation, outcomes
 
 

@@ -44,3 +44,15 @@ VOXEL_METRICS: dict[str, tuple[float | None, float | None, float | None]] = {
 MEAN_DICE_BY_SPLIT = {"train": 0.836, "validation": 0.835, "test": 0.76}  # section 3.1
 # Section 3.3. Number of ROIs a patient: median, mean, SD.
 ROIS: dict[str, tuple[float, float, float]] = {"rois_manual": (15, 21, 20), "rois_generated": (25, 33, 30)}
+# Section 2.1 and Table 1: trial -> patients, Ann Arbor stages.
+COHORT: dict[str, tuple[int, str]] = {
+    "AHL2011": (703, "IIB, III, IV"),
+    "GAINED": (573, "I–IV"),
+    "RELEVANCE": (277, "I–IV"),
+    "REMARC": (217, "II–IV"),
+    "FLIP": (125, "I–IV"),
+    "LNH2007-3B": (61, "I–IV"),
+    "PVAB": (74, "II–IV"),
+    "All": (2030, ""),
+}
+TRAINING_HOURS = 93  # section 3.1, two GTX 1080 Ti, 1218 patients

@@ -57,7 +57,8 @@ class LoadedCase:
     labels : lesions per method, 0 = background.
     references : the reader's mask per method of REFERENCE_METHODS that has `labels`.
     probability : the network's map, or None where it is not at hand.
-    roi_count : ROIs that the reader drew, or None where rois.csv is absent.
+    roi_count : ROIs that the reader drew, with a voxel on the PET; None where rois.csv is absent.
+    roi_parts : they are the connected parts of masks; nobody drew them one by one.
     parameters : those of the post-processing, from tmtv.json.
     warnings : of the prediction and the post-processing, from tmtv.json.
     """
@@ -70,6 +71,7 @@ class LoadedCase:
     references: dict[str, npt.NDArray[np.bool_]]
     probability: npt.NDArray[np.float32] | None = None
     roi_count: int | None = None
+    roi_parts: bool = False
     parameters: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -149,6 +151,7 @@ def load(files: CaseFiles) -> LoadedCase:
         references,
         probability,
         _count_rois(files.case / "rois.csv"),
+        _are_parts(files.case / CASE_INFO),
         tmtv.get("parameters") or {},
         notes,
         [text for text in tmtv.get("warnings") or [] if isinstance(text, str)],
@@ -263,7 +266,12 @@ def _count_rois(path: Path) -> int | None:
     import csv
 
     with path.open(newline="", encoding="utf-8") as file:
-        return sum(1 for _ in csv.DictReader(file))
+        return sum(row.get("voxels") != "0" for row in csv.DictReader(file))
+
+
+def _are_parts(path: Path) -> bool:
+    rois = read_json(path).get("rois") if path.is_file() else None
+    return isinstance(rois, dict) and rois.get("components") is True
 
 
 def _mm(image: Image) -> tuple[float, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WORST_CASES = 5  # spelled out in "What went wrong"
 # The CSV files of a report, by name without suffix.
 TABLES = (
+    "patients",
     "cases",
     "case_methods",
     "dice_by_subtype",

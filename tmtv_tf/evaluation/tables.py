@@ -145,8 +145,18 @@ def voxel_metrics(cases: pd.DataFrame) -> pd.DataFrame:
 
 
 def roi_counts(cases: pd.DataFrame) -> pd.DataFrame:
-    """ROIs per patient: drawn by the reader, and generated (lesions of the 41 % method)."""
-    labels = {"rois_manual": "Drawn by the reader", "rois_generated": "Generated (41 % method)"}
+    """ROIs per patient: drawn by the reader, and generated (lesions of the 41 % method).
+
+    Where ROIs are the connected parts of masks (`--split-components`, several readers) the name of the row says so.
+    """
+    parts = int(_column(cases, "rois_are_parts").fillna(0).astype(bool).sum())
+    drawn = "Drawn by the reader"
+    if parts:
+        drawn = (
+            f"Connected parts of the reader's masks (in {parts} of {len(cases)} cases; otherwise as drawn)"
+        )
+        drawn = "Connected parts of the reader's masks" if parts == len(cases) else drawn
+    labels = {"rois_manual": drawn, "rois_generated": "Generated (41 % method)"}
     return _described(cases, labels, paper.ROIS)
 
 

@@ -154,6 +154,23 @@ def test_numbers_for_readers(value, digits, sign, text):
     assert number(value, digits, sign=sign) == text
 
 
+def test_rois_that_are_parts_of_masks_are_called_so():
+    cases = pd.DataFrame({"rois_manual": [3, 5], "rois_are_parts": [True, False]})
+    names = [tables.roi_counts(cases.assign(rois_are_parts=parts))["name"][0] for parts in (False, True)]
+    assert names == ["Drawn by the reader", "Connected parts of the reader's masks"]
+    assert "in 1 of 2 cases" in tables.roi_counts(cases)["name"][0]
+
+
+def test_rois_without_a_voxel_were_not_drawn_on_the_pet(tmp_path):
+    from tmtv_tf.evaluation.reading import _are_parts, _count_rois
+
+    (tmp_path / "rois.csv").write_text("roi,voxels\n1,12\n2,0\n3,1\n")
+    assert _count_rois(tmp_path / "rois.csv") == 2
+    (tmp_path / "case.json").write_text('{"rois": {"components": true}}')
+    assert _are_parts(tmp_path / "case.json")
+    assert not _are_parts(tmp_path / "none.json")
+
+
 def test_p_values_for_readers():
     assert [p_value(p) for p in (0.00009, 0.0004, 0.0123, 1.0, NAN)] == [
         "< 0.0001",

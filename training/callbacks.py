@@ -7,6 +7,7 @@ import io
 import math
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from petct.errors import TmtvError
 from petct.files import write_text
+from tmtv_tf.evaluation.training_hours import record_hours
 from training.multi_worker import any_worker, wait_for_all
 from training.state import NAME, Progress, save_state
 from training.stopping import TrainingStopped
@@ -65,8 +67,10 @@ class Keep(keras.callbacks.Callback):
         self.first_step = progress.step
         self.stop_signal: int | None = None
         self.handlers: dict[int, Any] = {}  # those of before
+        self.clock = time.monotonic()
 
     def on_train_begin(self, logs=None):
+        self.clock = time.monotonic()
         for callback in self.others:
             for name, value in self.progress.callbacks.get(type(callback).__name__, {}).items():
                 setattr(callback, name, value)
@@ -112,6 +116,8 @@ class Keep(keras.callbacks.Callback):
                 self.save(self.out / "best.keras", self.model)
             write_text(self.out / "log.csv", _csv(self.progress.history))
         self._save_state()
+        if self.writes:
+            record_hours(self.out, self.progress.seconds)
         if epoch + 1 < self.params["epochs"] and any_worker(self.strategy, self.stop_signal is not None):
             self._leave(f"after epoch {epoch + 1}")
 
@@ -123,6 +129,9 @@ class Keep(keras.callbacks.Callback):
         )
 
     def _save_state(self, metrics=()):
+        now = time.monotonic()
+        self.progress.seconds += now - self.clock
+        self.clock = now
         self.progress.callbacks = {
             type(c).__name__: {name: getattr(c, name) for name in REMEMBERED[type(c).__name__]}
             for c in self.others

@@ -21,6 +21,7 @@ from petct.parallel import progress
 from tmtv_tf import __version__
 from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import Row, read_cohort
+from tmtv_tf.evaluation.training_hours import HOURS
 from tmtv_tf.input.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
 from tmtv_tf.models.file import PHANTOM
 from training.config import FitConfig
@@ -86,6 +87,7 @@ def open_run(
     # as it reads back from JSON, so that the comparison below is of equals
     settings = json.loads(json.dumps(config.model_dump(mode="json")))
     starts: list[dict[str, Any]] = []
+    hours: dict[str, float] = {}
     trained = (out / NAME).is_file() or any(out.glob("*.keras"))
     if trained:  # otherwise there is nothing to go on with, and nothing to lose
         before = read_json(path) if path.is_file() else {}
@@ -104,6 +106,7 @@ def open_run(
                 "choose another --out."
             )
         starts = before["starts"]
+        hours = {HOURS: before[HOURS]} if HOURS in before else {}
     starts.append(
         {
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -112,7 +115,7 @@ def open_run(
         }
     )
     if writes:
-        write_json(path, {"config": settings, "data": data, "starts": starts})
+        write_json(path, {"config": settings, "data": data, "starts": starts, **hours})
 
 
 def _with_defaults(settings: dict[str, Any], like: FitConfig) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Progress:
     history : logs of the finished epochs.
     best : best value of the monitored quantity so far.
     callbacks : attributes of Keras's callbacks that they would forget, by class name.
+    seconds : spent in training and validation so far, over all starts; without reading and preparing cases.
     """
 
     epoch: int = 0
@@ -40,6 +41,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
     best: float | None = None
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def save_state(

@@ -63,6 +63,7 @@ def test_a_run_leaves_what_it_promises(undisturbed):
     assert len(info["data"]["cases"]["train"]) == 6
     assert info["starts"][0]["software"]["keras"]
     assert info["starts"][0]["devices"]
+    assert info["training_hours"] > 0
     for name in ("best.keras", "last.keras"):
         model, grid = load_model(undisturbed / name)
         assert grid.input_shape == (16, 16, 16, 2) == model.input_shape[1:]

@@ -36,7 +36,11 @@ def options(
 @app.command(no_args_is_help=True)
 def evaluate(
     results: Annotated[
-        Path, typer.Argument(help="What tmtv-postprocess wrote: RESULTS/<case-id>/tmtv.json.")
+        list[Path],
+        typer.Argument(
+            metavar="RESULTS...",
+            help="What tmtv-postprocess wrote, or masks of any program, <case-id>.nii.gz. Several: compared.",
+        ),
     ],
     cases: Annotated[Path, typer.Option(help="What tmtv prepare wrote: CASES/<case-id>/ and cohort.csv.")],
     out: Annotated[Path, typer.Option(help="Folder for the report.")],
@@ -53,36 +57,30 @@ def evaluate(
     workers: Annotated[int, typer.Option(help="Cases at once, each in a process of its own.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Running Dask scheduler, tcp://host:port.")] = None,
 ) -> None:
-    """Compare results with the reader: Dice, TMTV, agreement, figures, one HTML report.
+    """Compare results with the reader: Dice, TMTV, agreement, lesions, figures, one HTML report.
 
     tmtv evaluate results --cases cases --out report
+    tmtv evaluate old new --cases cases --out report
 
-    Writes report/index.html (one file, nothing fetched from anywhere), evaluation.json and CSV tables. Tables are
-    about the test split of cohort.csv, where one of its cases has a result; else about all cases.
+    Writes report/index.html (pictures beside it, nothing fetched from anywhere), evaluation.json and CSV tables.
+    Tables are about the test split of cohort.csv, where one of its cases has a result; else about all cases.
     """
-    from dataclasses import replace
-
     from petct.console import report_failures
-    from petct.files import locked, remove_leftovers, require_writable
-    from petct.parallel import progress
-    from tmtv_tf.evaluation.cohort import evaluate_cohort
-    from tmtv_tf.evaluation.report import print_summary, remove_report, write_report
-    from tmtv_tf.evaluation.training_hours import read_hours
+    from petct.errors import ParameterError
+    from tmtv_tf.evaluation.command import evaluate_folders
 
-    require_writable(out)
-    hours = None if run is None else read_hours(run)
-    with locked(out):
-        remove_leftovers(out)
-        evaluation, outcomes = evaluate_cohort(
-            results, cases, probability, final=final, workers=workers, scheduler=scheduler
-        )
-        if evaluation is not None:
-            evaluation = replace(evaluation, training_hours=hours)
-            with progress("report", None):
-                page = write_report(evaluation, out)
-            print_summary(evaluation, page)
-        elif remove_report(out):
-            typer.echo(f"{out}: the earlier report was removed; no case could be evaluated now.", err=True)
+    if len(results) > 1 and probability is not None:
+        raise ParameterError("--probability belongs to one folder of results.")
+    outcomes = evaluate_folders(
+        results,
+        cases,
+        out,
+        probability=probability,
+        final=final,
+        run=run,
+        workers=workers,
+        scheduler=scheduler,
+    )
     raise typer.Exit(report_failures(outcomes))
 
 

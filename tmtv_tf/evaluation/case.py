@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from postprocess import Config, segment
+from petct.files import replace_atomically
+from postprocess import Config
 from tmtv_tf.evaluation.detection import Focus, unmatched_components
+from tmtv_tf.evaluation.lesions import autopet_metrics, lesion_detection, surface_metrics
+from tmtv_tf.evaluation.methods import method_rows, reader_rows
 from tmtv_tf.evaluation.overlap import bounding_box, confusion, soft_dice
-from tmtv_tf.evaluation.reading import RAW, CaseFiles, LoadedCase, load
+from tmtv_tf.evaluation.reading import CaseFiles, config_of, load
+from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD
 
 if TYPE_CHECKING:
     from tmtv_tf.evaluation.rivals import Rivals
 
 NAN = float("nan")
-TMTVPROB_THRESHOLD = 0.5  # strict: a voxel of the reference was in at least three of the four masks
 
 Mask = npt.NDArray[np.bool_]
 
@@ -28,8 +32,8 @@ class CaseEvaluation:
     """What was measured on one case; small enough to travel between processes.
 
     row : one line of cases.csv. method_rows : lines of case_methods.csv, one per method.
-    missed, false_positives : see `detection.unmatched_components`. picture : PNG of the coronal MIP. warnings : those
-    of tmtv.json.
+    missed, false_positives : see `detection.unmatched_components`. warnings : those of tmtv.json. reader_rows : see
+    `methods.reader_rows`.
     """
 
     case_id: str
@@ -37,17 +41,20 @@ class CaseEvaluation:
     method_rows: list[dict[str, Any]]
     missed: list[Focus] = field(default_factory=list)
     false_positives: list[Focus] = field(default_factory=list)
-    picture: bytes = b""
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     changed_parameters: dict[str, Any] = field(default_factory=dict)
+    reader_rows: list[dict[str, Any]] = field(default_factory=list)
 
 
-def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluation:
-    """Read and measure one case, and draw its MIP. Raises CaseError as `reading.load` does."""
+def evaluate_case(
+    files: CaseFiles, rivals: Rivals | None = None, pictures: Path | None = None
+) -> CaseEvaluation:
+    """Read and measure one case, and draw its MIP to `pictures/<case_id>.png`. Raises CaseError as `reading.load`."""
     from tmtv_tf.evaluation.mip import coronal_mip_png
 
     case = load(files)
+    config = config_of(case.parameters)
     pet, truth, prediction = case.pet, case.tmtvprob > TMTVPROB_THRESHOLD, case.prediction
     missed, reference_foci = unmatched_components(truth, prediction, pet.array, pet.geometry)
     false_positives, predicted_foci = unmatched_components(prediction, truth, pet.array, pet.geometry)
@@ -59,6 +66,7 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         else _soft_dice_in_box(case.probability, case.tmtvprob),
         "reference_foci": reference_foci,
         "reference_ml": np.count_nonzero(truth) * pet.geometry.voxel_ml,
+        "predicted_ml": np.count_nonzero(prediction) * pet.geometry.voxel_ml,
         "missed_foci": len(missed),
         "missed_ml": sum(focus.volume_ml for focus in missed),
         "predicted_foci": predicted_foci,
@@ -67,19 +75,29 @@ def evaluate_case(files: CaseFiles, rivals: Rivals | None = None) -> CaseEvaluat
         "rois_manual": NAN if case.roi_count is None else case.roi_count,
         "rois_are_parts": case.roi_parts,
         "rois_generated": _count(case.labels["41"]) if "41" in case.labels else NAN,
+        "truth": case.truth_kind,
+        **autopet_metrics(prediction, truth, pet.geometry.voxel_ml),
+        **lesion_detection(prediction, truth, pet.array),
+        **surface_metrics(prediction, truth, pet.spacing_mm),
     }
     if rivals is not None:
         row |= rivals.dice(pet, truth)
+    readers, reader_notes = reader_rows(case, files.case, config)
+    if pictures is not None:
+        numbered = case.labels[numbered_method(case.labels)]
+        picture = coronal_mip_png(pet, truth, prediction, numbered, case.case_id)
+        with replace_atomically(pictures / f"{case.case_id}.png") as temporary:
+            temporary.write_bytes(picture)
     return CaseEvaluation(
         case.case_id,
         row,
-        method_rows(case, truth),
+        method_rows(case, truth, config),
         missed,
         false_positives,
-        coronal_mip_png(pet, truth, prediction, case.labels[numbered_method(case.labels)], case.case_id),
-        case.notes,
+        case.notes + reader_notes,
         case.warnings,
-        changed_parameters(config_of(case)),
+        changed_parameters(config),
+        readers,
     )
 
 
@@ -103,53 +121,6 @@ def voxel_metrics(prediction: Mask, tmtvprob: npt.NDArray[np.float32]) -> dict[s
     }
 
 
-def method_rows(case: LoadedCase, truth: Mask) -> list[dict[str, Any]]:
-    """One row per method: Dice and TMTV of the result, of the raw mask, and of the ceiling.
-
-    `raw` is compared with TMTVprob > 0.5, every other method with the reader's mask of that method.
-    """
-    rows = []
-    for method, labels in case.labels.items():
-        reference = truth if method == RAW else case.references[method]
-        ceiling = ceiling_mask(case, method)
-        counts = confusion(labels > 0, reference)
-        raw = confusion(case.prediction, reference)
-        rows.append(
-            {
-                "case_id": case.case_id,
-                "method": method,
-                "dice": counts.dice,
-                "jaccard": counts.jaccard,
-                "sensitivity": counts.sensitivity,
-                "ppv": counts.ppv,
-                "tmtv_manual_ml": np.count_nonzero(reference) * case.pet.geometry.voxel_ml,
-                "tmtv_predicted_ml": np.count_nonzero(labels) * case.pet.geometry.voxel_ml,
-                "lesion_count": _count(labels),
-                "raw_dice": raw.dice,
-                "raw_jaccard": raw.jaccard,
-                "ceiling_dice": confusion(ceiling, reference).dice,
-                "ceiling_tmtv_ml": np.count_nonzero(ceiling) * case.pet.geometry.voxel_ml,
-            }
-        )
-    return rows
-
-
-def _count(labels: npt.NDArray[np.integer]) -> int:
-    """How many labels occur; the highest is no count, since an excluded lesion leaves its number empty."""
-    return int(np.unique(labels[labels > 0]).size)
-
-
-def ceiling_mask(case: LoadedCase, method: str) -> Mask:
-    """TMTVprob itself sent through the same post-processing: the best that a perfect network could reach."""
-    return segment(case.tmtvprob, case.pet.array, case.pet.spacing_mm, method, config_of(case)) > 0
-
-
-def config_of(case: LoadedCase) -> Config:
-    """The parameters that the result was made with; what tmtv.json does not state is as published."""
-    known = {field.name for field in fields(Config)}
-    return Config(**{name: value for name, value in case.parameters.items() if name in known})
-
-
 def changed_parameters(config: Config) -> dict[str, Any]:
     """Parameters that differ from the published ones; those of methods without a reference (liver) left out."""
     published = asdict(Config())
@@ -158,6 +129,11 @@ def changed_parameters(config: Config) -> dict[str, Any]:
         for key, value in asdict(config).items()
         if published[key] is not None and value != published[key]
     }
+
+
+def _count(labels: npt.NDArray[np.integer]) -> int:
+    """How many labels occur; the highest is no count, since an excluded lesion leaves its number empty."""
+    return int(np.unique(labels[labels > 0]).size)
 
 
 def _soft_dice_in_box(probability: npt.NDArray[np.float32], tmtvprob: npt.NDArray[np.float32]) -> float:

@@ -10,15 +10,17 @@ from typing import Any
 
 import pandas as pd
 
-from petct.errors import CaseError
+from petct.errors import CaseError, TmtvError
 from petct.files import read_json
 from petct.parallel import Outcome, run_cases
+from postprocess.find import find_cases
 from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import COHORT_NAME, Row, read_cohort
-from tmtv_tf.evaluation import tables
+from tmtv_tf.evaluation import field_tables, tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
 from tmtv_tf.evaluation.patients import cohort_table
 from tmtv_tf.evaluation.reading import CaseFiles, origin_of
+from tmtv_tf.evaluation.report_files import remove_report
 from tmtv_tf.evaluation.rivals import Rivals, choose_rivals
 
 TEST = "test"
@@ -27,7 +29,7 @@ NO_OTHER_TRAINING_CASE = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Evaluation:
     """A whole cohort, measured.
 
@@ -44,6 +46,9 @@ class Evaluation:
     changed_parameters : of the post-processing, where they differ from the published ones.
     final : the results after a reader's edits were measured, not the automatic ones.
     training_hours : of the network, where its run was named.
+    readers : one row per case, method and pair of readers, see `methods.reader_rows`; of reported cases.
+    masks : masks of another program were measured.
+    outside : results whose case is not in cohort.csv.
     """
 
     split: str | None
@@ -60,6 +65,14 @@ class Evaluation:
     without_result: list[str] = field(default_factory=list)
     final: bool = False
     training_hours: float | None = None
+    readers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    masks: bool = False
+    outside: list[str] = field(default_factory=list)
+
+    @property
+    def truths(self) -> dict[str, int]:
+        """What the reported cases are compared with, and how many with each."""
+        return {str(kind): int(n) for kind, n in self.reported["truth"].value_counts().items()}
 
     @property
     def warnings(self) -> dict[str, list[str]]:
@@ -90,6 +103,7 @@ def evaluate_cohort(
     cases: str | os.PathLike[str],
     probability: str | os.PathLike[str] | None = None,
     *,
+    out: str | os.PathLike[str] | None = None,
     final: bool = False,
     workers: int = 1,
     scheduler: str | None = None,
@@ -98,9 +112,11 @@ def evaluate_cohort(
 
     Parameters
     ----------
-    results : `<case_id>/tmtv.json` and `<case_id>/lesions_<method>.nii.gz`, from tmtv-postprocess
+    results : `<case_id>/tmtv.json` and `<case_id>/lesions_<method>.nii.gz`, from tmtv-postprocess; or masks of any
+        program, `<case_id>/mask.nii.gz` or `<case_id>.nii.gz`
     cases : `<case_id>/` from tmtv prepare, and cohort.csv (splits and subtypes)
     probability : `<case_id>/probability.nii.gz`; None: where tmtv.json says
+    out : folder of the report; the MIPs are drawn to `out/mips`, and an earlier report goes. None: no pictures
     final : measure the results after a reader's edits; False: the automatic ones, whatever was edited
     workers : processes
     scheduler : address of a Dask scheduler, in place of `workers`
@@ -116,21 +132,29 @@ def evaluate_cohort(
         No results, no such folder, results of more than one model, or a cohort.csv that contradicts itself.
     """
     results, cases = Path(results), Path(cases)
-    ids = _case_ids(results)
-    _require_one_origin(results, ids)
+    masks = _masks(results, cases)
+    ids = sorted(masks) or _case_ids(results)
+    _require_one_origin(results, [] if masks else ids)
     cohort = _cohort(cases)
     clinical = {row["case_id"]: row for row in cohort or []}
     tested = [case_id for case_id in ids if clinical.get(case_id, {}).get("split") == TEST] or ids
     rivals, rivals_note = _rivals(cases, cohort, tested, workers, scheduler)
     files = [
         CaseFiles(
-            case_id, results / case_id, cases / case_id, Path(probability) if probability else None, final
+            case_id,
+            results / case_id,
+            cases / case_id,
+            Path(probability) if probability else None,
+            final,
+            masks.get(case_id),
         )
         for case_id in ids
     ]
+    if out is not None:
+        remove_report(out)
     outcomes = run_cases(
         evaluate_case,
-        [(f.case_id, (f, rivals)) for f in files],
+        [(f.case_id, (f, rivals, None if out is None else Path(out) / "mips")) for f in files],
         workers=workers,
         scheduler=scheduler,
         description="cases",
@@ -161,11 +185,16 @@ def evaluate_cohort(
             if case_id not in ids and (split is None or row["split"] == split)
         ],
         final=final,
+        masks=bool(masks),
+        outside=[case_id for case_id in ids if cohort is not None and case_id not in clinical],
     )
     patients = cohort_table(cohort or [])
-    evaluation.tables.update(
-        _tables(evaluation) if patients.empty else {"patients": patients, **_tables(evaluation)}
-    )
+    if not patients.empty:
+        evaluation.tables["patients"] = patients
+    reported = set(evaluation.reported["case_id"])
+    rows = [row for case in found if case.case_id in reported for row in case.reader_rows]
+    evaluation.readers = pd.DataFrame(rows, columns=field_tables.READER_COLUMNS)
+    evaluation.tables.update(_tables(evaluation))
     return evaluation, outcomes
 
 
@@ -193,9 +222,24 @@ def _tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         "roi_counts": tables.roi_counts(cases),
         "dice_by_split": tables.dice_by_split(evaluation.cases),
         "rivals": tables.rival_table(cases, evaluation.rivals),
+        "concordance": field_tables.concordance(methods),
+        "lesion_metrics": field_tables.lesion_metrics(cases),
+        "without_lesion": field_tables.without_lesion(cases),
+        "readers": field_tables.readers(evaluation.readers, len(cases)),
+        "case_readers": evaluation.readers,
         "missed_lesions": foci["missed"],
         "false_positives": foci["false_positives"],
     }
+
+
+def _masks(results: Path, cases: Path) -> dict[str, Path]:
+    """Masks of another program, by case; empty where there is a result of tmtv-postprocess, or nothing at all."""
+    if not results.is_dir() or not cases.is_dir() or any(results.glob("*/tmtv.json")):
+        return {}
+    try:
+        return {case_id: path for case_id, path, _ in find_cases(results, cases, is_mask=True)}
+    except TmtvError:
+        return {}
 
 
 def _case_ids(results: Path) -> list[str]:
@@ -205,7 +249,10 @@ def _case_ids(results: Path) -> list[str]:
         path.parent.name for path in results.glob("*/tmtv.json") if not path.parent.name.startswith(".")
     )
     if not ids:
-        raise CaseError(f"{results}: no result of tmtv-postprocess (expected <case_id>/tmtv.json).")
+        raise CaseError(
+            f"{results}: no result of tmtv-postprocess (expected <case_id>/tmtv.json), "
+            "and no mask (<case_id>/mask.nii.gz or <case_id>.nii.gz)."
+        )
     return ids
 
 

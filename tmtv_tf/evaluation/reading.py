@@ -18,10 +18,8 @@ from postprocess.results import is_result
 from postprocess.review import final_folder
 from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
 from tmtv_tf.cases.case import WITHDRAWN_NAME, read_info
+from tmtv_tf.evaluation.truths import RAW, REFERENCE_METHODS, TMTVPROB_KIND, on_grid, read_truth, roi_labels
 
-RAW = "raw"
-# The four masks of a reader's ROIs. A method that has none of these (votes, 50p ...) is not compared.
-REFERENCE_METHODS = ("41", "2.5", "4.0", "otsu")
 # Parameters that are one patient's own, not the method's.
 OF_THE_PATIENT = {"liver_suv", "lung_suv"}
 PROBABILITY_THRESHOLD = 0.5
@@ -36,6 +34,7 @@ class CaseFiles:
 
     probability_folder : holds `<case_id>/probability.nii.gz`; None: as tmtv.json says.
     final : read the result after a reader's edits, not the automatic one. Without edits they are one.
+    mask : the result is this mask of another program; `result` then holds no tmtv.json.
     """
 
     case_id: str
@@ -43,6 +42,7 @@ class CaseFiles:
     case: Path
     probability_folder: Path | None = None
     final: bool = False
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class LoadedCase:
     roi_parts : they are the connected parts of masks; nobody drew them one by one.
     parameters : those of the post-processing, from tmtv.json.
     warnings : of the prediction and the post-processing, from tmtv.json.
+    truth_kind : what `tmtvprob` is. roi_labels : the reader's ROIs as a label image, or None.
     """
 
     case_id: str
@@ -75,6 +76,8 @@ class LoadedCase:
     parameters: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    truth_kind: str = TMTVPROB_KIND
+    roi_labels: npt.NDArray[np.integer] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,35 +107,29 @@ def load(files: CaseFiles) -> LoadedCase:
     TmtvError
         `final`, and there are edits that no result has yet.
     """
+    if any((files.case / name).is_file() for name in (CASE_INFO, WITHDRAWN_NAME)):
+        read_info(files.case)  # refuses a case that `tmtv prepare` withdrew, or of another folder
+    image = read_image(files.case / "pet.nii.gz")
+    pet = Image(image.array.astype(np.float32, copy=False), image.geometry)
+    if files.mask is not None:
+        return _load_mask(files, files.mask, pet)
     folder, notes = _result_folder(files)
     tmtv = read_json(folder / "tmtv.json")
     if not is_result(tmtv):
         raise CaseError(f"{folder / 'tmtv.json'}: not a result of tmtv-postprocess; run it again.")
-    if any((files.case / name).is_file() for name in (CASE_INFO, WITHDRAWN_NAME)):
-        read_info(files.case)  # refuses a case that `tmtv prepare` withdrew, or of another folder
-    pet_path = files.case / "pet.nii.gz"
-    pet = read_image(pet_path)
-    _require_same_file(files, pet_path, _input(tmtv, "suv"), "the SUV image")
-    tmtvprob_path = files.case / "tmtvprob.nii.gz"
-    if not tmtvprob_path.is_file():
-        raise CaseError(f"{tmtvprob_path}: no such file; case {files.case_id} has no reader's reference.")
-    tmtvprob = _on_grid(tmtvprob_path, pet)
-    if not (tmtvprob.min() >= 0 and tmtvprob.max() <= 1):  # NaN fails both
-        raise CaseError(f"{tmtvprob_path}: its values must lie in [0, 1].")
-    labels, references = {}, {}
-    for method, measures in tmtv["methods"].items():
-        if method != RAW and method not in REFERENCE_METHODS:
-            continue
-        labels[method] = _labels(folder / f"lesions_{method}.nii.gz", pet, measures)
-        if method != RAW:
-            references[method] = _on_grid(files.case / f"reference_{method}.nii.gz", pet) > 0
+    _require_same_file(files, files.case / "pet.nii.gz", _input(tmtv, "suv"), "the SUV image")
+    compared = [name for name in tmtv["methods"] if name == RAW or name in REFERENCE_METHODS]
+    parameters = tmtv.get("parameters") or {}
+    truth = read_truth(files.case, pet, compared, config_of(parameters))
+    labels = {
+        name: _labels(folder / f"lesions_{name}.nii.gz", pet, tmtv["methods"][name]) for name in compared
+    }
     if not labels:
         raise CaseError(
             f"{files.result / 'tmtv.json'}: none of its methods ({', '.join(tmtv['methods']) or 'none'}) has a "
             f"reference; expected raw, {', '.join(REFERENCE_METHODS)}."
         )
     probability, missing = _probability(files, tmtv, pet)
-    notes += missing
     if RAW in labels:
         prediction = labels[RAW] > 0
     elif probability is not None and folder == files.result:  # the map knows nothing of edits
@@ -144,17 +141,48 @@ def load(files: CaseFiles) -> LoadedCase:
         )
     return LoadedCase(
         files.case_id,
-        Image(pet.array.astype(np.float32, copy=False), pet.geometry),
-        tmtvprob.astype(np.float32, copy=False),
+        pet,
+        truth.tmtvprob,
         prediction,
         labels,
-        references,
+        truth.references,
         probability,
         _count_rois(files.case / "rois.csv"),
         _are_parts(files.case / CASE_INFO),
-        tmtv.get("parameters") or {},
-        notes,
+        parameters,
+        notes + missing,
         [text for text in tmtv.get("warnings") or [] if isinstance(text, str)],
+        truth.kind,
+        roi_labels(files.case, pet),
+    )
+
+
+def config_of(parameters: dict[str, Any]) -> Config:
+    """The parameters that a result was made with; what its tmtv.json does not state is as published."""
+    known = {item.name for item in fields(Config)}
+    return Config(**{name: value for name, value in parameters.items() if name in known})
+
+
+def _load_mask(files: CaseFiles, mask: Path, pet: Image) -> LoadedCase:
+    """A mask of another program as the raw mask; on another grid it is resampled, kept where > 0.5."""
+    found = read_image(mask)
+    inside = found.with_array((found.array > 0).astype(np.float32))
+    prediction = resample(inside, pet.geometry).array > 0.5
+    truth = read_truth(files.case, pet, [RAW])
+    from scipy.ndimage import label
+
+    note = f"A mask without post-processing: {mask.name}."
+    return LoadedCase(
+        files.case_id,
+        pet,
+        truth.tmtvprob,
+        prediction,
+        {RAW: label(prediction)[0]},
+        {},
+        roi_count=_count_rois(files.case / "rois.csv"),
+        notes=[note],
+        truth_kind=truth.kind,
+        roi_labels=roi_labels(files.case, pet),
     )
 
 
@@ -181,19 +209,8 @@ def origin_of(result: Path) -> Origin:
     return Origin(_input(tmtv, "model"), bool(_input(tmtv, "mask")), published | parameters)
 
 
-def _on_grid(path: Path, pet: Image) -> npt.NDArray:
-    image = read_image(path)
-    if not image.geometry.same_grid(pet.geometry):
-        raise CaseError(
-            f"{path}: not on the grid of the case's pet.nii.gz: shape {image.geometry.shape} against "
-            f"{pet.geometry.shape} (Z, Y, X), spacing {_mm(image)} against {_mm(pet)} mm, origin "
-            f"{_rounded(image.geometry.origin_mm)} against {_rounded(pet.geometry.origin_mm)} mm."
-        )
-    return image.array
-
-
 def _labels(path: Path, pet: Image, measures: dict[str, Any]) -> npt.NDArray[np.integer]:
-    labels = _on_grid(path, pet)
+    labels = on_grid(path, pet)
     if labels.dtype.kind not in "iu":
         raise CaseError(f"{path}: lesion labels must be integers. Received: {labels.dtype}.")
     volume_ml = np.count_nonzero(labels) * pet.geometry.voxel_ml
@@ -261,22 +278,15 @@ def _require_same_ct(files: CaseFiles, prediction: Path) -> None:
 
 
 def _count_rois(path: Path) -> int | None:
+    """ROIs that hold a voxel of the PET; None without rois.csv."""
     if not path.is_file():
         return None
     import csv
 
     with path.open(newline="", encoding="utf-8") as file:
-        return sum(row.get("voxels") != "0" for row in csv.DictReader(file))
+        return sum(1 for row in csv.DictReader(file) if row.get("voxels") not in ("0", "0.0"))
 
 
 def _are_parts(path: Path) -> bool:
     rois = read_json(path).get("rois") if path.is_file() else None
     return isinstance(rois, dict) and rois.get("components") is True
-
-
-def _mm(image: Image) -> tuple[float, ...]:
-    return _rounded(image.spacing_mm)
-
-
-def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(round(float(value), 3) for value in values)

@@ -8,47 +8,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from petct.console import listed
-from petct.files import remove, replace_atomically, write_csv, write_json, write_text
+from petct.files import replace_atomically, write_csv, write_json, write_text
 from tmtv_tf.evaluation import figures, paper
 from tmtv_tf.evaluation.case import numbered_method
 from tmtv_tf.evaluation.cohort import Evaluation
+from tmtv_tf.evaluation.field_tables import reader_statements
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
-from tmtv_tf.evaluation.reading import RAW
+from tmtv_tf.evaluation.report_files import remove_report
 from tmtv_tf.evaluation.summary import summary
+from tmtv_tf.evaluation.truths import RAW
 from tmtv_tf.evaluation.wording import FINAL, METHOD_NAMES, NO_TEST_CASE, no_rivals, number, p_value
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WORST_CASES = 5  # spelled out in "What went wrong"
-# The CSV files of a report, by name without suffix.
-TABLES = (
-    "patients",
-    "cases",
-    "case_methods",
-    "dice_by_subtype",
-    "tmtv_distribution",
-    "agreement",
-    "stages",
-    "voxel_metrics",
-    "roi_counts",
-    "dice_by_split",
-    "rivals",
-    "missed_lesions",
-    "false_positives",
-)
 
 
 def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
     """Write everything under `out` and return the path of index.html.
 
-    evaluation.json, cases.csv, case_methods.csv, one CSV per table, the figures and MIPs as PNG, and index.html,
-    which needs no other file. Each file appears whole or not at all; index.html comes last.
+    evaluation.json, cases.csv, case_methods.csv, one CSV per table, the figures as PNG, and index.html, which holds the
+    figures and loads the MIPs in `mips/` when they are scrolled to. Each file appears whole or not at all; index.html
+    comes last.
     """
     out = Path(out)
     content = summary(evaluation)
     pictures = _figures(evaluation)
-    remove_report(out)
+    remove_report(out, keep={case.case_id for case in evaluation.found})
     write_json(out / "evaluation.json", content)
     for name, table in {
         "cases": evaluation.cases,
@@ -56,8 +43,7 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
         **evaluation.tables,
     }.items():
         write_csv(out / f"{name}.csv", table.columns, table.itertuples(index=False))
-    mips = {f"mips/{case.case_id}": case.picture for case in evaluation.found}
-    for name, data in {**pictures, **mips}.items():
+    for name, data in pictures.items():
         with replace_atomically(out / f"{name}.png") as temporary:
             temporary.write_bytes(data)
     page = out / "index.html"
@@ -65,25 +51,8 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
     return page
 
 
-def remove_report(out: str | os.PathLike[str]) -> bool:
-    """Remove an earlier report, its page first: it is not about these results.
-
-    Returns
-    -------
-    bool
-        Whether there was one. Files that `write_report` did not write are left alone.
-    """
-    out = Path(out)
-    found = [out / name for name in ("index.html", "evaluation.json") if (out / name).is_file()]
-    if found:
-        tables = [out / f"{name}.csv" for name in TABLES]
-        for path in [*found, *tables, *out.glob("figure[123]_*.png"), *out.glob("mips/*.png")]:
-            remove(path)
-    return bool(found)
-
-
 def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, bytes]) -> str:
-    """index.html as text: inline CSS, images as base64 PNG, nothing fetched from anywhere."""
+    """index.html as text: inline CSS, figures as base64 PNG, MIPs beside it, nothing fetched from anywhere."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -106,7 +75,9 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         summary=content,
         tables={name: table.to_dict("records") for name, table in evaluation.tables.items()},
         figures=pictures,
-        cases=_cases_worst_first(evaluation),
+        cases=(cases := _cases_worst_first(evaluation)),
+        chosen=_good_and_bad(cases),
+        reader_statements=reader_statements(evaluation.tables["readers"]),
         worst_count=WORST_CASES,
         numbered=numbered_method(summary_methods),
         no_test_case=NO_TEST_CASE,
@@ -198,6 +169,12 @@ def _figures(evaluation: Evaluation) -> dict[str, bytes]:
         "figure2_bland_altman": figures.bland_altman_plots(compared),
         "figure3_scatter": figures.scatter_plots(compared),
     }
+
+
+def _good_and_bad(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The paper's Figure 4: the reported case of the lowest and that of the highest Dice; none with fewer than two."""
+    defined = [case for case in cases if case["dice_tmtvprob"] == case["dice_tmtvprob"]]
+    return [defined[0], defined[-1]] if len(defined) > 1 else []
 
 
 def _cases_worst_first(evaluation: Evaluation) -> list[dict[str, Any]]:

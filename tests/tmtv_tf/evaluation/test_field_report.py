@@ -17,7 +17,7 @@ from petct.image import Image, read_image, write_image
 from postprocess import patient_measures
 from tmtv_tf.cases.cohort import write_cohort
 from tmtv_tf.evaluation.concordance import icc_a1
-from tmtv_tf.evaluation.field_tables import cohort_table, concordance, reader_statements, readers
+from tmtv_tf.evaluation.field_tables import concordance, reader_statements, readers
 
 NAMES = ("tmtvprob", "reference_41", "reference_2.5", "reference_4.0", "reference_otsu")
 NOTHING = np.zeros(SHAPE, np.uint8)
@@ -172,19 +172,6 @@ def test_every_truth_empty(cohort, tmp_path) -> None:
     assert summary(tmp_path)["without_lesion"]["n"] == 2
     assert "NaN" not in (tmp_path / "report" / "evaluation.json").read_text()
     assert "nan" not in text_of(tmp_path / "report" / "index.html").split()
-
-
-def test_the_cohort_by_trial_and_stage() -> None:
-    table = cohort_table(
-        [
-            {"trial": "AHL2011", "ann_arbor_stage": "III"},
-            {"trial": "AHL2011", "ann_arbor_stage": None},
-            {"trial": None, "ann_arbor_stage": "II"},
-        ]
-    )
-    first = table.iloc[0].to_dict()
-    assert (first["n"], first["stages"], first["n_stage_unknown"], first["paper_n"]) == (2, "III: 1", 1, 703)
-    assert cohort_table([{"case_id": "a"}]).empty
 
 
 def test_ties_and_a_subtype_of_one_case(cohort) -> None:

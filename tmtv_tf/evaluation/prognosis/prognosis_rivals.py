@@ -14,6 +14,7 @@ import pandas as pd
 from petct.image import read_image
 from postprocess import patient_measures, segment
 from tmtv_tf.cases.case import Case
+from tmtv_tf.evaluation.prognosis.clinical_pet import CLINICAL_PET
 
 MEASURES = ("tmtv_ml", "dmax_mm", "suv_max")
 HORIZON_MONTHS = 24.0
@@ -22,13 +23,21 @@ COX_PENALIZER = 0.05
 
 
 def measure(case: Case, method: str = "41") -> dict[str, float]:
-    """TMTV, Dmax (between centroids) and SUVmax of the reader's lesions; no lesion: all 0; no contours: NaN."""
+    """TMTV, Dmax (between centroids) and SUVmax of the reader's lesions, and `CLINICAL_PET` of them under SUV 4.0.
+
+    No lesion: all 0; no contours: NaN.
+    """
     if case.tmtvprob is None:
-        return dict.fromkeys(MEASURES, float("nan"))
+        return dict.fromkeys((*MEASURES, *CLINICAL_PET), float("nan"))
     pet, truth = read_image(case.pet), read_image(case.tmtvprob)
     labels = segment(truth, pet, method=method)
     found = patient_measures(labels, pet).as_dict()
-    return {name: float(found[name] or 0.0) for name in MEASURES}
+    above_4 = patient_measures(segment(truth, pet, method="4.0"), pet).as_dict()
+    clinical = (above_4[name] for name in ("tmtv_ml", "dmax_bulk_mm", "suv_peak"))
+    return {
+        **{name: float(found[name] or 0.0) for name in MEASURES},
+        **{name: float(value or 0.0) for name, value in zip(CLINICAL_PET, clinical)},
+    }
 
 
 def logistic_scores(

@@ -33,6 +33,7 @@ RIVALS = {
     "tmtv": "TMTV alone (logistic regression)",
     "logistic": "TMTV, Dmax, SUVmax (logistic regression)",
     "cox": "TMTV, Dmax, SUVmax (Cox)",
+    "clinical_pet": "MTV, Dmax from the bulk, SUVpeak (clinical PET model, fitted here)",
 }
 ORACLE = "true_risk"
 ORACLE_NAME = "The phantoms' true risk"

@@ -13,18 +13,22 @@ from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, 
 
 def test_measures_of_two_cubes(tmp_path):
     """Two cubes of 8 voxels of 5 x 4 x 3 mm, SUV 10 and 6, 20 slices apart."""
+    folder = tmp_path / "a"
     geometry = Geometry((40, 16, 16), (5.0, 4.0, 3.0))
     pet = np.ones(geometry.shape, np.float32)
     pet[4:6, 4:6, 4:6], pet[24:26, 4:6, 4:6] = 10, 6
     truth = (pet > 2).astype(np.float32)
-    write_image(tmp_path / "pet.nii.gz", Image(pet, geometry))
-    write_json(tmp_path / "case.json", {"case_id": "a"})
-    assert all(np.isnan(v) for v in measure(load_case(tmp_path)).values())
-    write_image(tmp_path / "tmtvprob.nii.gz", Image(truth, geometry))
+    write_image(folder / "pet.nii.gz", Image(pet, geometry))
+    write_json(folder / "case.json", {"case_id": "a"})
+    assert all(np.isnan(v) for v in measure(load_case(folder)).values())
+    write_image(folder / "tmtvprob.nii.gz", Image(truth, geometry))
     for method in ("41", "2.5", "4.0", "otsu"):
-        write_image(tmp_path / f"reference_{method}.nii.gz", Image(truth > 0.5, geometry))
-    found = measure(load_case(tmp_path))
-    assert found == pytest.approx({"tmtv_ml": 16 * 0.06, "dmax_mm": 100.0, "suv_max": 10.0})
+        write_image(folder / f"reference_{method}.nii.gz", Image(truth > 0.5, geometry))
+    found = measure(load_case(folder))
+    assert found["suv_peak4"] > 4
+    del found["suv_peak4"]  # tests/postprocess checks SUVpeak
+    expected = {"tmtv_ml": 16 * 0.06, "dmax_mm": 100.0, "suv_max": 10.0}
+    assert found == pytest.approx({**expected, "mtv4_ml": 16 * 0.06, "dmax_bulk4_mm": 100.0})
 
 
 def cohort(n=300, seed=0):

@@ -15,9 +15,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from training._keras_internals import build_beforehand, make_replicas_equal
 from training.callbacks import DropLearningRate, Keep, StopOnNaN, TrainingError
 from training.config import FitConfig
-from training.multi_worker import build_beforehand, wait_for_all, worker_loss_explained
+from training.multi_worker import wait_for_all, worker_loss_explained
 from training.optimizer import make_optimizer
 from training.pictures import without_host_names
 from training.state import NAME, Progress, load_state
@@ -137,12 +138,9 @@ def conclusion(progress: Progress, config: FitConfig, out: Path) -> str:
 def compile_model(model: keras.Model, config: FitConfig, options: dict[str, Any]) -> None:
     """Compile with the configured optimizer, whose variables are made now; inside the strategy's scope.
 
-    Over several replicas batch normalisation takes the statistics of the whole batch, as on one device.
+    Any number of replicas trains what one device does (`make_replicas_equal`).
     """
-    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        for layer in model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = True
+    make_replicas_equal(model)
     model.compile(optimizer=make_optimizer(config.optimizer, config.precision), jit_compile=False, **options)
     model.optimizer.build(model.trainable_variables)
 

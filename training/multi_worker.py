@@ -1,13 +1,4 @@
-"""Several machines: MultiWorkerMirroredStrategy with Keras 3's `model.fit`.
-
-Keras 3.15 with TensorFlow 2.21 fails under this strategy at two places, both got past here and nowhere else
-(https://github.com/keras-team/keras/issues/20585, https://github.com/tensorflow/tensorflow/issues/72388):
-
-1. Before the first step `fit` reduces a batch of the data over the replicas to learn its shapes, which this
-   strategy cannot do. `build_beforehand` tells Keras the shapes instead, and `fit` skips that step.
-2. After each step the metrics, which are scalars, are averaged over the replicas "along axis 0", which a scalar
-   does not have. `ScalarReducingStrategy` averages them over the replicas alone.
-"""
+"""Several machines: MultiWorkerMirroredStrategy with Keras 3's `model.fit`."""
 
 from __future__ import annotations
 
@@ -19,14 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import tensorflow as tf
-from tensorflow.python.distribute.cluster_resolver.slurm_cluster_resolver import (
-    expand_hostlist,
-    expand_tasks_per_node,
-)
 
 from petct.errors import TmtvError
+from training._keras_internals import ScalarReducingStrategy, expand_hostlist, expand_tasks_per_node
 
 # What TensorFlow raises in the surviving workers when one is lost.
 WORKER_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
@@ -34,15 +21,6 @@ WORKER_LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.Can
 
 class WorkerLostError(TmtvError):
     """Another worker of the job is gone."""
-
-
-class ScalarReducingStrategy(tf.distribute.MultiWorkerMirroredStrategy):
-    """MultiWorkerMirroredStrategy that reduces scalars over the replicas whatever axis it is given."""
-
-    def reduce(self, reduce_op, value, axis):
-        if axis is not None and all(v.shape.rank == 0 for v in self.experimental_local_results(value)):
-            axis = None
-        return super().reduce(reduce_op, value, axis)
 
 
 def multi_worker_strategy() -> tf.distribute.Strategy:
@@ -91,13 +69,6 @@ def worker_of(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     chiefs = len(members.get("chief", []))
     index = resolver.task_id + (chiefs if resolver.task_type == "worker" else 0)
     return index, chiefs + len(members.get("worker", []))
-
-
-def build_beforehand(model: keras.Model, data: tf.data.Dataset) -> None:
-    """Build metrics and losses from the shapes of `data`, and let `fit` leave that out."""
-    batch = tf.nest.map_structure(lambda s: keras.KerasTensor(s.shape, s.dtype.name), data.element_spec)
-    model._symbolic_build(data_batch=batch)
-    model._maybe_symbolic_build = lambda iterator=None, data_batch=None: None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from training.multi_worker import multi_worker_strategy, several_workers
 log = logging.getLogger(__name__)
 
 
-def choose_strategy(accumulate_gradients: bool = False) -> tf.distribute.Strategy:
+def choose_strategy(accumulate_gradients: bool) -> tf.distribute.Strategy:
     """MultiWorkerMirroredStrategy where TF_CONFIG or SLURM names several workers, else MirroredStrategy.
 
     One machine: all visible GPUs, or without a GPU all logical CPUs (one, unless configured otherwise).

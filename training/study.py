@@ -69,7 +69,7 @@ def run_study(
         raise ParameterError(f"--fold must be 1 to {config.folds}. Received: {fold}.")
     rows = sorted(read_outcomes(data), key=lambda row: row["case_id"])
     folds = open_folds(out / "folds.csv", rows, config)
-    strategy = choose_strategy()
+    strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
     if is_multi_worker(strategy):
         raise ParameterError("One fold runs on one machine: start each as a job of one task, with --fold.")
     check_batch(config.batch, strategy)

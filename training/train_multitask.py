@@ -64,7 +64,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
         raise CaseError(f"{data / 'cohort.csv'}: no validation case, so the best epoch cannot be chosen.")
     everyone = rows["train"] + rows["validation"]
     weights = training_weights(rows["train"])
-    strategy = choose_strategy()
+    strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
     check_batch(config.batch, strategy)
     writes = is_chief(strategy)
     with chief_first(strategy, writes):

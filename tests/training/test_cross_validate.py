@@ -81,6 +81,14 @@ def test_a_fold_alone_gives_what_it_gives_among_others(study, cases, tmp_path):
     )
 
 
+def test_gradients_can_be_accumulated(cases, tmp_path):
+    """Keras cannot do it under MirroredStrategy, one device or not."""
+    optimizer = OptimizerConfig(name="adam", learning_rate=0.003, gradient_accumulation_steps=2)
+    config = CONFIG.model_copy(update={"epochs": 1, "optimizer": optimizer})
+    run_study(config, cases, tmp_path, models=["encoder_classifier"], fold=1)
+    assert (tmp_path / "encoder_classifier" / "fold1" / "predictions.csv").is_file()
+
+
 def test_what_is_done_is_not_done_again(study, cases):
     network = study / "encoder_classifier" / "fold1" / "last.keras"
     before = network.stat().st_mtime_ns

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from little_cohort import write_little_cohort
+from multitask_cohort import write_cohort_of_boxes
 
 from petct.errors import ParameterError
 from tmtv_tf.models.file import load_model
-from training.config import read_config
+from training.config import PACKAGED, read_config
 from training.train_vnet import Config, run
 
 HERE = Path(__file__).parent
@@ -82,20 +84,62 @@ BATCH_NORM = CONFIG.replace("dropout: 0.0}", "dropout: 0.0, normalization: batch
 )
 
 
+def train(devices: int, config: Path, cases: Path, out: Path, *model: str, signal_at: str = "") -> None:
+    """Train in a process of its own on that many logical CPUs; stopped, and told so, where `signal_at` says."""
+    environment = {**os.environ, **({"SIGNAL_AT": signal_at} if signal_at else {})}
+    done = subprocess.run(
+        [sys.executable, HERE / "train_on_logical_cpus.py", str(devices), config, cases, out, *model],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == (75 if signal_at else 0), done.stderr
+    if signal_at:
+        assert "Stopped by SIGTERM in epoch 1 after step 2" in done.stderr
+
+
 def test_two_replicas_that_are_stopped_and_resumed_give_the_weights_of_one(on_one_device, tmp_path):
     """With batch normalisation (over the whole batch) and clipping (of the whole gradient)."""
     (tmp_path / "c.yaml").write_text(BATCH_NORM)
-    runs = [tmp_path / "one", tmp_path / "two"]
-    command = [tmp_path / "c.yaml", on_one_device / "cases"]
-    script = [sys.executable, HERE / "train_on_logical_cpus.py"]
-    subprocess.run([*script, "1", *command, runs[0]], check=True, capture_output=True)
-    environment = {**os.environ, "SIGNAL_AT": "TERM 2"}
-    stopped = subprocess.run(
-        [*script, "2", *command, runs[1]], env=environment, capture_output=True, text=True
-    )
-    assert (stopped.returncode, "Stopped by SIGTERM in epoch 1 after step 2" in stopped.stderr) == (75, True)
-    subprocess.run([*script, "2", *command, runs[1]], check=True, capture_output=True)
-    assert_same(*runs)
+    what = (tmp_path / "c.yaml", on_one_device / "cases")
+    train(1, *what, tmp_path / "one")
+    train(2, *what, tmp_path / "two", signal_at="TERM 2")
+    train(2, *what, tmp_path / "two")
+    assert_same(tmp_path / "one", tmp_path / "two")
+
+
+# The papers' configurations, made small in size alone: their losses, optimizers, schedules, dropout, batch statistics
+# and augmentation stay.
+SMALL_VNET = {
+    "epochs": 3,
+    "grid": {"shape": [16, 16, 16], "spacing_mm": [4, 4, 4]},
+    "model": {"filters": 4, "convolutions": [1, 1], "bottom_convolutions": 1, "kernel_size": 3},
+}
+SMALL_MULTITASK = {
+    "epochs": 2,
+    "batch": 4,
+    "width": 0.0625,
+    "grid": {"shape": [40, 22, 22], "spacing_mm": [20, 20, 20], "crop": [32, 16, 16], "size": [32, 16, 16]},
+    "learning_rate_drop": {"after_epochs": 1},
+}
+
+
+@pytest.mark.parametrize("paper", ["vnet", "multitask"])
+def test_the_papers_configurations_give_one_device_s_weights_on_two(paper, tmp_path):
+    """Also when the run on two devices was stopped within an epoch, and went on."""
+    config = yaml.safe_load((PACKAGED / f"{paper}_paper.yaml").read_text())
+    for key, value in (SMALL_VNET if paper == "vnet" else SMALL_MULTITASK).items():
+        config[key] = {**config[key], **value} if isinstance(value, dict) else value
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    if paper == "vnet":
+        cases, model = write_little_cohort(tmp_path / "cases", 12), ()
+    else:
+        cases, model = write_cohort_of_boxes(tmp_path / "cases", without_truth=(0,)), ("multitask_unet",)
+    what = (tmp_path / "c.yaml", cases)
+    train(1, *what, tmp_path / "one", *model)
+    train(2, *what, tmp_path / "two", *model, signal_at="TERM 2")
+    train(2, *what, tmp_path / "two", *model)
+    assert_same(tmp_path / "one", tmp_path / "two")
 
 
 def test_two_replicas_with_one_validation_case(tmp_path):

@@ -138,7 +138,7 @@ def test_resumed_training_ends_where_an_uninterrupted_one_does(cases, tmp_path):
 
 
 def test_two_replicas_learn_what_one_does(cases, tmp_path):
-    """With a network that normalises each image by itself. Not bit by bit: each replica draws its own dropout."""
+    """With a network that normalises each image by itself, and has dropout."""
     config = CONFIG.model_copy(
         update={"epochs": 1, "optimizer": OptimizerConfig(name="sgd", learning_rate=0.01)}
     )
@@ -149,21 +149,24 @@ def test_two_replicas_learn_what_one_does(cases, tmp_path):
     # No batch leaves a replica empty here, so that oneDNN, several times faster, can stay on.
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
-    keras.utils.set_random_seed(config.seed)
-    before = Network("zhou_vnet", config, tf.distribute.get_strategy(), "patients").fresh().get_weights()
-    one, two = (
-        np.concatenate(
-            [
-                (w - b).ravel()
-                for w, b in zip(keras.models.load_model(path).get_weights(), before, strict=True)
-            ]
-        )
-        for path in (tmp_path / "one" / "last.keras", tmp_path / "two" / "last.keras")
+    one, two = (keras.models.load_model(tmp_path / n / "last.keras").get_weights() for n in ("one", "two"))
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_gradients_can_be_accumulated(cases, tmp_path):
+    """Keras cannot do it under MirroredStrategy, one device or not. Six batches of two make three updates."""
+    optimizer = OptimizerConfig(name="adam", learning_rate=0.003, gradient_accumulation_steps=2)
+    run(
+        CONFIG.model_copy(update={"epochs": 1, "batch": 2, "optimizer": optimizer}),
+        "encoder_classifier",
+        cases,
+        tmp_path,
     )
-    assert np.linalg.norm(two) == pytest.approx(
-        np.linalg.norm(one), rel=0.1
-    )  # a doubled loss would double it
-    assert np.linalg.norm(two - one) < 0.3 * np.linalg.norm(one)
+    after = keras.models.load_model(tmp_path / "last.keras").get_weights()
+    before = Network("encoder_classifier", CONFIG, tf.distribute.get_strategy(), "patients").fresh()
+    moved = max(np.abs(a - b).max() for a, b in zip(after, before.get_weights(), strict=True))
+    assert moved > 0.003
 
 
 def test_mixed_precision_trains_and_saves_a_float32_network(cases, tmp_path):

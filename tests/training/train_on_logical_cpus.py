@@ -41,7 +41,7 @@ def train() -> None:
     if "SIGNAL_AT" in os.environ:
         name, step = os.environ["SIGNAL_AT"].split()
         signal_at_step(name, int(step))
-    if not several_workers() and choose_strategy().num_replicas_in_sync != number:
+    if not several_workers() and choose_strategy(False).num_replicas_in_sync != number:
         sys.exit("not the number of replicas that was asked for")
     if len(sys.argv) == 5:
         from training.train_vnet import Config, run

@@ -6,6 +6,7 @@ again at epoch n sees exactly what it would have seen.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 
@@ -37,8 +38,8 @@ def training_dataset(
 ) -> tf.data.Dataset:
     """Batches (image (B, Z, Y, X, C), target (B, Z, Y, X, 1)), float32, of all epochs, one after the other.
 
-    Every epoch is a new permutation of the cases, cut into `steps_per_epoch` whole batches; a remainder smaller
-    than a batch sits that epoch out. `fit` therefore needs `steps_per_epoch`.
+    Every epoch is a new permutation of the cases, cut into `steps_per_epoch` whole batches (see `epoch_order`).
+    `fit` needs `steps_per_epoch`.
 
     Parameters
     ----------
@@ -78,21 +79,25 @@ def validation_dataset(arrays: Sequence[ModelArrays], *, batch: int) -> tf.data.
 
 
 def steps_per_epoch(n_cases: int, batch: int) -> int:
-    """Whole batches in one pass over the cases; at least one is needed."""
+    """Batches in which every case is seen at least once; a batch needs as many cases."""
     if n_cases < batch:
         raise ParameterError(
             f"A batch of {batch} needs at least as many training cases. Received: {n_cases}."
         )
-    return n_cases // batch
+    return math.ceil(n_cases / batch)
 
 
 def epoch_order(n_cases: int, batch: int, seed: int, first: int, last: int) -> npt.NDArray[np.int32]:
-    """Rows (epoch, case) in the order in which they are trained on, epochs `first` <= epoch < `last`."""
+    """Rows (epoch, case) in the order in which they are trained on, epochs `first` <= epoch < `last`.
+
+    A last batch that the cases do not fill is filled with the first ones of the same epoch: no case sits an epoch out,
+    and all batches are of one size, which the mean over several devices needs.
+    """
     used = steps_per_epoch(n_cases, batch) * batch
     rows = np.empty((max(last - first, 0), used, 2), np.int32)
     for i, epoch in enumerate(range(first, last)):
         rows[i, :, 0] = epoch
-        rows[i, :, 1] = np.random.default_rng([seed, epoch]).permutation(n_cases)[:used]
+        rows[i, :, 1] = np.resize(np.random.default_rng([seed, epoch]).permutation(n_cases), used)
     return rows.reshape(-1, 2)
 
 

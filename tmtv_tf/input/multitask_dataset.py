@@ -57,7 +57,7 @@ def training_batches(
 ) -> tf.data.Dataset:
     """(image (B, Z, Y, X, 1), targets, weights) of all epochs in a row, float32; the last two dicts by output.
 
-    The order and every draw follow from (seed, epoch, case). A remainder smaller than a batch sits its epoch out.
+    The order and every draw follow from (seed, epoch, case): `tmtv_tf.input.dataset.epoch_order`.
 
     Parameters
     ----------

@@ -51,9 +51,9 @@ def set_precision(precision: str) -> None:
 
 def compiled(shape: tuple[int, int, int], packed: bool) -> keras.Model:
     """The network with the paper's loss and optimizer."""
+    from tmtv_tf.models import vnet
     from tmtv_tf.models.losses import SegmentationLoss
     from tmtv_tf.models.packed import pack
-    from tmtv_tf.models.vnet import vnet
 
     model = vnet((*shape, 2))
     model = pack(model) if packed else model

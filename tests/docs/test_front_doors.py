@@ -17,7 +17,11 @@ docscrape = pytest.importorskip("numpydoc.docscrape", reason="pip install 'tmtv-
 
 def offered() -> list:
     """(name, object) of every function and class of the front doors."""
-    doors = [(door, name) for door in (petct, postprocess, tmtv_tf) for name in getattr(door, "__all__", [])]
+    doors = [
+        (door, name)
+        for door in (petct, postprocess, tmtv_tf, tmtv_tf.models)
+        for name in getattr(door, "__all__", [])
+    ]
     found = [(f"{door.__name__}.{name}", getattr(door, name)) for door, name in doors]
     return [pytest.param(name, item, id=name) for name, item in found if callable(item)]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from tmtv_tf.models._multitask_unet import INPUT_SHAPE
 from tmtv_tf.models.multitask_blocks import BATCH_NORM, CLASSES, conv_bn_relu, model_of
-from tmtv_tf.models.multitask_unet import INPUT_SHAPE
 
 
 def densenet121(

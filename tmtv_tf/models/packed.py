@@ -56,6 +56,7 @@ def pack(model: keras.Model) -> keras.Model:
     ):
         raise ParameterError("This network has no convolution at full resolution: there is nothing to pack.")
     last = [layer for layer in model.layers if isinstance(layer, layers.Conv3D)][-1]
+    producers = {id(layer.output): layer for layer in model.layers}
 
     def packed_layer(layer: layers.Layer) -> layers.Layer:
         full_in, full_out = _spatial(layer.input) == size, _spatial(layer.output) == size
@@ -65,7 +66,7 @@ def pack(model: keras.Model) -> keras.Model:
         if isinstance(layer, layers.Conv3D) and full_in and not full_out:
             return PackedDown.of(config)
         if isinstance(layer, layers.Conv3D) and full_in:
-            source = layer._inbound_nodes[0].parent_nodes[0].operation
+            source = producers[id(layer.input)]
             return PackedConvolution.of(
                 config,
                 joined=len(source.input) if isinstance(source, layers.Concatenate) else 1,

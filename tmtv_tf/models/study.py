@@ -7,14 +7,14 @@ from collections.abc import Callable
 import keras
 
 from petct.errors import ParameterError
-from tmtv_tf.models.densenet import densenet121
-from tmtv_tf.models.multitask_unet import (
+from tmtv_tf.models._multitask_unet import (
     FILTERS,
     INPUT_SHAPE,
     encoder_classifier,
     multitask_unet,
     segmentation_unet,
 )
+from tmtv_tf.models.densenet import densenet121
 from tmtv_tf.models.resnet import resnet34
 from tmtv_tf.models.zhou_vnet import zhou_vnet
 
@@ -51,12 +51,30 @@ STUDY_MODELS: dict[str, Callable[[Shape, float, str], keras.Model]] = {
 
 
 def build_model(name: str, input_shape: Shape = INPUT_SHAPE, *, width: float = 1.0) -> keras.Model:
-    """One of STUDY_MODELS; `width` multiplies every channel count (1: as published).
+    """One of the nine models of the second paper's study, by name.
+
+    Parameters
+    ----------
+    name : one of STUDY_MODELS.
+    input_shape : (Z, Y, X, channels).
+    width : multiplies every channel count; 1 is the network as published.
+
+    Returns
+    -------
+    keras.Model
+        Its outputs are a dict: `segmentation_1`, ... and `prognosis`, as far as the model has them.
 
     Raises
     ------
     ParameterError
         Unknown name, or a shape that the model cannot halve.
+
+    Examples
+    --------
+    >>> import tmtv_tf
+    >>> model = tmtv_tf.models.build_model("segmentation_unet", (32, 16, 16, 1), width=0.125)
+    >>> model.output_shape
+    {'segmentation_1': (None, 32, 16, 16, 2)}
     """
     if name not in STUDY_MODELS:
         raise ParameterError(f"Unknown model. Expected one of {', '.join(STUDY_MODELS)}. Received: {name}.")

@@ -11,9 +11,9 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from tmtv_tf.models._multitask_unet import INPUT_SHAPE
+from tmtv_tf.models._vnet import vnet
 from tmtv_tf.models.multitask_blocks import fully_connected_head, model_of, segmentation_head
-from tmtv_tf.models.multitask_unet import INPUT_SHAPE
-from tmtv_tf.models.vnet import vnet
 
 CONVOLUTIONS = (1, 2, 3, 3)
 BOTTOM_CONVOLUTIONS = 3

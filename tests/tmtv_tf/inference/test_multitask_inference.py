@@ -66,7 +66,7 @@ def test_lesion_is_found_where_it_is():
 
 def test_files_of_another_kind_are_refused(model_file, tmp_path):
     from tmtv_tf.input.grid import ModelGrid
-    from tmtv_tf.models.vnet import vnet
+    from tmtv_tf.models import vnet
 
     grid = ModelGrid(shape=(16, 16, 16), channels=("pet",))
     save_model(tmp_path / "vnet.keras", vnet(grid.input_shape, 2, (1,), 1), grid)

@@ -14,8 +14,8 @@ from petct.errors import CaseError, ModelError
 from petct.image import Geometry, Image, read_image, write_image
 from tmtv_tf.inference.windows import cover_body, predict_probability
 from tmtv_tf.input.grid import ModelGrid, place_grid
+from tmtv_tf.models import vnet
 from tmtv_tf.models.file import load_model, read_description, save_model
-from tmtv_tf.models.vnet import vnet
 
 GRID = ModelGrid((16, 16, 16), (4.0, 4.0, 4.0), channels=("pet",))
 

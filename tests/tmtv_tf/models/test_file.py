@@ -19,8 +19,8 @@ import pytest
 from petct.errors import ModelError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.input.multitask_input import MultitaskGrid
+from tmtv_tf.models import vnet
 from tmtv_tf.models.file import MEMBER, load_model, read_description, save_model
-from tmtv_tf.models.vnet import vnet
 
 GRID = ModelGrid((16, 16, 16))
 VARIANTS = 600

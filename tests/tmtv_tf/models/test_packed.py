@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from petct.errors import ParameterError
+from tmtv_tf.models import vnet
 from tmtv_tf.models.losses import soft_dice_loss
 from tmtv_tf.models.packed import pack, pack_voxels, scatter_kernel, unpack_voxels
-from tmtv_tf.models.vnet import vnet
 
 
 def small(**options) -> keras.Model:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from petct.errors import ParameterError
+from tmtv_tf.models import vnet
 from tmtv_tf.models.losses import SegmentationLoss
-from tmtv_tf.models.vnet import vnet
 
 SMALL = {"input_shape": (16, 16, 16, 2), "filters": 4, "convolutions": (1, 2), "bottom_convolutions": 1}
 

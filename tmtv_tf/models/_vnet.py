@@ -48,11 +48,24 @@ def vnet(
         bias (the paper's). Near the square root of the share of lesion voxels (0.02), where the soft Dice loss of a
         constant answer is least, training starts without the plateau that the many voxels without a lesion cause
         (after Lin et al. 2017, "Focal loss", section 3.3).
+    name : of the Keras model.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled; float32 output whatever the policy.
 
     Raises
     ------
     ParameterError
         An input shape that the levels cannot halve, or an unknown option.
+
+    Examples
+    --------
+    >>> import tmtv_tf
+    >>> model = tmtv_tf.models.vnet()
+    >>> model.count_params(), model.output_shape
+    (10986489, (None, 256, 128, 128, 1))
     """
     _check(input_shape, convolutions, activation, normalization, kernel_size)
     if not 0 < initial_probability < 1:

@@ -48,17 +48,26 @@ def multitask_unet(
     supervise_segmentation : a segmentation at each of the four stages, else at full resolution only.
     supervise_classification : a prognosis at stages 2, 3 and 4, fused by PROGNOSIS_WEIGHTS; else one head on
         the bottom features.
+    name : of the Keras model.
 
     Returns
     -------
-    Model from (B, Z, Y, X, channels) to a dict of float32 softmax outputs: `segmentation_1` (to
-    `segmentation_4`) (B, Z, Y, X, 2), channel 1 the lesion, each stage half the size of the one before;
-    `prognosis` (B, 2), channel 1 the event within two years (and `prognosis_1` to `prognosis_3`).
+    keras.Model
+        From (B, Z, Y, X, channels) to a dict of float32 softmax outputs: `segmentation_1` (to
+        `segmentation_4`) (B, Z, Y, X, 2), channel 1 the lesion, each stage half the size of the one before;
+        `prognosis` (B, 2), channel 1 the event within two years (and `prognosis_1` to `prognosis_3`).
 
     Raises
     ------
     ParameterError
         The shape does not halve three times.
+
+    Examples
+    --------
+    >>> import tmtv_tf
+    >>> model = tmtv_tf.models.multitask_unet(filters=(4, 8, 16, 32))
+    >>> model.output_shape["segmentation_4"], model.output_shape["prognosis"]
+    ((None, 28, 8, 8, 2), (None, 2))
     """
     image, features = _unet_features(input_shape, filters)
     if supervise_segmentation:

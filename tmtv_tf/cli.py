@@ -211,10 +211,16 @@ def prepare(
     allow_unusual: Annotated[
         bool, typer.Option("--allow-unusual", help="Weight, dose and times outside their limits are right.")
     ] = False,
-    grid_mm: Annotated[float, typer.Option(help="Voxel size of the arrays for training.")] = 4.0,
+    grid_mm: Annotated[
+        float | None,
+        typer.Option(help="Voxel size of the arrays for training. Default: the first paper's 4."),
+    ] = None,
     grid_shape: Annotated[
-        tuple[int, int, int], typer.Option(help="Voxels of the arrays for training: Z Y X.")
-    ] = (256, 128, 128),
+        tuple[int, int, int] | None,
+        typer.Option(
+            help="Voxels of the arrays for training: Z Y X. Default: the first paper's 256 128 128."
+        ),
+    ] = None,
     model_grid: Annotated[bool, typer.Option(help="Write the arrays for training.")] = True,
     roi_pattern: Annotated[
         str, typer.Option(help="Only ROIs whose name holds this regular expression, such as 'gtv|lesion'.")
@@ -268,7 +274,10 @@ def prepare(
     from tmtv_tf.cases.sources import make_overrides
     from tmtv_tf.input.grid import ModelGrid
 
-    grid = ModelGrid(grid_shape, (grid_mm, grid_mm, grid_mm)) if model_grid else None
+    chosen = ({"shape": grid_shape} if grid_shape else {}) | (
+        {"spacing_mm": (grid_mm,) * 3} if grid_mm else {}
+    )
+    grid = ModelGrid(**chosen) if model_grid else None
     request = Request(
         inputs=tuple(inputs),
         out=out,

@@ -6,6 +6,7 @@ and its optimizer are those of Revailler et al. 2022; schedule and augmentation 
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -13,12 +14,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from petct.errors import ParameterError
+from tmtv_tf.input.augmentation import Augmentation
 from tmtv_tf.input.grid import ModelGrid
 
 LARGEST_BYTES = 1_000_000  # of a configuration; ours have a thousand
 # Pydantic puts the chosen one into the path of an error (model.vnet.filters); the file says model.filters.
 ARCHITECTURES = ("vnet", "compact")
 PACKAGED = Path(__file__).parent / "configs"
+
+# Keys of earlier versions, and what they are called now.
+RENAMED = {"segmentation_share": "lambda_"}
 
 Precision = Literal["float32", "tf32", "mixed_float16", "mixed_bfloat16"]
 
@@ -29,17 +34,30 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class GridConfig(Strict):
-    """The model grid (`tmtv_tf.input.grid.ModelGrid`)."""
-
-    shape: tuple[int, int, int] = (256, 128, 128)
-    spacing_mm: tuple[float, float, float] = (4.0, 4.0, 4.0)
-    pet_window_suv: tuple[float, float] = (0.0, 25.0)
-    ct_window_hu: tuple[float, float] = (-1000.0, 1000.0)
-    channels: tuple[str, ...] = ("pet", "ct")
+@dataclass(frozen=True)
+class GridConfig(ModelGrid):
+    """The model grid of a configuration; `grid()` is it as the rest of the package knows it."""
 
     def grid(self) -> ModelGrid:
-        return ModelGrid(**self.model_dump())
+        return ModelGrid(**asdict(self))
+
+
+@dataclass(frozen=True)
+class AugmentationConfig(Augmentation):
+    """How far images are moved, and when that is drawn.
+
+    mode : "none"; "paper": one extra image per patient, drawn once and stored; "online": a new draw for every
+        image in every epoch.
+    on_accelerator : "online" on the GPU, inside the training step, instead of on the CPU beside it; the same draws.
+    """
+
+    mode: Literal["none", "paper", "online"] = "none"
+    on_accelerator: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.on_accelerator and self.mode != "online":
+            raise ParameterError(f"on_accelerator needs mode: online (received {self.mode!r})")
 
 
 class OptimizerConfig(Strict):
@@ -170,6 +188,9 @@ def _find(path: Path) -> Path:
 
 
 def _reason(item) -> str:
-    if item["type"] == "extra_forbidden":
-        return "unknown key"
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        now = RENAMED.get(item["loc"][-1])
+        return f"unknown key; it is called {now} now" if now else "unknown key"
+    if item["type"] == "value_error":
+        return str(item["ctx"]["error"]).rstrip(".")
     return f"{item['msg'][0].lower()}{item['msg'][1:]} (received {item['input']!r:.200})"

@@ -7,62 +7,38 @@ import json
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from petct.errors import ParameterError
 from petct.image import Geometry, Image, write_image
 from petct.parallel import progress
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import Row
-from tmtv_tf.input.augment import Augmentation
+from tmtv_tf.input.augmentation import Augmentation, Liu2022Augmentation
 from tmtv_tf.input.multitask_dataset import Example, image_batches
 from tmtv_tf.input.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
 from tmtv_tf.models.file import save_model
 from tmtv_tf.models.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
 from tmtv_tf.models.multitask_metrics import EventAUC, LesionDice
 from tmtv_tf.models.study import STUDY_MODELS, build_model
-from training.config import FitConfig, LearningRateDrop, OptimizerConfig, Strict
+from training.config import FitConfig, LearningRateDrop, OptimizerConfig
 from training.fit import compile_model, dtype_policy
 
 log = logging.getLogger(__name__)
 
 
-class MultitaskGridConfig(Strict):
-    """Sizes (Z, Y, X) of `tmtv_tf.input.multitask_input.MultitaskGrid`."""
-
-    shape: tuple[int, int, int] = (257, 128, 128)
-    spacing_mm: tuple[float, float, float] = (3.3, 5.5, 5.5)
-    crop: tuple[int, int, int] = (247, 64, 80)
-    size: tuple[int, int, int] = (224, 64, 64)
-    window_suv: tuple[float, float] = (0.0, 25.0)
-
-    def grid(self) -> MultitaskGrid:
-        return MultitaskGrid(**self.model_dump())
-
-
-class MultitaskAugmentationConfig(Strict):
-    """A new draw for every image in every epoch: an angle about, and a factor along, each of three axes."""
+@dataclass(frozen=True)
+class MultitaskAugmentationConfig(Liu2022Augmentation):
+    """The paper's amounts; mode "online": a new draw for every image in every epoch, or "none"."""
 
     mode: Literal["none", "online"] = "online"
-    rotation_degrees: float = Field(8.0, ge=0)
-    scaling: tuple[float, float] = (0.8, 1.2)
-
-    def augmentation(self) -> Augmentation | None:
-        if self.mode == "none":
-            return None
-        return Augmentation(
-            translation_mm=(0.0, 0.0, 0.0),
-            rotation_rad=(math.radians(self.rotation_degrees),) * 3,
-            scaling=self.scaling,
-            scaling_per_axis=True,
-            probability=1.0,
-        )
 
 
 class MultitaskFitConfig(FitConfig):
@@ -70,18 +46,30 @@ class MultitaskFitConfig(FitConfig):
 
     truth : what the lesions are: inside the readers' `outlines` (the paper's), or `tmtvprob` > 0.5.
     width : multiplies every channel count of the networks.
-    segmentation_share : lambda of equation 6.
+    lambda_ : of equation 6, the share of the segmentation in the loss.
     """
 
     epochs: int = Field(200, ge=1)
     batch: int = Field(12, ge=1)
     optimizer: OptimizerConfig = OptimizerConfig(name="adam", learning_rate=1e-4)
     learning_rate_drop: LearningRateDrop | None = LearningRateDrop(after_epochs=100, factor=0.1)
-    grid: MultitaskGridConfig = MultitaskGridConfig()
+    grid: MultitaskGrid = MultitaskGrid()
     truth: Literal["outlines", "tmtvprob"] = "outlines"
     width: float = Field(1.0, gt=0)
-    segmentation_share: float = Field(LAMBDA, ge=0, le=1)
+    lambda_: float = Field(LAMBDA, ge=0, le=1)
     augmentation: MultitaskAugmentationConfig = MultitaskAugmentationConfig()
+
+    @property
+    def drawn(self) -> Augmentation | None:
+        """What is drawn anew in each epoch; None for nothing."""
+        return self.augmentation if self.augmentation.mode == "online" else None
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _one_angle_for_all_axes(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("rotation_degrees"), int | float):
+            return {**value, "rotation_degrees": [value["rotation_degrees"]] * 3}
+        return value
 
 
 class Network:
@@ -101,7 +89,7 @@ class Network:
         with strategy.scope(), dtype_policy(config.precision):
             self.model = self._build()
             self.outputs = list(self.model.output)
-            losses, loss_weights = multitask_losses(self.outputs, config.segmentation_share)
+            losses, loss_weights = multitask_losses(self.outputs, config.lambda_)
             watched = {"segmentation_1": LesionDice(name="dice"), "prognosis": EventAUC(name="auc")}
             options = {
                 "loss": losses,
@@ -128,14 +116,14 @@ class Network:
         save_model(
             path,
             self._plain,
-            self.config.grid.grid(),
+            self.config.grid,
             provenance,
             trained_on=self.trained_on,
             trained_on_text=self.config.trained_on,
         )
 
     def _build(self) -> keras.Model:
-        return build_model(self.name, self.config.grid.grid().input_shape, width=self.config.width)
+        return build_model(self.name, self.config.grid.input_shape, width=self.config.width)
 
     def _variables(self) -> list:
         return [*self.model.variables, *self.model.optimizer.variables]

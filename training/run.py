@@ -24,7 +24,7 @@ from tmtv_tf.cases.cohort import Row, read_cohort
 from tmtv_tf.evaluation.training_hours import HOURS
 from tmtv_tf.input.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
 from tmtv_tf.models.file import PHANTOM
-from training.config import FitConfig
+from training.config import RENAMED, FitConfig
 from training.state import NAME
 
 
@@ -120,6 +120,7 @@ def open_run(
 
 def _with_defaults(settings: dict[str, Any], like: FitConfig) -> dict[str, Any]:
     """The settings of an earlier start with the defaults of keys that came into being since."""
+    settings = {RENAMED.get(key, key): value for key, value in settings.items()}
     try:
         return json.loads(json.dumps(type(like).model_validate(settings).model_dump(mode="json")))
     except ValidationError:  # a key is gone or has other values now: the comparison names it

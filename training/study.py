@@ -145,7 +145,7 @@ def train_fold(study: Study, network: Network, fold: int, strategy: tf.distribut
             epochs=config.epochs,
             first_epoch=epoch,
             first_step=step,
-            augmentation=config.augmentation.augmentation(),
+            augmentation=config.drawn,
         ),
         steps_per_epoch=steps_per_epoch(len(examples), config.batch),
         validation_data=None,

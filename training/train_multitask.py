@@ -86,7 +86,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
             first_epoch=epoch,
             first_step=step,
             worker=worker_of(strategy),
-            augmentation=config.augmentation.augmentation(),
+            augmentation=config.drawn,
         ),
         steps_per_epoch=steps_per_epoch(len(parts["train"]), config.batch),
         validation_data=validation_batches(parts["validation"], network.outputs, batch=config.batch),

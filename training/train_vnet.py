@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from training.config import FitConfig, GridConfig, Strict
+from training.config import AugmentationConfig, FitConfig, GridConfig, Strict
 from training.networks import NetworkConfig, VNetConfig
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -20,30 +20,6 @@ class LossConfig(Strict):
     kind: Literal["soft_dice", "tversky", "dice_cross_entropy"] = "soft_dice"
     options: dict[str, float] = {}
     binarize_target: bool = False
-
-
-class AugmentationConfig(Strict):
-    """`tmtv_tf.input.augment.Augmentation`, and when it is drawn.
-
-    mode : "none"; "paper": one extra image per patient, drawn once and stored; "online": a new draw for every
-        image in every epoch.
-    on_accelerator : "online" on the GPU, inside the training step, instead of on the CPU beside it; the same draws.
-    """
-
-    mode: Literal["none", "paper", "online"] = "none"
-    translation_mm: tuple[float, float, float] = (10.0, 10.0, 10.0)
-    rotation_degrees: tuple[float, float, float] = (3.0, 6.0, 3.0)
-    scaling: tuple[float, float] = (0.9, 1.1)
-    scaling_per_axis: bool = False
-    probability: float = Field(0.8, ge=0, le=1)
-    flip_left_right: bool = False
-    on_accelerator: bool = False
-
-    @model_validator(mode="after")
-    def _online(self) -> AugmentationConfig:
-        if self.on_accelerator and self.mode != "online":
-            raise ValueError(f"on_accelerator needs mode: online (received {self.mode!r})")
-        return self
 
 
 class Config(FitConfig):
@@ -110,7 +86,7 @@ def run(config: Config, data: Path, out: Path) -> None:
     check_batch(config.batch, strategy)
     # What cannot be built is refused before anything is prepared (and after the strategy: TensorFlow wants it first).
     SegmentationLoss(**config.loss.model_dump())
-    network_to_train(config, augmentation_of(config))
+    network_to_train(config, config.augmentation)
     grid = config.grid.grid()
     splits = split_cases(data)
     for split in ("train", "validation"):
@@ -228,23 +204,12 @@ def pictures(arrays, out: Path) -> list:
     return [MipPictures(out / "tensorboard", *read_model_arrays(arrays), arrays.case_id)]
 
 
-def augmentation_of(config: Config):
-    """How far images are moved, whenever they are."""
-    import math
-
-    from tmtv_tf.input.augment import Augmentation
-
-    settings = config.augmentation.model_dump(exclude={"mode", "on_accelerator", "rotation_degrees"})
-    angles = tuple(math.radians(a) for a in config.augmentation.rotation_degrees)
-    return Augmentation(**settings, rotation_rad=angles)
-
-
 def training_examples(arrays, config: Config):
     """What an epoch consists of, and the augmentation that is drawn anew in each."""
-    augmentation = augmentation_of(config)
-    if config.augmentation.mode == "online":
+    augmentation = config.augmentation
+    if augmentation.mode == "online":
         return arrays, augmentation
-    if config.augmentation.mode == "paper":
+    if augmentation.mode == "paper":
         from tmtv_tf.input.augment import augmented_arrays
 
         return [*arrays, *augmented_arrays(arrays, augmentation, config.seed)], None

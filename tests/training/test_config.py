@@ -63,6 +63,10 @@ def test_every_configuration_is_valid(name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("grid: {shapes: [1, 2, 3]}", r"grid\.shapes: unknown key"),
+        ("grid: {shape: [16, 16, 0]}", r"grid: Grid shape must be three positive integers"),
+        ("augmentation: {rotation_rad: [0, 0, 0]}", r"augmentation\.rotation_rad: unknown key"),
+        ("augmentation: {scaling: [1.2, 0.8]}", r"augmentation: Scaling needs 0 < smallest <= largest"),
         ("epoch: 3", r"c\.yaml: epoch: unknown key"),
         ("optimizer: {learning_rat: 3}", r"optimizer\.learning_rat: unknown key"),
         ("monitor: val_dise", r"monitor: input should be 'loss', 'val_loss', 'dice' or 'val_dice'"),
@@ -129,3 +133,33 @@ def test_yaml_that_is_an_attack_is_one_short_sentence(text: str, reason: str, tm
     with pytest.raises(ParameterError, match=reason) as raised:
         read_config(path, Config)
     assert len(str(raised.value)) < 1000
+
+
+def test_defaults_are_those_of_the_network():
+    """Each stands once in the package; the configuration of the V-Net mirrors its arguments."""
+    import inspect
+
+    from tmtv_tf.models import vnet
+
+    arguments = inspect.signature(vnet).parameters
+    for name, value in Config().model.model_dump().items():
+        if name in arguments:
+            assert arguments[name].default == value, name
+    assert arguments["input_shape"].default == Config().grid.input_shape == (256, 128, 128, 2)
+
+
+def test_a_key_of_before_is_named_by_its_new_name(tmp_path):
+    from training.multitask import MultitaskFitConfig
+
+    (tmp_path / "c.yaml").write_text("segmentation_share: 0.2")
+    with pytest.raises(ParameterError, match="segmentation_share: unknown key; it is called lambda_ now"):
+        read_config(tmp_path / "c.yaml", MultitaskFitConfig)
+
+
+def test_one_angle_is_that_about_every_axis(tmp_path):
+    from training.multitask import MultitaskFitConfig
+
+    (tmp_path / "c.yaml").write_text("augmentation: {rotation_degrees: 5}")
+    moves = read_config(tmp_path / "c.yaml", MultitaskFitConfig).augmentation
+    assert moves.rotation_degrees == (5, 5, 5)
+    assert (moves.scaling, moves.scaling_per_axis, moves.translation_mm) == ((0.8, 1.2), True, (0, 0, 0))

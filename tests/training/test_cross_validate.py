@@ -12,9 +12,10 @@ from petct.errors import ParameterError, TmtvError
 from petct.files import write_json
 from tmtv_tf.cases.cohort import read_cohort
 from tmtv_tf.evaluation.prognosis.classification import auc
+from tmtv_tf.input.multitask_input import MultitaskGrid
 from training.config import OptimizerConfig, read_config
 from training.cross_validate import app
-from training.multitask import MultitaskAugmentationConfig, MultitaskGridConfig
+from training.multitask import MultitaskAugmentationConfig
 from training.study import run_study
 from training.study_predictions import StudyConfig
 
@@ -24,8 +25,8 @@ CONFIG = StudyConfig(
     folds=2,
     width=0.0625,
     models=("encoder_classifier", "segmentation_unet"),
-    grid=MultitaskGridConfig(
-        shape=(40, 22, 22), spacing_mm=(20, 20, 20), crop=(32, 16, 16), size=(32, 16, 16)
+    grid=MultitaskGrid(
+        shape=(40, 22, 22), spacing_mm=(20.0, 20.0, 20.0), crop=(32, 16, 16), size=(32, 16, 16)
     ),
     optimizer=OptimizerConfig(name="adam", learning_rate=0.003),
     augmentation=MultitaskAugmentationConfig(mode="none"),

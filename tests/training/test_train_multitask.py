@@ -16,12 +16,11 @@ from typer.testing import CliRunner
 
 from tmtv_tf.cases.cohort import read_cohort
 from tmtv_tf.input.multitask_dataset import stage_truth, training_batches, validation_batches
+from tmtv_tf.input.multitask_input import MultitaskGrid
 from training.callbacks import DropLearningRate
 from training.config import LearningRateDrop, OptimizerConfig, read_config
 from training.multitask import (
-    MultitaskAugmentationConfig,
     MultitaskFitConfig,
-    MultitaskGridConfig,
     Network,
     make_examples,
     predict,
@@ -29,7 +28,7 @@ from training.multitask import (
 )
 from training.train_multitask import app, run
 
-GRID = MultitaskGridConfig(shape=(40, 22, 22), spacing_mm=(20, 20, 20), crop=(32, 16, 16), size=(32, 16, 16))
+GRID = MultitaskGrid(shape=(40, 22, 22), spacing_mm=(20.0, 20.0, 20.0), crop=(32, 16, 16), size=(32, 16, 16))
 CONFIG = MultitaskFitConfig(
     epochs=2,
     batch=4,
@@ -203,7 +202,7 @@ def test_command_refuses_an_unknown_model(cases, tmp_path):
 
 
 def test_without_augmentation_the_image_is_untouched(examples):
-    assert MultitaskAugmentationConfig(mode="none").augmentation() is None
+    assert MultitaskFitConfig(augmentation={"mode": "none"}).drawn is None
     rows = list(training_batches(examples[:4], ["prognosis"], batch=4, seed=0, epochs=1, augmentation=None))
     images = np.sort([image.sum() for image in rows[0][0].numpy()])
     np.testing.assert_allclose(

@@ -11,45 +11,18 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import fields
 
+import numpy as np
 import tensorflow as tf
 
-from petct.errors import ParameterError
 from petct.files import read_json
 from petct.parallel import progress
+from tmtv_tf.input.augmentation import Augmentation
 from tmtv_tf.input.grid import TARGET_ONE, ModelArrays, read_model_arrays, write_raw_arrays
 
 # Planes resampled at a time: few, so that eight examples at once need little memory; enough to keep a GPU busy.
 SLAB = 16
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How far an image may be moved. Each draw is uniform in [-amount, amount] (scaling: in its range).
-
-    Attributes
-    ----------
-    translation_mm : largest shift along (z, y, x).
-    rotation_rad : largest angle about the z, y, x axes.
-    scaling : smallest and largest factor; above 1 the patient becomes larger.
-    scaling_per_axis : one factor for each axis instead of one for all.
-    probability : that each of translation, rotation and scaling happens.
-    flip_left_right : mirror half of the images along x.
-    """
-
-    translation_mm: tuple[float, float, float] = (10.0, 10.0, 10.0)
-    rotation_rad: tuple[float, float, float] = (math.pi / 60, math.pi / 30, math.pi / 60)
-    scaling: tuple[float, float] = (0.9, 1.1)
-    scaling_per_axis: bool = False
-    probability: float = 0.8
-    flip_left_right: bool = False
-
-    def __post_init__(self) -> None:
-        if not 0 < self.scaling[0] <= self.scaling[1]:
-            raise ParameterError(f"Scaling needs 0 < smallest <= largest. Received: {self.scaling}.")
-        if not 0 <= self.probability <= 1:
-            raise ParameterError(f"A probability lies in [0, 1]. Received: {self.probability}.")
 
 
 def draw_affine(augmentation: Augmentation, spacing_mm: tuple[float, float, float], shape, seed: tf.Tensor):
@@ -68,7 +41,7 @@ def draw_affine(augmentation: Augmentation, spacing_mm: tuple[float, float, floa
     happens = tf.cast(tf.random.stateless_uniform([3], seed + [1, 0]) < augmentation.probability, tf.float32)
 
     shift_mm = happens[0] * draw[0:3] * tf.constant(augmentation.translation_mm, tf.float32)
-    angles = happens[1] * draw[3:6] * tf.constant(augmentation.rotation_rad, tf.float32)
+    angles = happens[1] * draw[3:6] * tf.constant(np.deg2rad(augmentation.rotation_degrees), tf.float32)
     low, high = augmentation.scaling
     which = draw[6:9] if augmentation.scaling_per_axis else tf.repeat(draw[6], 3)
     factors = 1.0 + happens[2] * ((low + high) / 2.0 + which * (high - low) / 2.0 - 1.0)
@@ -167,7 +140,7 @@ def augmented_arrays(
 
     A copy that stands already, made from the same arrays with the same settings, is kept.
     """
-    settings = {**asdict(augmentation), "seed": seed}
+    settings = {f.name: getattr(augmentation, f.name) for f in fields(Augmentation)} | {"seed": seed}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
     copies = []
     with progress("augmented images", len(arrays)) as advance:

@@ -63,6 +63,8 @@ class ModelGrid:
     ct_window_hu: tuple[float, float] = (-1000.0, 1000.0)
     channels: tuple[str, ...] = CHANNELS
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         check_sizes("Grid shape", self.shape)
         check_spacing("Grid spacing", self.spacing_mm)

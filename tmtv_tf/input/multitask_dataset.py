@@ -11,18 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from petct.errors import ParameterError
-from tmtv_tf.input.augment import Augmentation, augment
+from tmtv_tf.input.augment import augment
+from tmtv_tf.input.augmentation import Augmentation, Liu2022Augmentation
 from tmtv_tf.input.dataset import batches, epoch_order
 from tmtv_tf.input.multitask_input import MultitaskArrays, resized_geometry
-
-# Section IV-B-3: +-8 degrees about three axes, a factor of 0.8 to 1.2 along each.
-PAPER_AUGMENTATION = Augmentation(
-    translation_mm=(0.0, 0.0, 0.0),
-    rotation_rad=(math.radians(8),) * 3,
-    scaling=(0.8, 1.2),
-    scaling_per_axis=True,
-    probability=1.0,
-)
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,7 @@ def training_batches(
     epochs: int,
     first_epoch: int = 0,
     first_step: int = 0,
-    augmentation: Augmentation | None = PAPER_AUGMENTATION,
+    augmentation: Augmentation | None = Liu2022Augmentation(),
     worker: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """(image (B, Z, Y, X, 1), targets, weights) of all epochs in a row, float32; the last two dicts by output.

@@ -51,6 +51,8 @@ class MultitaskGrid:
     size: tuple[int, int, int] = (224, 64, 64)
     window_suv: tuple[float, float] = (0.0, 25.0)
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         for name in ("shape", "crop", "size"):
             check_sizes(f"The grid's {name}", getattr(self, name))

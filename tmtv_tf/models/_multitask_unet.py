@@ -15,6 +15,7 @@ import keras
 from keras import layers
 
 from petct.errors import ParameterError
+from tmtv_tf.input.multitask_input import MultitaskGrid
 from tmtv_tf.models.multitask_blocks import (
     double_conv,
     fully_connected_head,
@@ -25,7 +26,7 @@ from tmtv_tf.models.multitask_blocks import (
     weighted_average,
 )
 
-INPUT_SHAPE = (224, 64, 64, 1)
+INPUT_SHAPE = MultitaskGrid().input_shape
 FILTERS = (32, 64, 128, 256)
 # Weights of equation 2, for prognosis_1 (half resolution), prognosis_2 and prognosis_3 (the bottom).
 PROGNOSIS_WEIGHTS = (0.1, 0.2, 0.7)

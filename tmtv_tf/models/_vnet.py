@@ -14,13 +14,14 @@ import keras
 from keras import layers
 
 from petct.errors import ParameterError
+from tmtv_tf.input.grid import ModelGrid
 
 ACTIVATIONS = ("relu", "prelu")
 NORMALIZATIONS = (None, "batch", "group")
 
 
 def vnet(
-    input_shape: Sequence[int] = (256, 128, 128, 2),
+    input_shape: Sequence[int] = ModelGrid().input_shape,
     filters: int = 8,
     convolutions: Sequence[int] = (1, 2, 3, 3),
     bottom_convolutions: int = 3,

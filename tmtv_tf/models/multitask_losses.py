@@ -16,7 +16,7 @@ from petct.errors import CaseError
 
 # Equation 5, from full resolution down.
 SEGMENTATION_WEIGHTS = (0.53, 0.27, 0.13, 0.07)
-# Equation 6: share of the segmentation loss in the total.
+# lambda of equation 6: share of the segmentation loss in the total.
 LAMBDA = 0.1
 SMOOTH = 1.0
 EPSILON = 1e-7  # probabilities are kept this far from 0, so that no logarithm is infinite

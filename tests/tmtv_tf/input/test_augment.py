@@ -7,13 +7,8 @@ import pytest
 import tensorflow as tf
 
 from petct.errors import ParameterError
-from tmtv_tf.input.augment import (
-    Augmentation,
-    affine_resample,
-    augment,
-    augmented_arrays,
-    draw_affine,
-)
+from tmtv_tf.input.augment import affine_resample, augment, augmented_arrays, draw_affine
+from tmtv_tf.input.augmentation import Augmentation
 from tmtv_tf.input.grid import ModelArrays, ModelGrid, read_model_arrays, write_raw_arrays
 
 SHAPE, SPACING_MM = (14, 11, 12), (3.0, 5.0, 4.0)
@@ -71,9 +66,9 @@ def test_nothing_drawn_changes_nothing():
     np.testing.assert_allclose(moved, volume, atol=2e-5)
 
 
-def test_amounts_are_in_millimetres_and_radians():
+def test_amounts_are_in_millimetres_and_degrees():
     """A known draw: in mm the map is a rotation times a scale, and the centre moves by the translation."""
-    settings = Augmentation((8.0, 6.0, 4.0), (0.1, 0.2, 0.3), (0.8, 1.25), probability=1.0)
+    settings = Augmentation((8.0, 6.0, 4.0), (6.0, 12.0, 17.0), (0.8, 1.25), probability=1.0)
     centre = (np.array(SHAPE) - 1) / 2
     for seed in range(40):
         matrix, offset = (v.numpy() for v in draw_affine(settings, SPACING_MM, SHAPE, tf.constant([seed, 0])))
@@ -87,13 +82,13 @@ def test_amounts_are_in_millimetres_and_radians():
         shift_mm = (arrives - centre) * SPACING_MM
         assert np.all(np.abs(shift_mm) <= np.array([8, 6, 4]) + 1e-3)
         angle = np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))
-        assert angle <= np.linalg.norm([0.1, 0.2, 0.3]) + 1e-5
+        assert angle <= np.deg2rad(np.linalg.norm([6, 12, 17])) + 1e-5
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_each_angle_turns_about_its_own_axis(axis):
     """(z, y, x): one angle alone leaves its axis where it is, and stays within its own bound."""
-    bounds = tuple(0.3 if i == axis else 0.0 for i in range(3))
+    bounds = tuple(17.0 if i == axis else 0.0 for i in range(3))
     settings = Augmentation((0, 0, 0), bounds, (1.0, 1.0), probability=1.0)
     angles = []
     for seed in range(30):
@@ -103,7 +98,7 @@ def test_each_angle_turns_about_its_own_axis(axis):
         np.testing.assert_allclose(rotation[:, axis], np.eye(3)[axis], atol=1e-6)
         one, other = (i for i in range(3) if i != axis)
         angles.append(np.arctan2(rotation[one, other], rotation[one, one]))
-    assert np.abs(angles).max() <= 0.3 + 1e-6
+    assert np.abs(angles).max() <= np.deg2rad(17) + 1e-6
     assert min(angles) < -0.1
     assert max(angles) > 0.1
 
@@ -161,6 +156,8 @@ def test_wrong_amounts_are_refused():
         Augmentation(scaling=(1.1, 0.9))
     with pytest.raises(ParameterError):
         Augmentation(probability=1.5)
+    with pytest.raises(ParameterError, match="0 or more"):
+        Augmentation(rotation_degrees=(3.0, -6.0, 3.0))
 
 
 def test_the_papers_extra_image_is_drawn_once_and_stored(tmp_path):

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import typer.main
 
-# Command -> module with its typer app. `tmtv` holds several commands, the others are one each.
+# Command -> module with its typer app. `tmtv` and `tmtv train` hold several commands.
 APPS = {
     "tmtv": "tmtv_tf.cli",
     "tmtv-postprocess": "postprocess.cli",
-    "python -m training.train_vnet": "training.train_vnet",
-    "python -m training.train_multitask": "training.train_multitask",
-    "python -m training.cross_validate": "training.cross_validate",
+    "tmtv train": "training.commands",
 }
 
 

@@ -521,9 +521,20 @@ def export_model(
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB")
 
 
+def add_installed_commands(app: typer.Typer) -> None:
+    """Add the commands of other installed packages: entry points of the group `tmtv.commands`, each a typer app."""
+    from importlib.metadata import entry_points
+
+    known = {group.name for group in app.registered_groups}
+    for point in entry_points(group="tmtv.commands"):
+        if point.name not in known:
+            app.add_typer(point.load(), name=point.name)
+
+
 def main() -> None:
     from petct.console import run_app
 
+    add_installed_commands(app)
     run_app(app)
 
 

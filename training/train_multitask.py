@@ -3,46 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+from training.commands import multitask, script
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command(context_settings={"help_option_names": ["-h", "--help"]})
-def train(
-    config: Annotated[
-        Path, typer.Option(help="YAML file, or the name of a packaged one: multitask_paper.yaml.")
-    ],
-    data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder of this run. If it already holds a run, training continues it.")
-    ],
-    model: Annotated[
-        str, typer.Option(help="multitask_unet (the method), or another of the nine of the study.")
-    ] = "multitask_unet",
-) -> None:
-    """Train one network on the cohort's training split: lesions from the readers' outlines, prognosis from efs2y_event.
-
-    A case without contours trains the prognosis alone, a case without outcome the segmentation alone. Writes
-    RUN/best.keras (best on the validation split), last.keras, log.csv, run.json, tensorboard/. Interrupted at any
-    moment, the same command goes on. Exit status: 0 trained to the end, 75 stopped (SIGTERM, Ctrl-C) and saved,
-    2 an error.
-    """
-    from tmtv_tf._backend import quiet_tensorflow
-    from training.stopping import stop_at_once_when_asked
-
-    stop_at_once_when_asked()
-    quiet_tensorflow()
-    from training.config import read_config
-    from training.multitask import MultitaskFitConfig, check_models
-    from training.run_lock import one_training
-
-    check_models([model])
-    settings = read_config(config, MultitaskFitConfig)
-    with one_training(out):
-        run(settings, model, data, out)
+app = script(multitask)
 
 
 def run(config, name: str, data: Path, out: Path) -> None:

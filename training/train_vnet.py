@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import typer
 from pydantic import Field
 
+from training.commands import script, vnet
 from training.config import AugmentationConfig, FitConfig, GridConfig, Strict
 from training.networks import NetworkConfig, VNetConfig
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = script(vnet)
 
 
 class LossConfig(Strict):
@@ -38,35 +38,6 @@ class Config(FitConfig):
     model: NetworkConfig = VNetConfig()
     loss: LossConfig = LossConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
-
-
-@app.command(context_settings={"help_option_names": ["-h", "--help"]})
-def train(
-    config: Annotated[
-        Path,
-        typer.Option(
-            help="YAML file, or the name of a packaged one: vnet_paper.yaml, vnet_groupnorm.yaml, demo.yaml."
-        ),
-    ],
-    data: Annotated[Path, typer.Option(help="Case folders with cohort.csv, as `tmtv prepare` writes them.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder of this run. If it already holds a run, training continues it.")
-    ],
-) -> None:
-    """Train the V-Net on prepared cases: their TMTVprob is the truth, cohort.csv says who trains and who validates.
-
-    Writes RUN/best.keras (lowest validation loss), last.keras, log.csv, run.json, tensorboard/. Interrupted at
-    any moment, the same command goes on. Exit status: 0 trained to the end, 75 stopped (SIGTERM, Ctrl-C) and saved,
-    2 an error.
-    """
-    from training.config import read_config
-    from training.run_lock import one_training
-    from training.stopping import stop_at_once_when_asked
-
-    stop_at_once_when_asked()
-    settings = read_config(config, Config)
-    with one_training(out):
-        run(settings, data, out)
 
 
 def run(config: Config, data: Path, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""What happens beside the gradient steps: checkpoints and state, stopping, learning-rate drop, pictures."""
+"""What happens beside the gradient steps: checkpoints and state, stopping."""
 
 from __future__ import annotations
 
@@ -167,25 +167,6 @@ class StopOnNaN(keras.callbacks.Callback):
                 f"The {name} became {float(value)} in epoch {self.epoch + 1} at {where}. What was finished before is "
                 "kept. Try a lower learning rate, optimizer.clip_norm, or float32 in place of float16, in a new --out."
             )
-
-
-class DropLearningRate(keras.callbacks.Callback):
-    """Multiplies the learning rate once, at the start of epoch `after_epochs` (counted from 0).
-
-    Parameters
-    ----------
-    resumed_inside : the epoch whose second half is resumed; what happens at its start has happened. Or None.
-    """
-
-    def __init__(self, after_epochs: int, factor: float, resumed_inside: int | None = None):
-        super().__init__()
-        self.after_epochs, self.factor, self.resumed_inside = after_epochs, factor, resumed_inside
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.after_epochs and epoch != self.resumed_inside:
-            optimizer = self.model.optimizer
-            now = float(keras.ops.convert_to_numpy(optimizer.learning_rate))  # may be mirrored
-            optimizer.learning_rate = now * self.factor
 
 
 def _csv(history: list[dict[str, float]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from training._keras_internals import build_beforehand, make_replicas_equal
-from training.callbacks import DropLearningRate, Keep, StopOnNaN, TrainingError
+from training.callbacks import Keep, StopOnNaN, TrainingError
 from training.config import FitConfig
 from training.multi_worker import wait_for_all, worker_loss_explained
 from training.optimizer import make_optimizer
@@ -82,7 +81,7 @@ def run_fit(
         out,
         experiment.save,
         progress,
-        callbacks := [*_callbacks(config, out, progress, is_chief(strategy)), *experiment.callbacks],
+        callbacks := [*_callbacks(config, out, is_chief(strategy)), *experiment.callbacks],
         monitor=config.monitor,
         partial_metrics=partial_metrics,
         strategy=strategy,
@@ -164,15 +163,20 @@ def _fit_calls(progress: Progress, epochs: int) -> list[tuple[int, int]]:
     return [(first, first + 1)] + ([(first + 1, epochs)] if first + 1 < epochs else [])
 
 
-def _cosine(config: FitConfig) -> Callable[[int], float]:
-    """Epoch -> learning rate."""
-    return lambda epoch: config.optimizer.learning_rate * (1 + math.cos(math.pi * epoch / config.epochs)) / 2
-
-
-def _callbacks(config: FitConfig, out: Path, progress: Progress, writes: bool) -> list:
-    callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
+def _schedule(config: FitConfig) -> keras.optimizers.schedules.LearningRateSchedule | None:
+    """The learning rate by epoch, counted from 0; None where it follows the loss, or stays."""
+    schedules, rate = keras.optimizers.schedules, config.optimizer.learning_rate
     if config.cosine_decay:
-        callbacks.append(keras.callbacks.LearningRateScheduler(_cosine(config)))
+        return schedules.CosineDecay(rate, config.epochs)
+    if drop := config.learning_rate_drop:
+        return schedules.PiecewiseConstantDecay([drop.after_epochs - 1], [rate, rate * drop.factor])
+    return None
+
+
+def _callbacks(config: FitConfig, out: Path, writes: bool) -> list:
+    callbacks: list[keras.callbacks.Callback] = [StopOnNaN()]
+    if schedule := _schedule(config):
+        callbacks.append(keras.callbacks.LearningRateScheduler(lambda epoch: float(schedule(epoch))))
     if config.reduce_on_plateau is not None:
         plateau = config.reduce_on_plateau
         callbacks.append(
@@ -184,10 +188,6 @@ def _callbacks(config: FitConfig, out: Path, progress: Progress, writes: bool) -
                 verbose=1,
             )
         )
-    if config.learning_rate_drop is not None:
-        drop = config.learning_rate_drop
-        inside = progress.epoch if progress.step else None
-        callbacks.append(DropLearningRate(drop.after_epochs, drop.factor, inside))
     if writes and find_spec("tensorboard") is None:
         log.warning("TensorBoard is not installed (pip install tensorboard): no tensorboard/ is written.")
     elif writes:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections import defaultdict
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from petct.errors import CaseError
 from tmtv_tf.cases.cohort import patient_of, read_cohort
@@ -36,15 +34,16 @@ def read_outcomes(cases: str | os.PathLike[str]) -> list[Row]:
 def make_folds(rows: Sequence[Row], count: int = 5, seed: int = 0) -> dict[str, int]:
     """A fold, 1 to `count`, for every case; patients with an event, without, and unknown are dealt out evenly.
 
-    Within each class the patients, in an order drawn from `seed`, go to the folds in turn; the next class goes
-    on where the last one stopped, so that the folds' sizes differ by one patient at most.
+    scikit-learn's StratifiedKFold over the patients, shuffled by `seed`: the folds' sizes, and their numbers of each
+    class, differ by one patient at most.
 
     Raises
     ------
     CaseError
         A patient with contradicting outcomes, or fewer patients of a class than folds.
     """
-    classes: dict[object, set[str]] = defaultdict(set)
+    from sklearn.model_selection import StratifiedKFold
+
     first_case: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: row["case_id"]):
         first = first_case.setdefault(patient_of(row), row)
@@ -52,13 +51,18 @@ def make_folds(rows: Sequence[Row], count: int = 5, seed: int = 0) -> dict[str, 
             raise CaseError(
                 f"Cases {first['case_id']} and {row['case_id']} are of one patient but differ in efs2y_event."
             )
-        classes[row["efs2y_event"]].add(patient_of(row))
-    rng = np.random.default_rng(seed)
-    fold_of: dict[str, int] = {}
-    for label in (1, 0, None):
-        patients = sorted(classes[label])
-        for position in rng.permutation(len(patients)):
-            fold_of[patients[position]] = len(fold_of) % count + 1
+    patients = sorted(first_case)
+    names = {1: "event", 0: "none", None: "unknown"}
+    classes = [names[first_case[patient]["efs2y_event"]] for patient in patients]
+    if min(classes.count("event"), classes.count("none")) < count:
+        raise CaseError(
+            f"{count} folds need {count} patients with an event within two years and as many without. Received: "
+            f"{classes.count('event')} and {classes.count('none')}."
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # fewer unknown outcomes than folds: no harm
+        dealt = list(StratifiedKFold(count, shuffle=True, random_state=seed).split(patients, classes))
+    fold_of = {patients[i]: fold for fold, (_, tested) in enumerate(dealt, start=1) for i in tested}
     folds = {row["case_id"]: fold_of[patient_of(row)] for row in rows}
     check_folds(rows, folds, count)
     return folds

@@ -63,8 +63,9 @@ NetworkConfig = Annotated[
 
 def build_network(config: VNetConfig | CompactConfig, input_shape: tuple[int, ...]):
     """The network as configured, not compiled, with the weights that it starts from."""
-    from tmtv_tf.models.compact import compact_unet
     from tmtv_tf.models.vnet import vnet
+
+    from tmtv_tf.models.compact import compact_unet
 
     options = config.model_dump(exclude={"architecture", "initial_weights"})
     network = (vnet if isinstance(config, VNetConfig) else compact_unet)(input_shape, **options)

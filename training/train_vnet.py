@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
-
 from training.commands import script, vnet
 from training.config import AugmentationConfig, FitConfig, GridConfig, Strict
 from training.networks import NetworkConfig, VNetConfig

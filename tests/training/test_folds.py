@@ -68,7 +68,8 @@ def test_a_file_that_leaks_or_lacks_is_refused(tmp_path, change, message):
 
 
 def test_a_fold_without_events_is_refused():
-    with pytest.raises(CaseError, match="Fold 3 has no patient with an event"):
+    message = "5 folds need 5 patients with an event within two years and as many without. Received: 2 and 20"
+    with pytest.raises(CaseError, match=message):
         make_folds(rows([1, 1] + [0] * 20), 5)
     with pytest.raises(CaseError, match="differ in efs2y_event"):
         make_folds(rows([1, 0], patients=[0, 0]), 2)

@@ -17,7 +17,6 @@ from typer.testing import CliRunner
 from tmtv_tf.cases.cohort import read_cohort
 from tmtv_tf.input.multitask_dataset import stage_truth, training_batches, validation_batches
 from tmtv_tf.input.multitask_input import MultitaskGrid
-from training.callbacks import DropLearningRate
 from training.config import LearningRateDrop, OptimizerConfig, read_config
 from training.multitask import (
     MultitaskFitConfig,
@@ -103,14 +102,12 @@ def test_a_fresh_network_is_the_same_again_and_is_traced_once(examples):
     assert len(traces) == first
 
 
-def test_learning_rate_drops_once_also_where_it_is_mirrored():
-    network = Network("encoder_classifier", CONFIG, tf.distribute.MirroredStrategy(["/cpu:0"]), "patients")
-    drop = DropLearningRate(after_epochs=1, factor=0.1)
-    drop.set_model(network.model)
-    rates = []
-    for epoch in range(3):
-        drop.on_epoch_begin(epoch)
-        rates.append(float(keras.ops.convert_to_numpy(network.model.optimizer.learning_rate)))
+def test_learning_rate_drops_once(cases, tmp_path):
+    """At the start of epoch `after_epochs`, counted from 0."""
+    config = CONFIG.model_copy(update={"epochs": 3})
+    run(config, "encoder_classifier", cases, tmp_path)
+    with (tmp_path / "log.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
     assert rates == pytest.approx([0.003, 0.0003, 0.0003])
 
 

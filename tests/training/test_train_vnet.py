@@ -54,7 +54,6 @@ def test_a_run_leaves_what_it_promises(undisturbed):
     assert [row["epoch"] for row in log] == [str(e + 1) for e in range(EPOCHS)]
     assert {"loss", "dice", "val_loss", "val_dice", "learning_rate"} <= log[0].keys()
     assert float(log[-1]["loss"]) < float(log[0]["loss"])
-    assert list((undisturbed / "tensorboard" / "pictures").glob("events*"))
     for path in (undisturbed / "tensorboard").rglob("events*"):
         assert socket.gethostname() not in path.name
         assert socket.gethostname().encode() not in path.read_bytes()
@@ -69,6 +68,27 @@ def test_a_run_leaves_what_it_promises(undisturbed):
         assert grid.input_shape == (16, 16, 16, 2) == model.input_shape[1:]
         assert read_description(undisturbed / name).trained_on == "patients"
         assert read_description(undisturbed / name).has_checksum
+
+
+def test_pictures_show_pet_truth_and_the_network_s_answer(cohort, undisturbed):
+    """Read back from TensorBoard's file: one picture an epoch; the last shows what last.keras says."""
+    import tensorflow as tf
+
+    from tmtv_tf.input.grid import model_arrays, read_model_arrays
+
+    pictures = {}
+    for path in (undisturbed / "tensorboard" / "pictures").glob("events*"):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                picture = tf.io.decode_png(value.tensor.string_val[2])
+                pictures[event.step] = picture.numpy()[..., 0] / 255
+    assert sorted(pictures) == list(range(EPOCHS))
+    model, grid = load_model(undisturbed / "last.keras")
+    image, truth = read_model_arrays(model_arrays(cohort / "case3", grid))  # the first validation case
+    parts = [image[..., 0] / 0.4, truth[..., 0], np.asarray(model(image[None]))[0, ..., 0]]
+    expected = np.concatenate([1 - np.clip(part.max(axis=1), 0, 1)[::-1] for part in parts], axis=1)
+    np.testing.assert_allclose(pictures[EPOCHS - 1], expected, atol=1 / 255)
 
 
 def test_a_model_knows_whether_it_saw_phantoms(tmp_path):

@@ -67,7 +67,7 @@ def multitask_unet(
     --------
     >>> import tmtv_tf
     >>> model = tmtv_tf.models.multitask_unet(filters=(4, 8, 16, 32))
-    >>> model.output_shape["segmentation_4"], model.output_shape["prognosis"]
+    >>> model.output["segmentation_4"].shape, model.output["prognosis"].shape
     ((None, 28, 8, 8, 2), (None, 2))
     """
     image, features = _unet_features(input_shape, filters)

@@ -73,7 +73,7 @@ def build_model(name: str, input_shape: Shape = INPUT_SHAPE, *, width: float = 1
     --------
     >>> import tmtv_tf
     >>> model = tmtv_tf.models.build_model("segmentation_unet", (32, 16, 16, 1), width=0.125)
-    >>> model.output_shape
+    >>> {name: output.shape for name, output in model.output.items()}
     {'segmentation_1': (None, 32, 16, 16, 2)}
     """
     if name not in STUDY_MODELS:

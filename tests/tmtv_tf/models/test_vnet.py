@@ -47,13 +47,57 @@ def test_output_is_a_float32_probability_under_mixed_precision():
     assert 0 <= float(np.min(probability)) <= float(np.max(probability)) <= 1
 
 
+# Of SMALL: input_conv, encoder_1_1, down_1, encoder_2_1, encoder_2_2, down_2, bottom_1, up_2, decoder_2_1,
+# decoder_2_2, up_1, decoder_1_1. Each is followed by a normalisation, if there is one, and an activation.
+CHANNELS = [4, 4, 8, 8, 8, 16, 16, 8, 8, 8, 4, 4]
+
+
+def kinds(model: keras.Model) -> list[str]:
+    return [type(layer).__name__ for layer in model.layers]
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{"activation": "prelu"}, {"normalization": "batch"}, {"normalization": "group"}, {"kernel_size": 3}],
+    ("options", "layer", "weights"),
+    [
+        ({"activation": "prelu"}, "PReLU", sum(CHANNELS)),  # one slope a channel
+        ({"normalization": "batch"}, "BatchNormalization", 4 * sum(CHANNELS)),
+        ({"normalization": "group"}, "GroupNormalization", 2 * sum(CHANNELS)),
+    ],
 )
-def test_variants_build_and_keep_the_shape(options):
-    model = vnet(**SMALL, **options)
-    assert model.output_shape == (None, 16, 16, 16, 1)
+def test_a_variant_has_one_more_layer_after_every_convolution(options, layer, weights):
+    """By hand: as many layers of that kind as convolutions, and as many weights more as they have."""
+    plain, variant = vnet(**SMALL), vnet(**SMALL, **options)
+    assert layer not in kinds(plain)
+    assert kinds(variant).count(layer) == len(CHANNELS)
+    assert variant.count_params() - plain.count_params() == weights
+    assert kinds(variant).count("ReLU") == (0 if layer == "PReLU" else len(CHANNELS))
+
+
+def test_group_normalisation_makes_groups_of_each_sample():
+    """Scaling an image leaves the features after the first normalisation as they are, but for its epsilon."""
+    model = vnet(**SMALL, normalization="group")
+    norm = model.get_layer("input_norm")
+    assert (norm.groups, model.get_layer("bottom_1_norm").groups) == (4, 8)
+    seen = keras.Model(model.input, norm.output)
+    image = np.random.default_rng(0).uniform(10, 20, (1, 16, 16, 16, 2)).astype(np.float32)
+    np.testing.assert_allclose(seen(image), seen(7 * image), atol=0.01)
+    assert np.abs(np.mean(seen(image), axis=(1, 2, 3))).max() < 1e-3
+
+
+def test_a_negative_input_of_prelu_has_a_slope():
+    """The slope is learnt and starts at 0, Milletari's ReLU; set to 0.5 it halves what is below zero."""
+    prelu = vnet(**SMALL, activation="prelu").get_layer("input_prelu")
+    x = np.array([-2.0, -2.0, 3.0, 3.0], np.float32).reshape(1, 1, 1, 1, 4)
+    assert np.ravel(prelu(x)).tolist() == [0, 0, 3, 3]
+    prelu.set_weights([np.array([0.5, 0.0, 0.5, 0.0], np.float32).reshape(1, 1, 1, 4)])
+    assert np.ravel(prelu(x)).tolist() == [-1, 0, 3, 3]
+
+
+def test_the_kernel_size_is_that_of_every_convolution_that_keeps_the_size():
+    model = vnet(**SMALL, kernel_size=3)
+    sizes = {layer.name: layer.kernel_size for layer in model.layers if hasattr(layer, "kernel_size")}
+    assert {size for name, size in sizes.items() if name.startswith(("down", "up"))} == {(2, 2, 2)}
+    assert {size for name, size in sizes.items() if not name.startswith(("down", "up"))} == {(3, 3, 3)}
 
 
 @pytest.mark.parametrize(

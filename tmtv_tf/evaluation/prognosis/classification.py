@@ -69,11 +69,12 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
 
     NaN when a class is empty.
     """
-    y, s = _labels(labels), np.asarray(scores, float)
-    m, n = int(y.sum()), int((~y).sum())
-    if not m or not n:
+    from sklearn.metrics import roc_auc_score
+
+    y = _labels(labels)
+    if y.all() or not y.any():
         return float("nan")
-    return float((rankdata(s)[y].sum() - m * (m + 1) / 2) / (m * n))
+    return float(roc_auc_score(y, np.asarray(scores, float)))
 
 
 def roc_curve(labels: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -133,23 +134,29 @@ def bootstrap_auc(
 ) -> tuple[float, float]:
     """95 % interval of the mean of the folds' AUCs: patients drawn again within each fold and class.
 
-    NaN when a fold lacks a class.
+    NaN when a fold has fewer than two patients of a class: there is nothing to draw.
     """
+    from scipy.stats import bootstrap
+
     y, s, f = _labels(labels), np.asarray(scores, float), np.asarray(folds)
-    rng = np.random.default_rng(seed)
-    total = np.zeros(draws)
-    numbers = np.unique(f)
-    for fold in numbers:
-        with_event, without = s[(f == fold) & y], s[(f == fold) & ~y]
-        if not len(with_event) or not len(without):
-            return float("nan"), float("nan")
-        above = np.sign(with_event[:, None] - without[None]) / 2 + 0.5  # 1, 0.5, 0 for each pair
-        rows = rng.integers(0, len(with_event), (draws, len(with_event)))
-        columns = rng.integers(0, len(without), (draws, len(without)))
-        for draw in range(draws):
-            total[draw] += above[np.ix_(rows[draw], columns[draw])].mean()
-    low, high = np.percentile(total / len(numbers), [2.5, 97.5])
-    return float(low), float(high)
+    groups = [s[(f == fold) & (y == event)] for fold in np.unique(f) for event in (True, False)]
+    if any(len(group) < 2 for group in groups):
+        return float("nan"), float("nan")
+
+    def mean_auc(*drawn: Floats, axis: int) -> Floats:
+        pairs = [a[..., :, None] - b[..., None, :] for a, b in zip(drawn[::2], drawn[1::2], strict=True)]
+        return np.mean([(np.sign(pair) / 2 + 0.5).mean((-1, -2)) for pair in pairs], axis=0)
+
+    interval = bootstrap(
+        groups,
+        mean_auc,
+        n_resamples=draws,
+        batch=100,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def youden_test(labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike) -> Comparison:
@@ -175,7 +182,9 @@ def mcnemar_test(first_right: npt.ArrayLike, second_right: npt.ArrayLike) -> flo
 
 def brier_score(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
     """Mean squared difference of probability and label: 0 is perfect, 0.25 is always saying one half."""
-    return float(np.mean((np.asarray(probabilities, float) - _labels(labels)) ** 2))
+    from sklearn.metrics import brier_score_loss
+
+    return float(brier_score_loss(_labels(labels), np.asarray(probabilities, float)))
 
 
 def reliability(

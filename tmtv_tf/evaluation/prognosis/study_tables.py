@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
+from scipy.stats import bootstrap, wilcoxon
 
 from tmtv_tf.evaluation.prognosis import liu2022
 from tmtv_tf.evaluation.prognosis.classification import (
@@ -216,9 +216,10 @@ def _fold_metrics(rows: pd.DataFrame, rule: str) -> dict[str, float]:
 def _bootstrap_mean(values: np.ndarray, draws: int) -> tuple[float, float]:
     if len(values) < 2:
         return NAN, NAN
-    chosen = np.random.default_rng(0).integers(0, len(values), (draws, len(values)))
-    low, high = np.percentile(values[chosen].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
+    found = bootstrap(
+        (values,), np.mean, n_resamples=draws, method="percentile", rng=np.random.default_rng(0)
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def _compare_prognosis(first: pd.DataFrame, second: pd.DataFrame, rule: str) -> dict[str, float]:

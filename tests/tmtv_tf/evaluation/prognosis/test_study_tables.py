@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from tmtv_tf.evaluation.prognosis import liu2022
+from tmtv_tf.evaluation.prognosis import liu2022, study_figures, study_views
 from tmtv_tf.evaluation.prognosis.study_figures import (
     calibration_figure,
     kaplan_meier_figure,
@@ -15,10 +15,12 @@ from tmtv_tf.evaluation.prognosis.study_figures import (
 from tmtv_tf.evaluation.prognosis.study_report import write_study_report
 from tmtv_tf.evaluation.prognosis.study_tables import (
     ORACLE,
+    ORACLE_NAME,
     beside_paper,
     comparisons,
     fold_table,
     literature,
+    name_of,
     performance,
     share_of_best,
     survival_table,
@@ -159,23 +161,105 @@ def test_the_area_under_the_drawn_curve_is_the_mean_of_the_folds_auc():
     assert (x[0], y[0], x[-1], y[-1]) == pytest.approx((0, 0, 1, 1))
 
 
-def test_figures_are_drawn_also_where_a_group_is_empty(predictions, cohort):
+@pytest.fixture
+def drawn(monkeypatch):
+    """The matplotlib figures that are drawn, each still turned into PNG bytes."""
+    figures = []
+    for module in (study_figures, study_views):
+        png = module.png
+        monkeypatch.setattr(module, "png", lambda figure, png=png: figures.append(figure) or png(figure))
+    return figures
+
+
+def test_roc_curves_go_through_every_patient(predictions, drawn):
+    """The useless model's curve encloses the mean of the folds' AUCs; the perfect one's goes by the corner; names and AUC beside."""
     assert roc_figure(predictions).startswith(PNG)
-    assert calibration_figure(predictions).startswith(PNG)
+    (axes,) = drawn[0].axes
+    lines = {line.get_label(): line.get_xydata() for line in axes.lines[1:]}
+    labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert labels == list(lines)
+    assert [label.split(":")[0] for label in labels] == [
+        "CLS ResNet34",
+        ORACLE_NAME,
+        name_of("multitask_unet"),
+    ]
+    rows = predictions[predictions["model"] == "resnet34"].dropna(subset=["efs2y_event"])
+    areas = [
+        np.mean(
+            members.loc[members["efs2y_event"] == 1, "probability"].to_numpy()[:, None]
+            > members.loc[members["efs2y_event"] == 0, "probability"].to_numpy()
+        )
+        for _, members in rows.groupby("fold")
+    ]
+    x, y = lines[labels[0]].T
+    assert np.trapezoid(y, x) == pytest.approx(np.mean(areas))
+    assert [0.0, 1.0] in lines[labels[-1]].tolist()
+    assert labels[-1].endswith(": 1.000")
+
+
+def test_calibration_counts_every_patient(predictions, drawn):
+    """Two kinds of patients in the perfect model: all of those at 0.2 without an event, all at 0.8 with one."""
+    assert calibration_figure(predictions, bins=3).startswith(PNG)
+    panels = {axes.get_title(loc="left").replace("\n", " "): axes for axes in drawn[0].axes}
+    assert set(panels) == {"CLS ResNet34", name_of("multitask_unet"), ORACLE_NAME}
+    points = panels[name_of("multitask_unet")].lines[1].get_xydata()
+    np.testing.assert_allclose(points[0], [0.2, 0.0])
+    np.testing.assert_allclose(points[-1], [0.8, 1.0])
+    assert "Brier 0.040" in [text.get_text() for text in panels[name_of("multitask_unet")].texts]
+
+
+def test_survival_curves_and_numbers_at_risk(predictions, cohort, drawn):
+    """20 patients a group. All predicted events progress before 14 months; of the others one does, at 11.55."""
     assert kaplan_meier_figure(predictions, cohort, "multitask_unet", "half").startswith(PNG)
+    pfs, _, table, _ = drawn[0].axes
+    low, high = (line for line in pfs.lines if str(line.get_label()).startswith("predicted"))
+    assert [low.get_label(), high.get_label()] == ["predicted no event (n = 20)", "predicted event (n = 20)"]
+    assert low.get_ydata()[-1] == pytest.approx(19 / 20)
+    assert high.get_ydata()[-1] == pytest.approx(0)
+    at_risk = [(round(text.get_position()[0]), text.get_text()) for text in table.texts[1:]]
+    assert at_risk[:2] == [(0, "20"), (12, "19")]
+    assert (0, "20") in at_risk[4:]
+    assert (24, "0") in at_risk[4:]
+
+
+def test_a_group_or_an_end_point_may_be_empty(predictions, cohort, drawn):
     everyone = predictions.assign(probability=0.9)
     assert kaplan_meier_figure(everyone, cohort, "multitask_unet", "half").startswith(PNG)
+    curves = [line for line in drawn[0].axes[0].lines if str(line.get_label()).startswith("predicted")]
+    assert [line.get_label() for line in curves] == ["predicted event (n = 40)"]
     without = cohort.assign(os_months=np.nan)
     assert kaplan_meier_figure(predictions, without, "multitask_unet", "youden").startswith(PNG)
+    assert [text.get_text() for text in drawn[1].axes[1].texts] == ["no OS in the cohort"]
 
 
-def test_views_of_patients_are_drawn():
+def test_features_are_shown_as_projections_front_and_side(drawn):
     image = np.random.default_rng(0).random((16, 8, 8))
-    mask = image > 0.9
     view = FeatureView("case", image, [image, image[::2, ::2, ::2]], image, None, (2.0, 3.0, 4.0))
     assert feature_figure([view, view]).startswith(PNG)
-    cases = [("case", {"truth": mask, "none found": np.zeros_like(mask), "missing": None})]
-    assert rendering_figure(cases, [image > 0.2], (2.0, 3.0, 4.0)).startswith(PNG)
+    panels = [axes for axes in drawn[0].axes if axes.images]
+    titles = [axes.get_title() for axes in panels if axes.get_title()]
+    assert titles == ["PET", "features 1/1", "1/2", "probability"] * 2
+    np.testing.assert_array_equal(panels[0].images[0].get_array(), image.max(axis=1))
+    sides = [axes for axes in panels if not axes.get_title()]
+    np.testing.assert_array_equal(sides[0].images[0].get_array(), image.max(axis=2))
+    assert panels[0].images[0].get_extent() == [0, 32, 0, 32]
+    assert sides[0].images[0].get_extent() == [0, 24, 0, 32]
+
+
+def test_lesions_are_rendered_where_they_are(drawn):
+    """A box of voxels (2, 3, 4) mm wide; a model that found nothing has no surface; one without result no panel."""
+    mask = np.zeros((16, 8, 8), bool)
+    mask[4:8, 2:4, 1:6] = True
+    masks = {"truth": mask, "none found": np.zeros_like(mask), "missing": None}
+    assert rendering_figure(
+        [("case", masks)], [np.pad(mask, 0) | (np.indices(mask.shape)[2] < 7)], (2.0, 3.0, 4.0)
+    ).startswith(PNG)
+    surfaces = [
+        [c for c in axes.collections if type(c).__name__ == "Poly3DCollection"] for axes in drawn[0].axes
+    ]
+    assert [len(found) for found in surfaces] == [1, 0, 0]
+    vertices, _ = study_views._surface(mask, (2.0, 3.0, 4.0))
+    np.testing.assert_allclose([vertices.min(axis=0), vertices.max(axis=0)], [(8, 6, 4), (16, 12, 24)])
 
 
 def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):

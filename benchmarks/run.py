@@ -218,9 +218,8 @@ def write_model(path: Path) -> None:
     from tmtv_tf._backend import quiet_tensorflow
 
     quiet_tensorflow()
-    from tmtv_tf.models.vnet import vnet
-
     from tmtv_tf.input.grid import ModelGrid
+    from tmtv_tf.models import vnet
     from tmtv_tf.models.file import save_model
 
     model = vnet()

@@ -10,7 +10,7 @@ from training.config import Strict
 
 
 class VNetConfig(Strict):
-    """Arguments of `tmtv_tf.models.vnet.vnet`; the defaults are the paper's network.
+    """Arguments of `tmtv_tf.models.vnet`; the defaults are the paper's network.
 
     initial_weights : start from the weights of this model file, or of a packaged model by its name.
     """
@@ -63,8 +63,7 @@ NetworkConfig = Annotated[
 
 def build_network(config: VNetConfig | CompactConfig, input_shape: tuple[int, ...]):
     """The network as configured, not compiled, with the weights that it starts from."""
-    from tmtv_tf.models.vnet import vnet
-
+    from tmtv_tf.models import vnet
     from tmtv_tf.models.compact import compact_unet
 
     options = config.model_dump(exclude={"architecture", "initial_weights"})

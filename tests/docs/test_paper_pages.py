@@ -72,7 +72,7 @@ def test_the_second_papers_configuration_holds_its_values():
     assert (grid["shape"], grid["spacing_mm"]) == ([257, 128, 128], [3.3, 5.5, 5.5])
     assert (sorted(grid["crop"]), grid["size"]) == (sorted([247, 80, 64]), [224, 64, 64])
     assert (values["augmentation"]["rotation_degrees"], values["augmentation"]["scaling"]) == (8, [0.8, 1.2])
-    assert values["segmentation_share"] == 0.1
+    assert values["lambda_"] == 0.1
 
 
 @pytest.mark.parametrize("name", ["vnet_paper.yaml", "multitask_paper.yaml"])

@@ -131,6 +131,8 @@ def test_slurm_resolver_still_sorts_nodes_as_text(monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     monkeypatch.setenv("SLURM_STEP_NODELIST", "node[9-10]")
     monkeypatch.setenv("SLURM_STEP_TASKS_PER_NODE", "1(x2)")
-    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(auto_set_gpu=False)
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        gpus_per_node=1, gpus_per_task=1, auto_set_gpu=False
+    )
     assert resolver.cluster_spec().as_dict()["worker"][0].startswith("node10:")
     assert expand_hostlist("node[9-10]") == ["node9", "node10"]

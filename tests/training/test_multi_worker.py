@@ -110,6 +110,14 @@ def test_a_job_whose_workers_are_stopped_and_lost_ends_as_if_undisturbed(one, tm
 
 
 @pytest.mark.slow
+def test_keras_still_cannot_build_under_several_workers(one, tmp_path):
+    """Else delete `training._keras_internals.build_beforehand`."""
+    status, outputs = train(one, tmp_path / "two", [{**e, "WITHOUT_BUILD": "1"} for e in tf_config()])
+    assert 0 not in status, outputs
+    assert not (tmp_path / "two" / "state.npz").exists()
+
+
+@pytest.mark.slow
 def test_workers_find_each_other_under_slurm(one, tmp_path):
     step = {
         "SLURM_JOB_ID": str(random.randrange(10**6)),

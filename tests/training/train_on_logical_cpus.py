@@ -38,6 +38,10 @@ def train() -> None:
     from training.config import read_config
     from training.strategy import choose_strategy, several_workers
 
+    if "WITHOUT_BUILD" in os.environ:  # fit does it then, as Keras has it
+        import training.fit
+
+        training.fit.build_beforehand = lambda model, data: None
     if "SIGNAL_AT" in os.environ:
         name, step = os.environ["SIGNAL_AT"].split()
         signal_at_step(name, int(step))

@@ -266,6 +266,7 @@ def prepare(
     reason and does not stop the rest. What was left out is in left_out.csv.
     """
     import sys
+    from dataclasses import replace
 
     from petct.console import report_failures
     from tmtv_tf.cases.prepare import Settings
@@ -274,10 +275,11 @@ def prepare(
     from tmtv_tf.cases.sources import make_overrides
     from tmtv_tf.input.grid import ModelGrid
 
-    chosen = ({"shape": grid_shape} if grid_shape else {}) | (
-        {"spacing_mm": (grid_mm,) * 3} if grid_mm else {}
-    )
-    grid = ModelGrid(**chosen) if model_grid else None
+    grid = ModelGrid()
+    if grid_shape is not None:
+        grid = replace(grid, shape=grid_shape)
+    if grid_mm is not None:
+        grid = replace(grid, spacing_mm=(grid_mm, grid_mm, grid_mm))
     request = Request(
         inputs=tuple(inputs),
         out=out,
@@ -292,7 +294,7 @@ def prepare(
         pet_uid=pet_uid,
         ct_uid=ct_uid,
         overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
-        settings=Settings(grid, roi_pattern, split_components, show_text, strict),
+        settings=Settings(grid if model_grid else None, roi_pattern, split_components, show_text, strict),
         seed=seed,
         workers=workers,
         scheduler=scheduler,

@@ -124,7 +124,7 @@ SMALL_MULTITASK = {
 }
 
 
-@pytest.mark.parametrize("paper", ["vnet", "multitask"])
+@pytest.mark.parametrize("paper", ["vnet", pytest.param("multitask", marks=pytest.mark.slow)])
 def test_the_papers_configurations_give_one_device_s_weights_on_two(paper, tmp_path):
     """Also when the run on two devices was stopped within an epoch, and went on."""
     config = yaml.safe_load((PACKAGED / f"{paper}_paper.yaml").read_text())

@@ -140,7 +140,7 @@ def prepare_inputs(
     cases: Path, rows: Sequence[Row], config: MultitaskFitConfig
 ) -> dict[str, MultitaskArrays]:
     """The arrays of every case by case id, written where they are missing; warns of lesions cut by the crop."""
-    arrays, grid = {}, config.grid.grid()
+    arrays, grid = {}, config.grid
     with progress("network inputs", len(rows)) as advance:
         for row in rows:
             case_id = row["case_id"]

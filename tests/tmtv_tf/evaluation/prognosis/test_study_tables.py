@@ -172,7 +172,7 @@ def drawn(monkeypatch):
 
 
 def test_roc_curves_go_through_every_patient(predictions, drawn):
-    """The useless model's curve encloses the mean of the folds' AUCs; the perfect one's goes by the corner; names and AUC beside."""
+    """The useless model's curve encloses the mean of the folds' AUCs; the perfect one goes by the corner."""
     assert roc_figure(predictions).startswith(PNG)
     (axes,) = drawn[0].axes
     lines = {line.get_label(): line.get_xydata() for line in axes.lines[1:]}

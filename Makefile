@@ -58,7 +58,7 @@ study-small: $(VENV)/.runtime
 
 # The packaged networks: samples of all worlds, then two parts of training; each goes on where it was stopped.
 model: $(VENV)/.runtime
-	$(BIN)/python benchmarks/worlds.py pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 50 --seed 1
+	$(BIN)/python -m benchmarks.worlds pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 50 --seed 1
 	$(BIN)/python -m training.train_worlds --config worlds_coarse.yaml --pool $(WORLDS)/pool --out $(WORLDS)/coarse
 	$(BIN)/python -m training.train_worlds --config worlds_fine.yaml --pool $(WORLDS)/pool --out $(WORLDS)/fine \
 	  --initial-weights $(WORLDS)/coarse/last.keras

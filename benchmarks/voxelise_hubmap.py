@@ -1,4 +1,4 @@
-"""Organ label maps of the two HuBMAP adults from their meshes: python benchmarks/voxelise_hubmap.py MESHES --out DIR.
+"""Organ label maps of the two HuBMAP adults from their meshes: python -m benchmarks.voxelise_hubmap MESHES --out DIR.
 
 MESHES is a clone of hubmapconsortium/ccf-3d-reference-object-library (commit
 f1a3a63f110e27ff0736047d52d04dba5d3087f9; CC BY 4.0, credit "HuBMAP Consortium, CCF 3D Reference Object Library"), or

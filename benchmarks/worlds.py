@@ -1,8 +1,8 @@
 """How well a model works on worlds, those it was trained on and those it was not.
 
-    python benchmarks/worlds.py pool POOL --anatomies DIR --count N --seed S [--world W ...]   draw samples
-    python benchmarks/worlds.py test MODEL --pool POOL [--world W ...] [--real CASES] [--without-ct] --out F.json
-    python benchmarks/worlds.py table F.json ... --out results/worlds.md                       the matrix
+    python -m benchmarks.worlds pool POOL --anatomies DIR --count N --seed S [--world W ...]   draw samples
+    python -m benchmarks.worlds test MODEL --pool POOL [--world W ...] [--real CASES] [--without-ct] --out F.json
+    python -m benchmarks.worlds table F.json ... --out results/worlds.md                       the matrix
 
 `test` predicts every sample as `tmtv run` does and scores it (`tmtv_tf.phantom.worlds.score`). With `--real` (prepared
 cases, `tmtv prepare`) lesions are put into real images, their own tumour is left out of the score, and what

@@ -1,4 +1,4 @@
-"""pydicom, while a file of ours is read: it judges no value and prints nothing.
+"""pydicom, while a file is read or written: it judges no value and prints nothing.
 
 It would print odd values, a patient's name among them, and the tracebacks of its decoders on stderr. What matters is
 judged by this package, by name. The settings hold only within these contexts: importing changes nothing.
@@ -48,11 +48,14 @@ def unvalidated() -> Iterator[None]:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """As `unvalidated`, and nothing of pydicom's log or warnings reaches stderr. For whole files; also a decorator."""
+    """As `unvalidated`; nothing of pydicom's log, or of its and highdicom's warnings, reaches stderr.
+
+    For whole files; also a decorator.
+    """
     logger = logging.getLogger("pydicom")
     level = logger.level
     with unvalidated(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"pydicom\.")
+        warnings.filterwarnings("ignore", module=r"(pydicom|highdicom)\.")
         logger.setLevel(logging.CRITICAL)
         try:
             yield

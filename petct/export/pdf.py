@@ -7,11 +7,13 @@ from pathlib import Path
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 
+from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError
 from petct.export.source import Provenance, SourceSeries, content_key, new_object, stamp
 from petct.files import replace_atomically
 
 
+@quiet_pydicom()
 def write_pdf(
     path: str | Path, pdf: bytes, source: SourceSeries, provenance: Provenance, *, title: str = "TMTV report"
 ) -> Dataset:

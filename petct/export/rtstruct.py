@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import RTStructureSetStorage
 
+from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError
 from petct.export.contours import Contour, contours
 from petct.export.source import (
@@ -31,6 +32,7 @@ STUDY_COMPONENT_MANAGEMENT = (
 CONTOUR_DATA = Tag("ContourData")
 
 
+@quiet_pydicom()
 def write_rtstruct(
     path: str | Path, labels: npt.NDArray[np.integer], source: SourceSeries, provenance: Provenance
 ) -> Dataset:

@@ -13,6 +13,7 @@ from highdicom.seg import Segmentation, SegmentDescription
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
+from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError
 from petct.export.source import (
     MANUFACTURER,
@@ -31,6 +32,7 @@ from petct.palette import lesion_color
 Kind = Literal["BINARY", "LABELMAP", "FRACTIONAL"]
 
 
+@quiet_pydicom()
 def write_seg(
     path: str | Path,
     labels: npt.NDArray[np.integer],
@@ -84,6 +86,7 @@ def write_seg(
     return _write(path, segments, used, source, provenance, kind, descriptions, key)
 
 
+@quiet_pydicom()
 def write_probability_seg(
     path: str | Path, probability: npt.NDArray[np.floating], source: SourceSeries, provenance: Provenance
 ) -> Dataset:

@@ -12,6 +12,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import ComprehensiveSRStorage
 
+from petct.dicom.quiet import quiet_pydicom
 from petct.export.seg import tracking_uid
 from petct.export.source import (
     MANUFACTURER,
@@ -53,6 +54,7 @@ class LesionNumbers(Protocol):
     tlg: float
 
 
+@quiet_pydicom()
 def write_sr(
     path: str | Path,
     lesions: Sequence[LesionNumbers],

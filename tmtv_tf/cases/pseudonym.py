@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import secrets
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from pydicom import dcmread
 from pydicom.multival import MultiValue
 
-from petct.dicom.quiet import PYDICOM_ERRORS
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import CaseError
 from petct.files import write_private_text
 
@@ -126,8 +125,7 @@ def identifying_words(path: Path) -> set[str]:
     """
     words: set[str] = set()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd value is scrubbed like any other
+        with quiet_pydicom():  # an odd value is scrubbed like any other
             header = dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(IDENTIFYING))
             values = {keyword: header.get(keyword) for keyword in IDENTIFYING}
     except PYDICOM_ERRORS:

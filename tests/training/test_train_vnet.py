@@ -204,8 +204,9 @@ def test_terminated_while_validating_it_stops_after_that(cohort, undisturbed, tm
 def test_terminated_before_a_step_it_says_so():
     """In a process of its own: the handlers are the process's."""
     code = (
-        "import signal; from petct.console import run_app; from training import stopping\n"
-        "stopping.stop_at_once_when_asked(); run_app(lambda *_, **__: signal.raise_signal(signal.SIGTERM))"
+        "import signal, typer; from petct.console import run_app; from training import stopping\n"
+        "stopping.stop_at_once_when_asked(); app = typer.Typer(); "
+        "app.command('stop')(lambda: signal.raise_signal(signal.SIGTERM)); run_app(app, [])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, "Stopped by SIGTERM before a training step" in done.stderr) == (75, True)

@@ -59,6 +59,10 @@ def train() -> None:
 
 
 if __name__ == "__main__":
+    import typer
+
     from petct.console import run_app
 
-    run_app(lambda *arguments, **options: train())
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(train)
+    run_app(app, [])

@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import dcmread
 
+from petct.dicom.quiet import PYDICOM_ERRORS
 from petct.errors import CaseError
 from petct.exam import Exam, read_exam
 from petct.export.source import Provenance, SourceSeries
+from petct.files import remove
 from petct.image import Image, read_image
 from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from petct.version import software
@@ -26,6 +29,7 @@ from postprocess.suv_source import SuvSource
 
 # A result belongs to a PET if its TMTV and SUVmax there are those that it states, up to what float32 files keep.
 SAME_NUMBER = 2e-3
+OBJECTS = ("seg.dcm", "rtstruct.dcm", "sr.dcm")
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,17 @@ def export(
     Raises
     ------
     TmtvError
-        No such result or method; a PET of which the result's numbers are not true; no usable PET series.
+        No such result or method; a PET of which the result's numbers are not true; no usable PET series; `out` holds
+        objects of another study.
     """
     exam = read_exam(series)
+    source = SourceSeries(exam.headers, exam.pet.geometry)
+    _check_other(Path(out), source)
     path = Path(result)
     if (path / RESULT_FILE).is_file():
         labels, stated, provenance = _of_result(path, exam, method)
         lesions = _lesions(labels)
-        warnings: list[str] = []
+        warnings = _check_series(path, exam, empty=lesions.index.size == 0)
     elif path.is_file():
         lesions, warnings = _of_mask(path, exam, method)
         stated, provenance = None, Provenance(method, f"mask {path.name}"[:64], software()["version"])
@@ -76,7 +83,6 @@ def export(
     if stated is not None:
         _check_same(path, series, stated, measures)
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
-    source = SourceSeries(exam.headers, exam.pet.geometry)
     files = write_objects(Path(out), volume, table, measures, source, provenance, seg_kind)
     return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings))
 
@@ -90,18 +96,24 @@ def write_objects(
     provenance: Provenance,
     seg_kind: str = "BINARY",
 ) -> list[str]:
-    """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0. labels : on the grid of `source`."""
+    """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0. labels : on the grid of `source`.
+
+    Those of an earlier call are removed first, so that no two results stand beside each other.
+    """
     from petct.export.rtstruct import write_rtstruct
     from petct.export.seg import write_seg
     from petct.export.sr import write_sr
 
+    for name in OBJECTS:
+        if out.is_dir():
+            remove(out / name)
     if not table:
         write_sr(out / "sr.dcm", [], measures, source, provenance, None)
         return ["sr.dcm"]
     seg = write_seg(out / "seg.dcm", labels, source, provenance, kind=seg_kind)  # type: ignore[arg-type]
     write_rtstruct(out / "rtstruct.dcm", labels, source, provenance)
     write_sr(out / "sr.dcm", table, measures, source, provenance, seg)
-    return ["seg.dcm", "rtstruct.dcm", "sr.dcm"]
+    return list(OBJECTS)
 
 
 def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, dict[str, Any], Provenance]:
@@ -133,6 +145,33 @@ def _of_mask(path: Path, exam: Exam, method: str) -> tuple[Lesions, list[str]]:
 def _lesions(labels: Image) -> Lesions:
     index = np.flatnonzero(labels.array)
     return Lesions(index, labels.array.reshape(-1)[index].astype(np.int32), labels.array.shape)  # type: ignore[arg-type]
+
+
+def _check_series(folder: Path, exam: Exam, *, empty: bool) -> list[str]:
+    """Refuse an empty result of another series: its numbers (0) are true of every PET. Warnings."""
+    found = read_result(folder) or {}
+    name = str((found.get("inputs", {}).get("suv") or {}).get("file"))
+    uid = exam.pet_series.series_uid
+    if name == f"DICOM series {uid}":
+        return []
+    if not name.startswith("DICOM series "):
+        text = f"nothing says which PET series it was made from (its PET is {name})"
+        return [f"{folder}: without a lesion, and {text}: make sure that it is this one."] if empty else []
+    if empty:
+        raise CaseError(f"{folder}: it is without a lesion and was made from {name}; this PET is {uid}.")
+    return [f"{folder}: it was made from {name}; this PET, of the same values, is {uid}."]
+
+
+def _check_other(out: Path, source: SourceSeries) -> None:
+    """Refuse to replace the objects of another study."""
+    for path in (out / name for name in OBJECTS):
+        if path.is_file():
+            try:
+                study = str(dcmread(path, specific_tags=["StudyInstanceUID"]).get("StudyInstanceUID", ""))
+            except PYDICOM_ERRORS:
+                study = ""
+            if study != str(source.first.StudyInstanceUID):
+                raise CaseError(f"{path}: it is of another study and is kept. Give another --out.")
 
 
 def _check_same(

@@ -85,3 +85,43 @@ def test_what_is_not_there_is_named(study: Path, result: Path, tmp_path: Path) -
         export(result, study, tmp_path / "d", method="otsu")
     with pytest.raises(CaseError, match="neither the folder of a result"):
         export(tmp_path / "nothing", study, tmp_path / "d")
+
+
+def _empty_result(study: Path, folder: Path) -> Path:
+    """A result of this study without a lesion."""
+    exam = petct.read_exam(study)
+    folder.mkdir()
+    write_image(folder / "none.nii.gz", Image(np.zeros(exam.pet.array.shape, np.uint8), exam.pet.geometry))
+    (case_id,) = tmtv_tf.run(study, mask=folder / "none.nii.gz", out=folder / "out").studies
+    return folder / "out" / case_id
+
+
+def test_a_result_without_lesion_is_not_exported_to_another_patient(study: Path, tmp_path: Path) -> None:
+    """0 mL is true of every PET on the same grid; the series tells whose it is."""
+    other = write_pet_ct(tmp_path / "other", patient="P2", study="S2")
+    result = _empty_result(study, tmp_path / "empty")
+    with pytest.raises(CaseError, match="was made from DICOM series"):
+        export(result, other, tmp_path / "d")
+    assert export(result, study, tmp_path / "d").files == ("sr.dcm",)
+
+
+def test_the_same_pet_under_another_uid_is_said(study: Path, result: Path, tmp_path: Path) -> None:
+    other = write_pet_ct(tmp_path / "other", patient="P2", study="S2")
+    (text,) = export(result, other, tmp_path / "d").warnings
+    assert "it was made from DICOM series" in text
+
+
+def test_an_export_leaves_no_object_of_an_earlier_one(study: Path, result: Path, tmp_path: Path) -> None:
+    """Lesions first, none then: the SR states 0, and no SEG of the lesions stands beside it."""
+    export(result, study, tmp_path / "d")
+    export(_empty_result(study, tmp_path / "empty"), study, tmp_path / "d")
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["sr.dcm"]
+
+
+def test_the_objects_of_another_study_are_kept(study: Path, result: Path, tmp_path: Path) -> None:
+    other = write_pet_ct(tmp_path / "other", patient="P2", study="S2", hot=False)
+    export(result, study, tmp_path / "d")
+    before = {path: path.read_bytes() for path in (tmp_path / "d").iterdir()}
+    with pytest.raises(CaseError, match="seg.dcm: it is of another study and is kept"):
+        export(_empty_result(other, tmp_path / "empty"), other, tmp_path / "d")
+    assert {path: path.read_bytes() for path in (tmp_path / "d").iterdir()} == before

@@ -119,8 +119,9 @@ def predict(
     require_writable(out)
     with locked(out):
         remove_leftovers(out)
-        with loading("Loading TensorFlow and the model ..."):
-            opened(model, sha256(model), "keras")
+        if len(folders) == 1:  # several cases run in processes of their own, which load it
+            with loading("Loading TensorFlow and the model ..."):
+                opened(model, sha256(model), "keras")
         outcomes = run_cases(
             predict_case,
             [(folder.name, (folder, model, out)) for folder in folders],

@@ -22,6 +22,8 @@ PLANAR_TOLERANCE = 0.25
 SAME_PLANE_MM = 0.05
 # Distances in slices that differ by less than this are the same.
 SAME_PLACE = 1e-6
+# A contour this close to a slice of the PET (share of the spacing) lies in it: GE bed joints shift slices by a few %.
+ON_SLICE = 0.1
 
 
 def read_rtstruct(
@@ -32,7 +34,8 @@ def read_rtstruct(
     A voxel belongs to a ROI if its centre lies inside an odd number of the contours of its plane (`fill_loops`).
     Each slice takes the contours of the plane nearest to it, provided that it lies within half a spacing: the larger
     of the slices' and of the ROI's own planes. A slice exactly half-way takes the plane of higher index, so that n
-    planes half-way between slices fill n slices. Contours drawn on CT slices thus fill the PET slices between them,
+    planes half-way between slices fill n slices. Contours drawn in slices of the PET itself (it is named, and every
+    contour of the ROI lies in one of its slices) belong to those slices alone. Contours drawn on CT slices thus fill the PET slices between them,
     and of several planes within one PET slice the nearest counts.
 
     Parameters
@@ -62,6 +65,7 @@ def read_rtstruct(
             f"{path}: contours refer to ROI {next(iter(stray), None)} (ReferencedROINumber (3006,0084)), which "
             "StructureSetROISequence (3006,0020) does not have."
         )
+    on_pet = series_uid != "" and series_uid in referenced_series(header)
     rois, warnings = [], []
     for number, structure in enumerate(header.StructureSetROISequence, start=1):
         name = str(structure.get("ROIName", "") or f"ROI {number}")
@@ -69,9 +73,10 @@ def read_rtstruct(
         if not loops:
             warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
             continue
-        roi, outside = _rasterise(
-            path, number, name, [geometry.to_index(points) for points in loops], geometry
-        )
+        index = [geometry.to_index(points) for points in loops]
+        heights = np.concatenate([points[:, 0] for points in index])
+        on_slices = on_pet and bool(np.abs(heights - np.rint(heights)).max() <= ON_SLICE)
+        roi, outside = _rasterise(path, number, name, index, geometry, on_slices=on_slices)
         if roi.voxels == 0:
             warnings.append(f"{path.name}: ROI {number} holds no voxel of the PET.")
         elif outside:
@@ -152,9 +157,18 @@ def _loops(path: Path, number: int, contour: Dataset | None) -> list[npt.NDArray
 
 
 def _rasterise(
-    path: Path, number: int, name: str, loops: list[npt.NDArray[np.float64]], geometry: Geometry
+    path: Path,
+    number: int,
+    name: str,
+    loops: list[npt.NDArray[np.float64]],
+    geometry: Geometry,
+    *,
+    on_slices: bool,
 ) -> tuple[Roi, bool]:
-    """One ROI from its loops (N, 3) in index coordinates (z, y, x), and whether it reaches beyond the grid."""
+    """One ROI from its loops (N, 3) in index coordinates (z, y, x), and whether it reaches beyond the grid.
+
+    on_slices : every loop was drawn in a slice of the PET and belongs to that slice alone
+    """
     planes: dict[float, list[npt.NDArray]] = defaultdict(list)
     for points in loops:
         if np.ptp(points[:, 0]) > PLANAR_TOLERANCE:
@@ -169,7 +183,7 @@ def _rasterise(
     outside = bool(
         np.any(every.min(axis=0) < -0.5) or np.any(every.max(axis=0) > np.array(geometry.shape) - 0.5)
     )
-    reach = max(1.0, float(np.diff(heights).min()) if len(heights) > 1 else 1.0) / 2
+    reach = max(1.0, float(np.diff(heights).min()) if len(heights) > 1 and not on_slices else 1.0) / 2
     low[0], high[0] = np.floor(heights[0] - reach), np.ceil(heights[-1] + reach)
     low, high = np.maximum(low, 0), np.minimum(high, np.array(geometry.shape) - 1)
     mask = np.zeros(tuple(np.maximum(high - low + 1, 0)), bool)

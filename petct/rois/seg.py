@@ -140,12 +140,17 @@ def _frames(
 
 
 def _slice_spacing(measures: Dataset, positions: list) -> float:
-    """SpacingBetweenSlices; else the smallest distance of two frames, else SliceThickness; 0 if none is known."""
+    """SpacingBetweenSlices; else the smallest distance of two frames, if it is no more than SliceThickness: between
+    frames farther apart there may be empty slices that were not written. 0 if it cannot be known."""
     if measures.get("SpacingBetweenSlices"):
         return float(measures.SpacingBetweenSlices)
-    points = np.unique(np.round(np.array(positions, float), 3), axis=0)
-    distances = np.linalg.norm(points[1:] - points[0], axis=1)
-    return float(distances.min()) if len(distances) else float(measures.get("SliceThickness") or 0)
+    thickness = float(measures.get("SliceThickness") or 0)
+    points = np.unique(
+        np.round(np.array(positions, float), 3), axis=0
+    )  # along a line: neighbours are the nearest
+    distances = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    smallest = float(distances.min()) if len(distances) else thickness
+    return smallest if smallest <= thickness * (1 + PLACE_TOLERANCE) else 0.0
 
 
 def _grid(
@@ -176,7 +181,10 @@ def _grid(
     lowest = float(along.min())
     gap = spacing[2]
     if gap <= 0:
-        raise RoiError(f"{path}: SpacingBetweenSlices (0018,0088) is missing.")
+        raise RoiError(
+            f"{path}: SpacingBetweenSlices (0018,0088) is missing, and its frames lie farther apart than its "
+            "SliceThickness (0018,0050): how thick its slices are cannot be known."
+        )
     count = int(round((along.max() - lowest) / gap)) + 1
     offset = (along - lowest) / gap
     if np.abs(offset - np.rint(offset)).max() > PLACE_TOLERANCE:

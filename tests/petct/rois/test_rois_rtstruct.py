@@ -94,6 +94,12 @@ def test_two_parts_apart_are_not_joined(tmp_path, pet):
     assert np.flatnonzero(full(roi).any(axis=(1, 2))).tolist() == [1, 2, 6]
 
 
+def test_slices_of_the_pet_between_two_contours_stay_empty(tmp_path, pet):
+    """Drawn on the PET in slices 1 and 5 only: 2 slices; they were read as slabs of four slices each."""
+    (roi,), _ = read(tmp_path, pet, {"a": [contour(z, (0.5, 0.5), (2.5, 2.5)) for z in (1, 5)]})
+    assert np.flatnonzero(full(roi).any(axis=(1, 2))).tolist() == [1, 5]
+
+
 def test_outside_and_partly_outside(tmp_path, pet):
     rois = {
         "far": [contour(z, (50.5, 50.5), (52.5, 52.5)) for z in (2, 3)],

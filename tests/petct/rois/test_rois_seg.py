@@ -177,3 +177,17 @@ def test_dcmqi_writes_the_same(tmp_path, slices):
     assert len(rois) == 2
     for k, roi in enumerate(rois):
         assert np.array_equal(full(roi), masks[..., k])
+
+
+def test_frames_far_apart_without_spacing_are_refused(tmp_path, slices):
+    """On a finer grid, slices 1 and 6 of 1 mm, no SpacingBetweenSlices: they were read as slabs of 15 mm each."""
+    masks = np.zeros((*SHAPE, 1), bool)
+    masks[[1, 6], :4, :4] = True
+    path = write_seg(tmp_path / "seg.dcm", slices, masks)
+    dataset = dcmread(path)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    del measures.SpacingBetweenSlices
+    measures.PixelSpacing, measures.SliceThickness = [1.0, 1.25], "1"
+    dataset.save_as(path)
+    with pytest.raises(RoiError, match="farther apart than its SliceThickness"):
+        read(path, slices)

@@ -20,18 +20,21 @@ OTHER_ROLES = ("exclude_mask", "model")
 
 @dataclass(frozen=True)
 class Origin:
-    """An input: what results call it, and its files."""
+    """An input: what results call it, its files, and the user's own values that change what is read from them."""
 
     name: str
     files: tuple[Path, ...]
+    values: str = ""
 
     def sha256(self) -> str:
-        """Of one file and its detached data; of a series, of its sorted files' bytes one after another."""
-        if len(self.files) == 1:
+        """Of one file and its detached data; of a series, of its sorted files' bytes one after another, and then of
+        `values`."""
+        if len(self.files) == 1 and not self.values:
             return image_sha256(self.files[0])
         digest = hashlib.sha256()
         for path in self.files:
             digest.update(path.read_bytes())
+        digest.update(self.values.encode())
         return digest.hexdigest()
 
 

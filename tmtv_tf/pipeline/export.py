@@ -26,6 +26,7 @@ from postprocess.results import RESULT_FILE, read_result
 from postprocess.review import final_folder
 from postprocess.segmentation import Lesions, Segmentation
 from postprocess.suv_source import SuvSource
+from tmtv_tf.pipeline.options import RunOptions
 
 # A result belongs to a PET if its TMTV and SUVmax there are those that it states, up to what float32 files keep.
 SAME_NUMBER = 2e-3
@@ -64,6 +65,7 @@ def export(
         No such result or method; a PET of which the result's numbers are not true; no usable PET series; `out` holds
         objects of another study.
     """
+    RunOptions(seg_kind=seg_kind)  # type: ignore[arg-type]
     exam = read_exam(series)
     source = SourceSeries(exam.headers, exam.pet.geometry)
     _check_other(Path(out), source)

@@ -38,15 +38,17 @@ class RunResult:
     out : the output folder
     studies : case id -> what became of it; those that failed are in `failed`
     failed : case id -> why, one sentence (it may name files)
+    warnings : what is odd about `tmtv.csv`: its rows are of several models, edits are missing from it
     """
 
     out: Path
     studies: dict[str, Ran]
     failed: dict[str, str]
     outcomes: tuple[Outcome, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
 
     def tmtv_ml(self, method: str = "41") -> dict[str, float | None]:
-        """TMTV in mL by case id under one method."""
+        """Automatic TMTV in mL by case id under one method; after a reader's edits: `studies[case_id].final`."""
         return {case_id: ran.methods.get(method, {}).get("tmtv_ml") for case_id, ran in self.studies.items()}
 
 
@@ -120,10 +122,10 @@ def run(
             description="Studies",
         )
         outcomes |= {outcome.case_id: outcome for outcome in done}
-        _write_tables(out, found, key, outcomes, unpacked_roots)
+        warnings = _write_tables(out, found, key, outcomes, unpacked_roots)
     good = {case_id: outcome.value for case_id, outcome in outcomes.items() if outcome.error is None}
     bad = {case_id: outcome.error for case_id, outcome in outcomes.items() if outcome.error is not None}
-    return RunResult(out, good, bad, tuple(outcomes.values()))
+    return RunResult(out, good, bad, tuple(outcomes.values()), tuple(warnings))
 
 
 def _model_file(model: str | os.PathLike[str] | Model | None, mask: object) -> Path | None:
@@ -190,8 +192,8 @@ def _check_one(found: Sequence[Found], mask: object, overrides: Overrides | None
 
 def _write_tables(
     out: Path, found: Sequence[Found], key: bytes, outcomes: dict[str, Outcome], roots: Sequence[Path]
-) -> None:
-    """`tmtv.csv` of all results in the folder; `run.csv` of this run, without paths or names."""
+) -> list[str]:
+    """`tmtv.csv` of all results in the folder; `run.csv` of this run, without paths or names. Warnings."""
     rows = []
     for item in found:
         case_id = case_pseudonym(key, item.patient_id, item.study_uid)
@@ -208,7 +210,11 @@ def _write_tables(
             }
         )
     write_csv(out / TABLE, list(rows[0]), rows)
-    write_table(out, [case_id for case_id, outcome in outcomes.items() if outcome.error is not None])
+    return write_table(out, [case_id for case_id, outcome in outcomes.items() if outcome.error is not None])
+
+
+def _numbers(methods: dict[str, dict[str, Any]]) -> str:
+    return ", ".join(f"{method} {values['tmtv_ml']:.1f} mL" for method, values in methods.items())
 
 
 def print_result(result: RunResult) -> None:
@@ -217,12 +223,18 @@ def print_result(result: RunResult) -> None:
 
     shown = list(result.studies.items())[:10]
     for case_id, ran in shown:
-        numbers = ", ".join(f"{method} {values['tmtv_ml']:.1f} mL" for method, values in ran.methods.items())
-        print(f"{case_id}: TMTV {numbers}{' (kept)' if ran.status == 'kept' else ''}")
+        print(f"{case_id}: TMTV {_numbers(ran.methods)}{' (kept)' if ran.status == 'kept' else ''}")
+        if ran.edits:
+            print(
+                f"  with the reader's edits ({ran.edits}): {_numbers(ran.final)}; the files are of the automatic result,"
+            )
+            print("  the edited one is in review/; tmtv export writes its SEG, RTSTRUCT and SR.")
         for text in dict.fromkeys(ran.warnings):
             print(f"  WARNING: {text}", file=sys.stderr)
     if len(result.studies) > len(shown):
         print(f"... and {len(result.studies) - len(shown)} more; all of them in {result.out / 'tmtv.csv'}.")
+    for text in result.warnings:
+        print(f"WARNING: {text}", file=sys.stderr)
     if shown:
         place = shown[0][0] if len(result.studies) == 1 else "<case_id>"
         print(f"Look at: {result.out / place / 'report.html'}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,12 @@ from petct.exam import Exam, read_series
 from petct.files import read_json, remove, sha256, write_json
 from petct.orientation import to_canonical
 from petct.version import software
+from postprocess.edits import EditLog, read_log
 from postprocess.inputs import CaseImages, MapFile, case_images
 from postprocess.origin import Origin, origins
 from postprocess.process import Computed, Task, process
-from postprocess.results import clear, read_result
+from postprocess.results import clear, has_method, read_result
+from postprocess.review import current_version
 from postprocess.suv_source import SuvSource
 from tmtv_tf.cases.prepare import CaseInput
 from tmtv_tf.cases.sources import DicomSource, made_by_phantom
@@ -60,11 +63,23 @@ class Study:
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a study: "done" or "kept", its measures by method, its warnings, seconds by stage."""
+    """What became of a study.
+
+    Attributes
+    ----------
+    status : "done" or "kept"
+    methods : measures by method of the automatic result
+    warnings : sentences
+    final : the measures after a reader's edits; without edits those of `methods`
+    edits : how many are in force
+    seconds : by stage
+    """
 
     status: str
     methods: dict[str, dict[str, Any]]
     warnings: tuple[str, ...]
+    final: dict[str, dict[str, Any]] = field(default_factory=dict)
+    edits: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -91,9 +106,18 @@ class StudyCase:
 
     @cached_property
     def origins(self) -> dict[str, Origin]:
+        """The SUV are of the files and of the user's own weight, dose, time: with others, another input."""
+        values = self.study.source.overrides.as_dict()
+        found = self._files()
+        if values:
+            found["suv"] = replace(found["suv"], values=json.dumps(values, sort_keys=True))
+        return found
+
+    def _files(self) -> dict[str, Origin]:
         mask = self.study.mask
         if mask is not None:
-            return origins(MapFile(mask, is_mask=True), self.pet)
+            found = origins(MapFile(mask, is_mask=True), self.pet)
+            return {role: Origin(self.anonymous(one.name), one.files) for role, one in found.items()}
         found = {"suv": Origin(self.pet.name, tuple(self.pet.files()))}
         grid = self.description.grid if self.description else None
         if isinstance(grid, ModelGrid) and grid.needs_ct and self.pet.ct is not None:
@@ -103,8 +127,8 @@ class StudyCase:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every input by its role, the model's too."""
-        found = {role: origin.sha256() for role, origin in self.origins.items()}
+        """SHA-256 of the files of every input by its role, the model's too."""
+        found = {role: origin.sha256() for role, origin in self._files().items()}
         return found | ({"model": sha256(self.study.model)} if self.study.model is not None else {})
 
     @cached_property
@@ -131,7 +155,8 @@ class StudyCase:
         if model is None:
             with self._timed("predict"):
                 mask = self.study.mask or Path()
-                return case_images(MapFile(mask, is_mask=True), exam.pet, self.pet, warnings)
+                images = case_images(MapFile(mask, is_mask=True), exam.pet, self.pet, warnings)
+                return replace(images, warnings=[self.anonymous(text) for text in images.warnings])
         with self._timed("predict"):
             found = model.result().examine(exam.pet, exam.ct)
             if found.probability is None:
@@ -174,10 +199,11 @@ def run_study(study: Study) -> Ran:
     case = StudyCase(study)
     wanted = _wanted(case)
     earlier = _earlier(study.folder)
-    if earlier is not None and earlier.get("made") == wanted["made"] and _whole(study.folder, earlier):
-        result = read_result(study.folder)
-        if result is not None:
-            return Ran("kept", result["methods"], tuple(result.get("warnings", ())))
+    log = read_log(study.folder)  # one that cannot be read is refused before anything is removed
+    if earlier is not None and earlier.get("made") == wanted["made"]:
+        kept = _kept(study.folder, earlier, log)
+        if kept is not None:
+            return kept
     _make_way(study, earlier, wanted)
     task = Task(
         case_id=study.case_id,
@@ -194,7 +220,9 @@ def run_study(study: Study) -> Ran:
     files = write_outputs(_made(study, case, case.exam, computed, answer))
     write_json(study.folder / SOURCE_FILE, {**wanted, "files": files}, private=True)
     case.seconds["write"] = time.perf_counter() - start
-    return Ran("done", answer["methods"], tuple(answer["warnings"]), case.seconds)
+    return Ran(
+        "done", answer["methods"], tuple(answer["warnings"]), answer["final"], answer["edits"], case.seconds
+    )
 
 
 def _made(study: Study, case: StudyCase, exam: Exam, computed: Computed, answer: dict[str, Any]) -> Made:
@@ -209,7 +237,7 @@ def _made(study: Study, case: StudyCase, exam: Exam, computed: Computed, answer:
         options=study.options,
         model_name=study.model.name if study.model is not None else None,
         description=case.description,
-        mask_name=study.mask.name if study.mask is not None else None,
+        mask_name=case.anonymous(study.mask.name) if study.mask is not None else None,
     )
 
 
@@ -242,9 +270,23 @@ def _earlier(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _whole(folder: Path, earlier: dict[str, Any]) -> bool:
-    files = earlier.get("files")
-    return isinstance(files, list) and all((folder / str(name)).is_file() for name in files)
+def _kept(folder: Path, earlier: dict[str, Any], log: EditLog) -> Ran | None:
+    """The earlier run, if all its files are there and the edits in force are in a result."""
+    files, result = earlier.get("files"), read_result(folder)
+    if result is None or not isinstance(files, list):
+        return None
+    whole = all((folder / str(name)).is_file() for name in files)
+    if not whole or not all(has_method(folder, method) for method in result["methods"]):
+        return None
+    final = result
+    if log.in_force:
+        version = current_version(folder, result, log.in_force)
+        edited = None if version is None else read_result(version)
+        if edited is None:
+            return None
+        final = edited
+    warnings = dict.fromkeys([*result["warnings"], *final["warnings"]])
+    return Ran("kept", result["methods"], tuple(warnings), final["methods"], len(log.in_force))
 
 
 def _make_way(study: Study, earlier: dict[str, Any] | None, wanted: dict[str, Any]) -> None:

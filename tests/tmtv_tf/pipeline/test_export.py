@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import petct
 import tmtv_tf
-from petct.errors import CaseError
+from petct.errors import CaseError, ParameterError
 from petct.image import Image, write_image
 from tmtv_tf.cli import app
 from tmtv_tf.pipeline.export import export
@@ -125,3 +125,8 @@ def test_the_objects_of_another_study_are_kept(study: Path, result: Path, tmp_pa
     with pytest.raises(CaseError, match="seg.dcm: it is of another study and is kept"):
         export(_empty_result(other, tmp_path / "empty"), other, tmp_path / "d")
     assert {path: path.read_bytes() for path in (tmp_path / "d").iterdir()} == before
+
+
+def test_a_form_of_seg_that_is_none_is_refused(study: Path, result: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="BINARY or LABELMAP"):
+        export(result, study, tmp_path / "d", seg_kind="FRACTIONAL")

@@ -259,3 +259,99 @@ def test_the_fixture_is_read_as_it_was_meant(study: Path) -> None:
     (pet,) = (series for series in find_series(study)[0] if series.modality == "PT")
     assert len(pet.files) == SHAPE[0]
     assert np.allclose(petct.read_exam(study).pet.array, suv_image(), rtol=1e-3)
+
+
+def _masked(study: Path, folder: Path, name: str = "mask.nii.gz") -> Path:
+    folder.mkdir(exist_ok=True)
+    exam = petct.read_exam(study)
+    write_image(folder / name, Image(suv_image() > 4, exam.pet.geometry))
+    return folder / name
+
+
+def test_a_lost_lesion_file_is_made_again(study: Path, tmp_path: Path) -> None:
+    mask = _masked(study, tmp_path)
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))
+    before = (folder / "lesions_41.nii.gz").read_bytes()
+    (folder / "lesions_41.nii.gz").unlink()
+    assert only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))[1].status == "done"
+    assert (folder / "lesions_41.nii.gz").read_bytes() == before
+
+
+def test_edits_are_said_beside_the_automatic_number(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without lesion 1 (224 voxels of 15 mm3) the smaller box stays: 90 voxels, 1.35 mL."""
+    from typer.testing import CliRunner
+
+    from postprocess.cli import app as postprocess_app
+    from tmtv_tf.pipeline.run import print_result
+
+    mask = _masked(study, tmp_path)
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))
+    arguments = ["--mask", mask, "--suv", study, "--out", tmp_path / "out", "--case-id", folder.name]
+    edited = CliRunner().invoke(postprocess_app, [*map(str, arguments), "--exclude", "41:1"])
+    assert edited.exit_code == 0, edited.output
+    result = tmtv_tf.run(study, mask=mask, out=tmp_path / "out")
+    ran = only(result)[1]
+    assert (ran.status, ran.edits) == ("kept", 1)
+    assert ran.final["41"]["tmtv_ml"] == pytest.approx(90 * VOXEL_ML)
+    print_result(result)
+    assert "with the reader's edits (1): raw 1.3 mL, 41 1.3 mL" in capsys.readouterr().out
+    (folder / "review" / "1" / "tmtv.json").unlink()  # the edits are in no result: made again
+    assert only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))[1].status == "done"
+
+
+def test_edits_that_cannot_be_read_remove_nothing(study: Path, tmp_path: Path) -> None:
+    mask = _masked(study, tmp_path)
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "edits.json").write_text("{")
+    failed = tmtv_tf.run(
+        study, mask=mask, out=tmp_path / "out", options=tmtv_tf.RunOptions(export="raw")
+    ).failed
+    assert "not a log of edits" in failed[folder.name]
+    (folder / "edits.json").unlink()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_mask_named_like_the_patient_is_not_named(study: Path, tmp_path: Path) -> None:
+    """The patient is Hidden^Name; the DICOM objects hold the name by design."""
+    mask = _masked(study, tmp_path, "Hidden_Name.nii.gz")
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))
+    for path in (*tmp_path.glob("out/*.csv"), folder / "tmtv.json", folder / "report.html"):
+        assert "hidden" not in path.read_text().lower(), path.name
+    assert b"Hidden_Name" not in (folder / "seg.dcm").read_bytes()
+
+
+def test_a_table_of_a_mask_and_of_a_model_is_said_to_be_mixed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One folder, two ways of making lesions: the table says that its rows are not comparable."""
+    from tmtv_tf.pipeline.run import print_result
+
+    first, second = (write_pet_ct(tmp_path / p, patient=p, study=p) for p in ("P1", "P2"))
+    tmtv_tf.run(first, mask=_masked(first, tmp_path), out=tmp_path / "out")
+    result = tmtv_tf.run(second, model="synthetic-pet", out=tmp_path / "out")
+    print_result(result)
+    assert "their numbers are not comparable" in capsys.readouterr().err
+
+
+def test_edits_with_other_suv_than_the_result_are_refused(study: Path, tmp_path: Path) -> None:
+    """The result is of --weight-kg 90 (SUV 9/7 as high); tmtv-postprocess reads 70 kg in the header."""
+    from typer.testing import CliRunner
+
+    from postprocess.cli import app as postprocess_app
+
+    mask = _masked(study, tmp_path)
+    heavy = {"mask": mask, "out": tmp_path / "out", "overrides": Overrides(weight_kg=90.0)}
+    folder, ran = only(tmtv_tf.run(study, **heavy))
+    assert ran.methods["41"]["suv_max"] == pytest.approx(8 * 90 / 70)
+    arguments = ["--mask", mask, "--suv", study, "--out", tmp_path / "out", "--case-id", folder.name]
+    edited = CliRunner().invoke(postprocess_app, [*map(str, arguments), "--exclude", "41:1"])
+    assert edited.exit_code != 0
+    assert not (folder / "edits.json").exists()
+    assert only(tmtv_tf.run(study, **heavy))[1].status == "kept"
+    assert (
+        "of other values and is kept"
+        in tmtv_tf.run(study, mask=mask, out=tmp_path / "out").failed[folder.name]
+    )

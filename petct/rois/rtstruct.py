@@ -35,8 +35,8 @@ def read_rtstruct(
     Each slice takes the contours of the plane nearest to it, provided that it lies within half a spacing: the larger
     of the slices' and of the ROI's own planes. A slice exactly half-way takes the plane of higher index, so that n
     planes half-way between slices fill n slices. Contours drawn in slices of the PET itself (it is named, and every
-    contour of the ROI lies in one of its slices) belong to those slices alone. Contours drawn on CT slices thus fill the PET slices between them,
-    and of several planes within one PET slice the nearest counts.
+    contour of the ROI lies in one of its slices) belong to those slices alone. Contours drawn on CT slices thus fill
+    the PET slices between them, and of several planes within one PET slice the nearest counts.
 
     Parameters
     ----------

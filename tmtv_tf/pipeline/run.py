@@ -226,7 +226,7 @@ def print_result(result: RunResult) -> None:
         print(f"{case_id}: TMTV {_numbers(ran.methods)}{' (kept)' if ran.status == 'kept' else ''}")
         if ran.edits:
             print(
-                f"  with the reader's edits ({ran.edits}): {_numbers(ran.final)}; the files are of the automatic result,"
+                f"  with the reader's edits ({ran.edits}): {_numbers(ran.final)}; the files are of the automatic one,"
             )
             print("  the edited one is in review/; tmtv export writes its SEG, RTSTRUCT and SR.")
         for text in dict.fromkeys(ran.warnings):

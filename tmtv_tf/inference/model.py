@@ -6,7 +6,7 @@ What runs the network, Keras or OpenVINO, is the affair of `tmtv_tf.inference.lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import numpy.typing as npt
 
 from petct.errors import CaseError
 from petct.image import Geometry, Image
+from postprocess.config import Config
+from tmtv_tf.inference.trust import check_input, check_output
 from tmtv_tf.inference.windows import NEGLIGIBLE_PROBABILITY, cover_body, predict_probability
 from tmtv_tf.input.grid import BODY_SUV, ModelGrid, ct_coverage_warning
 from tmtv_tf.input.multitask_input import MultitaskGrid, crop_geometry, multitask_image, probability_on_pet
-from tmtv_tf.models.file import ModelDescription
+from tmtv_tf.models.file import SYNTHETIC, ModelDescription
 
 # Share of the body outside the crop from which a warning is worth its ink (arms beside the body, feet).
 BODY_OUTSIDE_SHARE = 0.05
@@ -100,7 +102,20 @@ class Model:
         return found.probability
 
     def examine(self, pet: Image, ct: Image | None = None) -> Prediction:
-        """All that the model says: the probability where it segments, the prognosis where it has one, and warnings."""
+        """All that the model says: the probability where it segments, the prognosis where it has one, and warnings.
+
+        A network that was trained on synthetic images also says what is unusual about the PET and about its answer
+        (`tmtv_tf.inference.trust`).
+        """
+        if self.description.trained_on != SYNTHETIC:
+            return self._examine(pet, ct)
+        unusual = check_input(pet)
+        found = self._examine(pet, ct)
+        if found.probability is not None:
+            unusual += check_output(found.probability.array > Config.probability_threshold, pet)
+        return replace(found, warnings=[*found.warnings, *unusual])
+
+    def _examine(self, pet: Image, ct: Image | None) -> Prediction:
         if self.needs_ct and ct is None:
             raise CaseError(
                 f"There is no CT, but {self.name} was trained on PET and CT. Use a model of PET alone."

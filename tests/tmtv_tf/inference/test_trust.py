@@ -1,11 +1,16 @@
 """Warnings about images and answers; the image is drawn here: a body with a liver, a brain and a bladder."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from petct.errors import CaseError
 from petct.image import Geometry, Image
+from tmtv_tf.inference.model import Model
 from tmtv_tf.inference.trust import check_input, check_output, find_liver
+from tmtv_tf.input.grid import ModelGrid
+from tmtv_tf.models.file import ModelDescription
 
 SPACING = (5.0, 4.0, 4.0)
 
@@ -63,3 +68,26 @@ def test_a_mask_over_brain_or_bladder_or_too_large_is_named():
     assert "brain" in check_output(_ball(shape, (870, 140, 200), 50), pet)[0]
     assert "bladder" in check_output(_ball(shape, (110, 140, 198), 25) | elsewhere, pet)[0]
     assert "at most 3000 mL" in check_output(np.ones(shape, bool), pet)[0]
+
+
+def _model(trained_on, value=1.0):
+    def network(image):  # sees lesions everywhere in the body
+        return {"probability": np.full((*image.shape[:-1], 1), value, np.float32)}
+
+    description = ModelDescription(ModelGrid(channels=("pet",)), trained_on, "", {}, {}, True)
+    return Model(Path("m.openvino"), network, ("probability",), description, "openvino")
+
+
+def test_a_network_of_synthetic_images_says_what_is_unusual():
+    # `tmtv run` and `tmtv predict` write these sentences; a network of patients has other limits
+    short = _patient(slices=80)
+    warned = _model("synthetic images").examine(short).warnings
+    assert any("400 mm of the body" in sentence for sentence in warned)
+    assert any("mask holds" in sentence for sentence in warned)
+    assert _model("patients").examine(short).warnings == []
+
+
+def test_a_network_of_synthetic_images_refuses_an_image_without_a_body():
+    air = Image(np.zeros((40, 40, 40), np.float32), Geometry((40, 40, 40), SPACING))
+    with pytest.raises(CaseError, match="almost no body"):
+        _model("synthetic images").predict(air)

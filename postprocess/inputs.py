@@ -142,9 +142,10 @@ def _with_mask(images: CaseImages, found: MapFile) -> CaseImages:
         what = (
             "region is one lesion" if regions.count == 1 else f"{regions.count} regions are one lesion each"
         )
-        warnings = [f"{name}: its {what}, kept whole; see --no-instances."]
+        warnings = [f"{name}: its {what}, kept whole; `tmtv-postprocess --no-instances` joins them."]
     elif found.instances is None and holds_regions(found.path) and regions.count:
-        warnings = [f"{name}: its one segment is split into lesions as published; see --instances."]
+        kept = "`tmtv-postprocess --instances` keeps it whole"
+        warnings = [f"{name}: its one segment is split into lesions as published; {kept}."]
     return replace(
         case,
         warnings=[*case.warnings, *regions.warnings, *warnings],

@@ -25,7 +25,7 @@ READER_COLUMNS = ["case_id", "method", "first", "second", "dice", "tmtv_first_ml
 # Measure -> its name, and the columns of `case_methods.csv` that hold it.
 MEASURES = {
     "tmtv": ("TMTV, mL", "tmtv_manual_ml", "tmtv_predicted_ml"),
-    "tlg": ("TLG, mL", "tlg_manual", "tlg_predicted"),
+    "tlg": ("TLG, g", "tlg_manual", "tlg_predicted"),
     "dmax_mm": ("Dmax, centroids, mm", "dmax_mm_manual", "dmax_mm_predicted"),
     "dmax_bulk_mm": ("Dmax from the bulk, mm", "dmax_bulk_mm_manual", "dmax_bulk_mm_predicted"),
     "dmax_voxel_mm": ("Dmax, voxels, mm", "dmax_voxel_mm_manual", "dmax_voxel_mm_predicted"),

@@ -107,9 +107,9 @@ class StudyPage:
 def method_name(method: str) -> str:
     """How a method is called on the page."""
     names = {
-        "raw": "network's mask, no threshold",
+        "raw": "whole mask, no threshold",
         "41": "41 % of each lesion's SUVmax",
-        "50p": "50 % of each lesion's SUVmax",
+        "50p": "50 % of each lesion's SUVpeak",
         "2.5": "SUV > 2.5",
         "4.0": "SUV > 4.0",
         "otsu": "Otsu's threshold in each lesion",

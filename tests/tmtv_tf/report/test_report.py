@@ -15,7 +15,8 @@ from PIL import Image as Pillow
 import postprocess
 from petct.image import Geometry, Image
 from petct.palette import LESION_COLORS
-from tmtv_tf.report.content import LESIONS_SHOWN, StudyPage
+from tmtv_tf.evaluation.field_tables import MEASURES
+from tmtv_tf.report.content import LESIONS_SHOWN, METHOD_COLUMNS, StudyPage, method_name
 from tmtv_tf.report.html import write_html
 from tmtv_tf.report.pdf import render_pdf
 from tmtv_tf.report.pictures import cuts, projections
@@ -150,3 +151,16 @@ def test_the_pdf_says_what_the_html_says(study: tuple[Image, np.ndarray], tmp_pa
         "Not a medical device",
     ):
         assert said in text.stdout
+
+
+def test_a_method_is_called_what_the_table_of_methods_defines() -> None:
+    # docs/how_to/postprocess.md: 50p is 50 % of SUVpeak; raw may be a reader's mask, so no network is named
+    assert method_name("50p") == "50 % of each lesion's SUVpeak"
+    assert method_name("41") == "41 % of each lesion's SUVmax"
+    assert "network" not in method_name("raw")
+
+
+def test_both_reports_give_a_measure_in_the_same_unit() -> None:
+    pages = {key: name for key, name, _ in METHOD_COLUMNS}
+    assert pages["tmtv_ml"] == MEASURES["tmtv"][0] == "TMTV, mL"
+    assert pages["tlg"] == MEASURES["tlg"][0] == "TLG, g"  # mL x g/mL, as sr.dcm has it

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from petct.dicom.archive import unpacked
 from petct.dicom.headers import Series, Skipped, find_series, read_headers
 from petct.dicom.pixel_check import check_files
 from petct.dicom.selection import Selection, no_pet_reason, select_studies
@@ -58,7 +60,7 @@ def inspect_tree(
 
     Parameters
     ----------
-    roots : any tree of any files.
+    roots : any tree of any files, or zip files.
     pet_uid, ct_uid : SeriesInstanceUID to use in place of the choice by rule.
     overrides : a user's weight, dose, injection time.
     show_text : add SeriesDescription and ROI names, free text that may identify a patient.
@@ -69,6 +71,19 @@ def inspect_tree(
     DicomError
         A root does not exist, or a UID is not in the tree.
     """
+    with ExitStack() as stack:
+        folders = [stack.enter_context(unpacked(root)) for root in roots]
+        return _inspect(folders, pet_uid, ct_uid, overrides or Overrides(), show_text, sul)
+
+
+def _inspect(
+    roots: Sequence[Path],
+    pet_uid: str | None,
+    ct_uid: str | None,
+    overrides: Overrides,
+    show_text: bool,
+    sul: bool,
+) -> Report:
     series, skipped = find_series(list(roots))
     selections = select_studies(series, pet_uid=pet_uid, ct_uid=ct_uid)
     patients = _numbers(s.patient_id for s in series)
@@ -81,7 +96,7 @@ def inspect_tree(
                 outlines[series_uid] = read
     rows = []
     for item in series:
-        row = _describe(item, _chosen(item, selections), selections, overrides or Overrides(), sul)
+        row = _describe(item, _chosen(item, selections), selections, overrides, sul)
         if item.series_uid in outlines:
             _add_outlines(row, outlines[item.series_uid])
         if show_text:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from petct.dicom.archive import unpacked
 from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import locked, remove, require_writable
 from petct.parallel import Outcome, run_cases
@@ -74,7 +76,11 @@ def prepare_cohort(request: Request) -> Report:
         path_list=request.path_list and request.path_list.absolute(),
     )
     try:
-        return _prepare(absolute)
+        with ExitStack() as stack:  # zip files are there as folders for as long as they are read
+            inputs = absolute.inputs
+            if request.layout == "dicom":
+                inputs = tuple(stack.enter_context(unpacked(path)) for path in inputs)
+            return _prepare(replace(absolute, inputs=inputs))
     except TmtvError as error:
         raise type(error)(_as_given(str(error), given)) from None
 

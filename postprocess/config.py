@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from petct.errors import ParameterError
 
+# No body is longer; the search for peaks counts the voxels of this distance, so it must be finite.
+MAX_DISTANCE_MM = 10_000.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -40,6 +43,8 @@ class Config:
             raise ParameterError(f"`connectivity` must be 6, 18 or 26. Received: {self.connectivity!r}.")
         for name in ("split_above_ml", "peak_distance_mm", "min_volume_ml"):
             _require(name, getattr(self, name), "not be negative", 0)
+        rule = f"be at most {MAX_DISTANCE_MM:g}"
+        _require("peak_distance_mm", self.peak_distance_mm, rule, 0, MAX_DISTANCE_MM)
         for name in ("liver_suv", "lung_suv"):
             if (value := getattr(self, name)) is not None:
                 _require(name, value, "be a positive number", math.ulp(0.0), sys.float_info.max)

@@ -178,6 +178,13 @@ def test_options_of_the_watershed_outside_their_range_are_refused(option: str, v
         split_large_components(LABELS, ONES, SPACING_MM, **{option: value})
 
 
+@pytest.mark.parametrize("value", [math.inf, 1e308, 10_001])
+def test_a_distance_that_no_body_has_is_refused(value: float) -> None:
+    """An infinite one was an OverflowError where the voxels within it are counted."""
+    with pytest.raises(ParameterError, match="`peak_distance_mm` must be at most 10000"):
+        split_large_components(LABELS, ONES, SPACING_MM, peak_distance_mm=value)
+
+
 @pytest.mark.parametrize("threshold", [1.0, -0.1, math.nan, "0.5"])
 def test_a_probability_threshold_outside_its_range_is_refused(threshold: object) -> None:
     with pytest.raises(ParameterError, match="`probability_threshold`"):

@@ -139,7 +139,7 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"{path}: the case id {case_id} is not the name of its folder, {name}. Give the folder its old name, or "
             "prepare the case again."
         )
-    return info
+    return {**info, "case_id": case_id}
 
 
 def find_cases(cases: str | os.PathLike[str]) -> list[Path]:

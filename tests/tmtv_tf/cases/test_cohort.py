@@ -121,3 +121,12 @@ def test_no_table(tmp_path):
     (tmp_path / "cohort.csv").write_text("a,b\n1,2\n")
     with pytest.raises(CaseError, match="column case_id is missing"):
         read_cohort(tmp_path)
+
+
+def test_a_case_without_an_id_has_the_name_of_its_folder(tmp_path):
+    from petct.files import write_json, write_text
+    from tmtv_tf.cases.case import load_case
+
+    write_json(tmp_path / "alpha" / "case.json", {"vendor": "TEST"})
+    write_text(tmp_path / "alpha" / "pet.nii.gz", "not read here")
+    assert load_case(tmp_path / "alpha").case_id == "alpha"

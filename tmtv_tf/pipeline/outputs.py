@@ -139,7 +139,8 @@ def _ct_on(exam: Exam, pet: Image) -> Image | None:
 
 def _suv_rows(exam: Exam) -> list[tuple[str, str]]:
     suv = exam.suv
-    factor = "one for each slice" if suv.single_factor is None else f"{suv.single_factor:.6g} g/Bq"
+    unit = " g/Bq" if suv.values.get("units") == "BQML" else ""  # GML and its like are SUV already
+    factor = "one for each slice" if suv.single_factor is None else f"{suv.single_factor:.6g}{unit}"
     rows = [("Rule", suv.rule), ("Factor", factor)]
     if suv.injection_time and suv.reference_time:
         minutes = (suv.reference_time - suv.injection_time).total_seconds() / 60

@@ -122,7 +122,7 @@ def run(
             description="Studies",
         )
         outcomes |= {outcome.case_id: outcome for outcome in done}
-        warnings = _write_tables(out, found, key, outcomes, unpacked_roots)
+        warnings = _write_tables(out, found, key, outcomes, [*unpacked_roots, out], mask)
     good = {case_id: outcome.value for case_id, outcome in outcomes.items() if outcome.error is None}
     bad = {case_id: outcome.error for case_id, outcome in outcomes.items() if outcome.error is not None}
     return RunResult(out, good, bad, tuple(outcomes.values()), tuple(warnings))
@@ -191,14 +191,20 @@ def _check_one(found: Sequence[Found], mask: object, overrides: Overrides | None
 
 
 def _write_tables(
-    out: Path, found: Sequence[Found], key: bytes, outcomes: dict[str, Outcome], roots: Sequence[Path]
+    out: Path,
+    found: Sequence[Found],
+    key: bytes,
+    outcomes: dict[str, Outcome],
+    roots: Sequence[Path],
+    mask: str | os.PathLike[str] | None,
 ) -> list[str]:
     """`tmtv.csv` of all results in the folder; `run.csv` of this run, without paths or names. Warnings."""
     rows = []
+    rois = () if mask is None else (Path(mask).absolute(),)
     for item in found:
         case_id = case_pseudonym(key, item.patient_id, item.study_uid)
         outcome = outcomes[case_id]
-        case = CaseInput(case_id, "", item.patient_id, item.study_uid, item.source, notes=item.notes)
+        case = CaseInput(case_id, "", item.patient_id, item.study_uid, item.source, rois, notes=item.notes)
         ran = outcome.value if outcome.error is None else None
         rows.append(
             {

@@ -355,3 +355,19 @@ def test_edits_with_other_suv_than_the_result_are_refused(study: Path, tmp_path:
         "of other values and is kept"
         in tmtv_tf.run(study, mask=mask, out=tmp_path / "out").failed[folder.name]
     )
+
+
+def test_the_table_of_a_run_has_no_path_of_the_mask_or_the_results(study: Path, tmp_path: Path) -> None:
+    """A folder may be called like the patient in a spelling that no header has."""
+    out = tmp_path / "Mueller_out"
+    (tmp_path / "Mueller").mkdir()
+    (tmp_path / "Mueller" / "bad.nii.gz").write_bytes(b"x" * 100)
+    tmtv_tf.run(study, mask=tmp_path / "Mueller" / "bad.nii.gz", out=out)
+    assert "not a readable image" in (out / "run.csv").read_text()
+    assert "Mueller" not in (out / "run.csv").read_text()
+    only(tmtv_tf.run(study, mask=_masked(study, tmp_path), out=out))
+    tmtv_tf.run(
+        study, mask=_masked(study, tmp_path / "Mueller", "m.nrrd"), out=out, overrides=Overrides(90.0)
+    )
+    assert "and is kept" in (out / "run.csv").read_text()
+    assert "Mueller" not in (out / "run.csv").read_text()

@@ -73,6 +73,8 @@ def write_rtstruct(
     dataset.StructureSetLabel = "LESIONS"
     dataset.StructureSetDate = provenance.created.strftime("%Y%m%d")
     dataset.StructureSetTime = provenance.created.strftime("%H%M%S")
+    if provenance.note:
+        dataset.StructureSetDescription = provenance.note
     dataset.OperatorsName = ""
     dataset.ApprovalStatus = "UNAPPROVED"
     dataset.FrameOfReferenceUID = source.first.FrameOfReferenceUID

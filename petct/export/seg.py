@@ -132,7 +132,7 @@ def _write(
         software_versions=provenance.version,
         device_serial_number="0",
         content_label="LESIONS",
-        content_description=provenance.name,
+        content_description=provenance.note or provenance.name,
         series_description=provenance.name,
     )
     stamp(segmentation, provenance.created)

@@ -109,6 +109,8 @@ class Provenance:
     algorithm : name of the network, or "mask" where the lesions came from outside
     version : of this software
     edited : a reader changed the automatic result
+    note : what whoever opens the object must know of the algorithm (64 characters at most), such as that it was not
+        validated on patients; "" for none
     created : when the result was made; now, if not given
     """
 
@@ -116,6 +118,7 @@ class Provenance:
     algorithm: str
     version: str
     edited: bool = False
+    note: str = ""
     created: datetime = field(default_factory=datetime.now)
 
     @property
@@ -175,7 +178,13 @@ def content_key(source: SourceSeries, provenance: Provenance, *content: bytes | 
     """A fingerprint of all that an object says but for the time at which it was written."""
     digest = hashlib.sha256()
     names = [str(header.SOPInstanceUID) for header in source.headers]
-    said = (provenance.method, provenance.algorithm, provenance.version, str(provenance.edited))
+    said = (
+        provenance.method,
+        provenance.algorithm,
+        provenance.version,
+        str(provenance.edited),
+        provenance.note,
+    )
     for part in (*names, *said, *content):
         digest.update(part if isinstance(part, bytes) else part.encode())
         digest.update(b"\x1f")

@@ -87,7 +87,11 @@ def write_sr(
     >>> rows = postprocess.lesion_table(labels, exam.pet)  # doctest: +SKIP
     >>> write_sr("sr.dcm", rows, numbers, source, provenance, seg)  # doctest: +SKIP
     """
-    algorithm = sr.AlgorithmIdentification(name=provenance.algorithm, version=provenance.version)
+    algorithm = sr.AlgorithmIdentification(
+        name=provenance.algorithm,
+        version=provenance.version,
+        parameters=[provenance.note] if provenance.note else None,
+    )
     groups: list = [_patient_group(patient, source, provenance, algorithm)]
     if lesions and seg is not None:
         groups += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from tmtv_tf.pipeline.options import RunOptions
 
 # A result belongs to a PET if its TMTV and SUVmax there are those that it states, up to what float32 files keep.
 SAME_NUMBER = 2e-3
+NOT_VALIDATED = "not validated on patients"
 OBJECTS = ("seg.dcm", "rtstruct.dcm", "sr.dcm")
 
 
@@ -130,8 +131,15 @@ def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, dict[str, 
         raise CaseError(f"{folder}: its lesions are not on the grid of this PET series; it is another one.")
     model = (found["inputs"].get("model") or {}).get("file") or "mask"
     edited = final != folder
-    provenance = Provenance(method, str(model)[:64], found["software"]["version"], edited=edited)
+    note = model_note(found.get("warnings", []))
+    provenance = Provenance(method, str(model)[:64], found["software"]["version"], edited=edited, note=note)
     return to_canonical(labels), found["methods"][method], provenance
+
+
+def model_note(warnings: Sequence[str]) -> str:
+    """What the DICOM objects say of the network, from the warnings of a result; "" where there is nothing to say."""
+    unproven = any(NOT_VALIDATED in text or "phantoms only" in text for text in warnings)
+    return f"Trained on synthetic images only; {NOT_VALIDATED}." if unproven else ""
 
 
 def _of_mask(path: Path, exam: Exam, method: str) -> tuple[Lesions, list[str]]:

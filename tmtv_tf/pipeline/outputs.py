@@ -17,7 +17,7 @@ from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from petct.version import software
 from postprocess.measures import Lesion, lesions_of_voxels
 from postprocess.process import Computed
-from tmtv_tf.pipeline.export import write_objects
+from tmtv_tf.pipeline.export import model_note, write_objects
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.report.content import StudyPage
 
@@ -51,7 +51,9 @@ class Made:
     def provenance(self) -> Provenance:
         """As the DICOM objects state it."""
         algorithm = (self.model_name or f"mask {self.mask_name}")[:64]
-        return Provenance(self.options.export, algorithm, software()["version"])
+        return Provenance(
+            self.options.export, algorithm, software()["version"], note=model_note(self.warnings)
+        )
 
 
 def write_outputs(made: Made) -> list[str]:

@@ -371,3 +371,13 @@ def test_the_table_of_a_run_has_no_path_of_the_mask_or_the_results(study: Path, 
     )
     assert "and is kept" in (out / "run.csv").read_text()
     assert "Mueller" not in (out / "run.csv").read_text()
+
+
+def test_every_object_says_that_a_network_was_not_validated(study: Path, model: Path, tmp_path: Path) -> None:
+    """The model of this test saw phantoms only; SEG, RTSTRUCT and SR carry it beside the numbers."""
+    folder, ran = only(tmtv_tf.run(study, model=model, out=tmp_path / "out"))
+    assert any("phantoms only" in text for text in ran.warnings)
+    said = "Trained on synthetic images only; not validated on patients."
+    assert dcmread(folder / "seg.dcm").ContentDescription == said
+    assert dcmread(folder / "rtstruct.dcm").StructureSetDescription == said
+    assert said.encode() in (folder / "sr.dcm").read_bytes()

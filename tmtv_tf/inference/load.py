@@ -68,24 +68,21 @@ def find_model(path_or_name: str | os.PathLike[str]) -> Path:
 
 
 @lru_cache(maxsize=2)
-def opened(path: Path, digest: str, backend: str = "auto", threads: int | None = None) -> Model:
-    """The model, loaded once per process; `digest` (SHA-256) so that a file that changed is loaded again.
-
-    threads : of the processor, for one prediction; None: all
-    """
+def opened(path: Path, digest: str, backend: str = "auto") -> Model:
+    """The model, loaded once per process; `digest` (SHA-256) so that a file that changed is loaded again."""
     if backend not in BACKENDS:
         raise ParameterError(f"backend must be one of {', '.join(BACKENDS)}. Received: {backend!r}.")
     if path.suffix == SUFFIX:
         if backend == "keras":
             raise ParameterError(f"{path}: an {SUFFIX} file cannot be run by Keras. Use the .keras file.")
-        return open_openvino(path, path, threads)
+        return open_openvino(path, path)
     if backend == "keras":
         return _keras(path)
     read_description(path)  # a broken file is refused before anything is converted
     converted = cache_folder() / f"{digest}-{software()['version']}{SUFFIX}"
     if not converted.is_file():
         convert(path, converted)
-    return open_openvino(converted, path, threads)
+    return open_openvino(converted, path)
 
 
 def cache_folder() -> Path:

@@ -58,7 +58,7 @@ def convert(model_file: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
             seal(archive, content)
 
 
-def open_openvino(path: Path, origin: Path, threads: int | None = None) -> Model:
+def open_openvino(path: Path, origin: Path) -> Model:
     """The network of an `.openvino` file, compiled for this processor: in bfloat16 where it has that.
 
     origin : the file that the user named, of which `path` may be the converted form
@@ -85,8 +85,6 @@ def open_openvino(path: Path, origin: Path, threads: int | None = None) -> Model
             f"{path}: the network takes {taken} but its grid gives {description.grid.input_shape}."
         )
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    if threads is not None:
-        options["INFERENCE_NUM_THREADS"] = threads
     if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         options["INFERENCE_PRECISION_HINT"] = "bf16"
     request = core.compile_model(network, "CPU", options).create_infer_request()
@@ -104,9 +102,8 @@ def _export(network: Any, xml: Path, shape: tuple[int, ...]) -> None:
 
     from tmtv_tf.models.packed import pack
 
-    with suppress(
-        ParameterError
-    ):  # a network that cannot be packed is exported as it is: the same function, slower
+    # A network that cannot be packed is exported as it is: the same function, slower.
+    with suppress(ParameterError):
         network = pack(network)
     plain = xml.with_name("plain.xml")
     network.export(str(plain), format="openvino", verbose=False)

@@ -24,7 +24,7 @@ from tmtv_tf.inference.model import Model
 from tmtv_tf.models.file import read_description
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.study import STAGES, Ran, Study, run_study
-from tmtv_tf.weights import packaged
+from tmtv_tf.weights import PET, packaged, packaged_name
 
 TABLE = "run.csv"
 
@@ -148,15 +148,11 @@ def _model_file(model: str | os.PathLike[str] | Model | None, mask: object) -> P
 
 def _packaged_model(source: DicomSource) -> Path:
     """The packaged model for what this study has: PET and CT, or PET alone."""
-    files = packaged().values()
-    needs_ct = {path: "ct" in getattr(read_description(path).grid, "channels", ()) for path in files}
-    has_ct = source.ct is not None
-    fits = [path for path, needs in needs_ct.items() if needs == has_ct] or [
-        path for path, needs in needs_ct.items() if not needs
-    ]
-    if not fits:
+    found = packaged()
+    path = found.get(packaged_name(has_ct=source.ct is not None)) or found.get(PET)
+    if path is None:
         raise CaseError(f"{source.pet.folder}: there is no CT, and every packaged model needs one.")
-    return fits[0]
+    return path
 
 
 def _study(item: Found, case_id: str, out: Path, model: Path | None, mask: Any, options: RunOptions) -> Study:

@@ -46,12 +46,18 @@ PATIENT_DISTANCES = {
 class LesionNumbers(Protocol):
     """What is reported of one lesion; `postprocess.Lesion` has it."""
 
-    label: int
-    volume_ml: float
-    suv_max: float
-    suv_mean: float
-    suv_peak: float
-    tlg: float
+    @property
+    def label(self) -> int: ...
+    @property
+    def volume_ml(self) -> float: ...
+    @property
+    def suv_max(self) -> float: ...
+    @property
+    def suv_mean(self) -> float: ...
+    @property
+    def suv_peak(self) -> float: ...
+    @property
+    def tlg(self) -> float: ...
 
 
 @quiet_pydicom()

@@ -148,7 +148,9 @@ def check_window(name: str, value: tuple[float, ...]) -> None:
 
 
 def _is_finite(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and -math.inf < value < math.inf
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    return -math.inf < value < math.inf  # type: ignore[operator]  # not math.isfinite: it overflows on 10**400
 
 
 def place_grid(pet: Geometry, grid: ModelGrid) -> Geometry:

@@ -162,8 +162,8 @@ class StudyCase:
             if found.probability is None:
                 raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
             self.probability = found.probability
-            images = [to_canonical(image) for image in (exam.pet, found.probability)]
-        return CaseImages(*images, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
+            suv, probability = to_canonical(exam.pet), to_canonical(found.probability)
+        return CaseImages(suv, probability, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
 
     def _open_model(self) -> Model:
         from tmtv_tf.inference.load import opened

@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 
 def packaged() -> dict[str, Path]:
     """Name -> file to run, of the packaged networks whose files are there."""
-    found = {}
+    found: dict[str, Path] = {}
     for name in NAMES:
         for suffix in (".openvino", ".keras"):
             if (path := FOLDER / f"{name}{suffix}").is_file():

@@ -37,5 +37,16 @@ class ModelError(TmtvError):
     """A model file that does not fit the data or its own description."""
 
 
+class ArchiveError(TmtvError):
+    """An archive (PACS) that cannot be reached, refuses, or sends what cannot be right.
+
+    retry : a later try may do (it is gone, busy or full)
+    """
+
+    def __init__(self, text: str, *, retry: bool = False) -> None:
+        super().__init__(text)
+        self.retry = retry
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, with one sentence that says how far the work has come."""

@@ -38,7 +38,7 @@ $(VENV)/.runtime: setup.cfg constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster,codecs,pacs,docs,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster,codecs,pacs,docs,review,dev]'
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mirp==2.7.0  # see setup.cfg, dev
 	@touch $@
 

@@ -66,8 +66,7 @@ class Request:
             raise ParameterError(
                 f"The growth limit of a seed must be positive. Received: {self.seed_limit_mm}."
             )
-        if self.reader is not None and not (0 < len(self.reader) <= 100 and self.reader.isprintable()):
-            raise ParameterError("--reader takes a name of at most 100 printable characters.")
+        reader_name(self.reader)
 
     def __bool__(self) -> bool:
         return bool(self.exclude or self.exclude_mask or self.seeds_mm or self.clear)
@@ -103,7 +102,7 @@ def plan(request: Request, log: EditLog, folder: Path, work: Segmentation, geome
     TmtvError
         An entry that does not fit this image or its lesions; see `edit_of`. A lesion that is not there.
     """
-    who = _Who(request.reader or _login(), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    who = _Who(reader_name(request.reader), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     old = log.in_force
     cleared = len(old) if request.clear else 0
     entries = [*log.entries, Cleared(by=who.by, time=who.time)] if cleared else list(log.entries)
@@ -313,7 +312,18 @@ def _stored_mask(folder: Path, name: str, geometry: Geometry) -> npt.NDArray[np.
     return mask
 
 
-def _login() -> str:
+def reader_name(given: str | None) -> str:
+    """The name of who edits: the one given, else that of the login.
+
+    Raises
+    ------
+    ParameterError
+        No name of at most 100 printable characters.
+    """
+    if given is not None:
+        if not (0 < len(given) <= 100 and given.isprintable()):
+            raise ParameterError("--reader takes a name of at most 100 printable characters.")
+        return given
     try:
         return getpass.getuser()[:200]
     except (KeyError, OSError, ImportError):

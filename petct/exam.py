@@ -39,8 +39,13 @@ class Exam:
     headers: tuple[Dataset, ...] = field(default=(), repr=False)
 
 
-def select_exam(path: str | os.PathLike[str]) -> Selection:
+def select_exam(path: str | os.PathLike[str], pet_uid: str = "") -> Selection:
     """Which PET, CT and ROIs of a folder would be read: those that `tmtv prepare` takes.
+
+    Parameters
+    ----------
+    path : any tree of any files that holds one study with a PET
+    pet_uid : SeriesInstanceUID of the PET to take where it is there; the folder may then hold several studies
 
     Raises
     ------
@@ -48,7 +53,8 @@ def select_exam(path: str | os.PathLike[str]) -> Selection:
         No such folder, no PET that has an SUV, or several studies.
     """
     series, _ = find_series(path)
-    selection = select_one_study(series, os.fspath(path))
+    there = any(one.series_uid == pet_uid and one.modality == "PT" for one in series)
+    selection = select_one_study(series, os.fspath(path), pet_uid=pet_uid if there else None)
     selection.require_pet()
     return selection
 

@@ -46,7 +46,7 @@ class FileCase:
 
     @cached_property
     def pet(self) -> SuvSource:
-        return find_suv(self.job.suv_path)
+        return find_suv(self.job.suv_path, self.job.folder)
 
     @cached_property
     def origins(self) -> dict[str, Origin]:

@@ -50,7 +50,7 @@ def origins(found: MapFile, source: SuvSource) -> dict[str, Origin]:
     alone = not found.is_mask or holds_regions(found.path)
     files = [found.path] if alone else label_files(found.path)
     named = {role if n == 1 else f"{role}_{n}": Origin(path.name, (path,)) for n, path in enumerate(files, 1)}
-    named["suv"] = Origin(source.name, tuple(source.files()))
+    named["suv"] = Origin(source.name, tuple(source.files()), source.values)
     if found.reference is not None and found.reference.is_dir():
         series = reference_series(found.reference)
         named["reference"] = Origin(f"DICOM series {series.series_uid}", tuple(sorted(series.files)))

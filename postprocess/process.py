@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from petct.errors import TmtvError
-from petct.files import write_json
+from petct.files import remove, write_json
 from petct.ids import check_id
 from petct.version import software
 from postprocess._checks import MAX_LABEL
@@ -26,7 +26,15 @@ from postprocess.inputs import CaseImages
 from postprocess.methods import DEFAULT_METHODS
 from postprocess.origin import Origin, changed_roles
 from postprocess.requests import Plan, Request, commit, plan
-from postprocess.results import RESULT_FILE, clear, finishing, has_method, read_result, write_methods
+from postprocess.results import (
+    RESULT_FILE,
+    SOURCE_FILE,
+    clear,
+    finishing,
+    has_method,
+    read_result,
+    write_methods,
+)
 from postprocess.review import changed_ml, current_version, final_folder, write_version
 from postprocess.segmentation import Lesions, Segmentation
 from postprocess.suv_source import SuvSource
@@ -80,7 +88,8 @@ class Task:
     @property
     def parameters(self) -> dict[str, Any]:
         """What `tmtv.json` says under that name."""
-        return {**asdict(self.config), "height_cm": self.height_cm, "weight_kg": self.weight_kg}
+        body = {"height_cm": self.height_cm, "weight_kg": self.weight_kg}
+        return {**asdict(self.config), **body, "mask_labels": [], "channel": None, "instances": None}
 
 
 def process(task: Task, source: CaseSource) -> tuple[dict[str, Any], Computed | None]:
@@ -192,6 +201,8 @@ def _make_way(task: Task, changed: Sequence[str]) -> None:
             "--case-id or --out, or --overwrite to replace it."
         )
     clear(task.folder)
+    if "suv" in changed:
+        remove(task.folder / SOURCE_FILE)
 
 
 def _warnings_of(prediction: Mapping[str, Any]) -> list[str]:

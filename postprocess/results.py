@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from petct.errors import TmtvError
-from petct.files import read_json, write_csv
+from petct.files import read_json, remove, write_csv
 from petct.image import Geometry, Image, write_image
 from petct.orientation import canonical_geometry, orientation_of
 from postprocess.config import Config
@@ -23,6 +23,9 @@ from postprocess.measures import Lesion, lesions_of_voxels, summarize
 from postprocess.segmentation import Lesions
 
 RESULT_FILE = "tmtv.json"
+# What `tmtv run` writes beside a result, last which series and values of the user it was made from.
+SOURCE_FILE = "source.json"
+OBJECTS = ("seg.dcm", "rtstruct.dcm", "sr.dcm", "probability.dcm", "report.html", "report.pdf", "report.dcm")
 
 # Names that become parts of paths: a file's own name, a method.
 FileName = Annotated[str, Field(pattern=r"\A[^/\\\x00]{0,255}\z")]
@@ -120,8 +123,13 @@ def write_lesions(path: str | os.PathLike[str], lesions: Sequence[Lesion]) -> No
 
 @contextmanager
 def finishing(folder: Path, keep: Set[str]) -> Iterator[None]:
-    """Clear the way for a result; if it cannot be written, take back what was. Methods in `keep` stay throughout."""
+    """Clear the way for a result; if it cannot be written, take back what was. Methods in `keep` stay throughout.
+
+    Without them, what `tmtv run` made of an earlier result (SEG, page, ...) goes too: it states other numbers.
+    """
     clear(folder, keep)
+    for name in () if keep or not folder.is_dir() else OBJECTS:
+        remove(folder / name)
     try:
         yield
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,14 @@ from petct.errors import ImageError, TmtvError
 from petct.files import read_json
 from petct.image import Image, read_image
 from petct.suv_values import check_suv_values
+from postprocess.results import SOURCE_FILE, read_result
 
 if TYPE_CHECKING:
     from petct.dicom.headers import Series
+    from petct.suv import Overrides
 
 DICOM_SUFFIXES = (".dcm", ".ima")
+SERIES = "DICOM series "  # and its UID: what a result calls the PET of a DICOM folder
 CASE_FILE = "case.json"  # what `tmtv prepare` says of the pet.nii.gz beside it (DESIGN section 5)
 
 
@@ -30,6 +34,7 @@ class SuvSource:
     series_uid, frame_of_reference_uid : of the PET; "" where nobody says them
     computed : its SUV were computed by this software, here or by `tmtv prepare`
     notes : choices between series, in sentences
+    overrides : the user's own weight, dose, injection time for the PET of a DICOM folder
     """
 
     path: Path
@@ -39,11 +44,18 @@ class SuvSource:
     frame_of_reference_uid: str = ""
     computed: bool = False
     notes: tuple[str, ...] = ()
+    overrides: Overrides | None = None
 
     @property
     def name(self) -> str:
         """For results: the name of the file, or the SeriesInstanceUID (a folder may be called like a patient)."""
-        return self.path.name if self.pet is None else f"DICOM series {self.series_uid}"
+        return self.path.name if self.pet is None else f"{SERIES}{self.series_uid}"
+
+    @property
+    def values(self) -> str:
+        """The user's own values, for fingerprints; "" where the header's are taken."""
+        given = self.overrides.as_dict() if self.overrides is not None else {}
+        return json.dumps(given, sort_keys=True) if given else ""
 
     def files(self) -> list[Path]:
         return [self.path] if self.pet is None else sorted(self.pet.files)
@@ -59,7 +71,7 @@ class SuvSource:
         if self.pet is not None:
             from petct.exam import read_series
 
-            exam = read_series(self.pet)
+            exam = read_series(self.pet, overrides=self.overrides)
             folder = str(self.pet.folder)
             return exam.pet, [*self.notes, *(text.replace(folder, "PET") for text in exam.warnings)]
         image = read_image(self.path)
@@ -71,8 +83,14 @@ class SuvSource:
         return image, [f"{self.name}: {text[0].lower()}{text[1:]}" for text in warnings]
 
 
-def find_suv(path: str | os.PathLike[str]) -> SuvSource:
+def find_suv(path: str | os.PathLike[str], result: Path | None = None) -> SuvSource:
     """The PET of a file or of a DICOM folder; headers are read, voxels are not.
+
+    Parameters
+    ----------
+    path : image file, or DICOM folder
+    result : folder of a case that may hold a result; if that was made from a series of `path`, this series is taken,
+        with the user's own weight, dose and injection time of that result
 
     Raises
     ------
@@ -83,11 +101,22 @@ def find_suv(path: str | os.PathLike[str]) -> SuvSource:
     if path.is_dir():
         from petct.exam import select_exam
 
-        selection = select_exam(path)
+        uid, overrides = ("", None) if result is None else suv_of_result(result)
+        selection = select_exam(path, uid)
         pet = selection.require_pet()
-        uids = pet.series_uid, pet.frame_of_reference_uid
-        notes = tuple(note for note in selection.notes if "CT" not in note)  # its choice changes no SUV
-        return SuvSource(path, pet, selection.ct, *uids, computed=True, notes=notes)
+        own = pet.series_uid == uid
+        # The choice of a CT changes no SUV, and a PET chosen by its result is no choice.
+        notes = (n for n in selection.notes if "CT" not in n and not (own and "chosen by the user" in n))
+        return SuvSource(
+            path,
+            pet,
+            selection.ct,
+            pet.series_uid,
+            pet.frame_of_reference_uid,
+            computed=True,
+            notes=tuple(notes),
+            overrides=overrides if own else None,
+        )
     if not path.is_file():
         raise TmtvError(f"{path}: no such file.")
     if is_dicom(path):
@@ -102,6 +131,37 @@ def find_suv(path: str | os.PathLike[str]) -> SuvSource:
         frame_of_reference_uid=str(info.get("frame_of_reference_uid") or ""),
         computed=isinstance(suv, dict) and suv.get("factor") is not None,
     )
+
+
+def suv_of_result(folder: Path) -> tuple[str, Overrides | None]:
+    """What a result was made from: SeriesInstanceUID of its PET ("": no DICOM series, or no result), and the user's own
+    weight, dose and injection time, which `tmtv run` keeps in `source.json`.
+
+    Raises
+    ------
+    TmtvError
+        A `source.json` that cannot be read.
+    """
+    result = read_result(folder)
+    name = str((result or {}).get("inputs", {}).get("suv", {}).get("file"))
+    if not name.startswith(SERIES):
+        return "", None
+    uid, path = name.removeprefix(SERIES), folder / SOURCE_FILE
+    if not path.is_file():
+        return uid, None
+    found = read_json(path)
+    made = found.get("made") if isinstance(found, dict) else None
+    given = made.get("overrides") if isinstance(made, dict) else None
+    if not isinstance(given, dict):
+        raise TmtvError(f"{path}: not written by tmtv run (no 'made' with 'overrides').")
+    if not given or found.get("pet_series_uid") != uid:
+        return uid, None
+    from petct.suv import Overrides
+
+    try:
+        return uid, Overrides.from_dict(given)
+    except TmtvError as error:
+        raise TmtvError(f"{path}: {error}") from error
 
 
 def is_dicom(path: Path) -> bool:

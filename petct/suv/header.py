@@ -111,6 +111,24 @@ class Overrides:
             if value is not None and value is not False
         }
 
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Overrides:
+        """The values that `as_dict` gave.
+
+        Raises
+        ------
+        SuvError
+            Something else than these values, or values that cannot be.
+        """
+        values = dict(given)
+        try:
+            text = values.get("injection_time")
+            if text is not None:  # a time of day alone is on the acquisition date
+                values["injection_time"] = (datetime if "T" in text else time).fromisoformat(text)
+            return cls(**values)
+        except (TypeError, ValueError) as error:
+            raise SuvError(f"Not a user's weight, dose and injection time: {given} ({error}).") from error
+
 
 @dataclass(frozen=True)
 class Limit:

@@ -14,7 +14,7 @@ from pydicom import dcmread
 
 from petct.dicom.quiet import PYDICOM_ERRORS
 from petct.errors import CaseError
-from petct.exam import Exam, read_exam
+from petct.exam import Exam, read_series, select_exam
 from petct.export.source import Provenance, SourceSeries
 from petct.files import remove
 from petct.image import Image, read_image
@@ -25,7 +25,7 @@ from postprocess.measures import Lesion, lesions_of_voxels, summarize
 from postprocess.results import RESULT_FILE, read_result
 from postprocess.review import final_folder
 from postprocess.segmentation import Lesions, Segmentation
-from postprocess.suv_source import SuvSource
+from postprocess.suv_source import SERIES, SuvSource, suv_of_result
 from tmtv_tf.pipeline.options import RunOptions
 
 # A result belongs to a PET if its TMTV and SUVmax there are those that it states, up to what float32 files keep.
@@ -67,10 +67,10 @@ def export(
         objects of another study.
     """
     RunOptions(seg_kind=seg_kind)  # type: ignore[arg-type]
-    exam = read_exam(series)
+    path = Path(result)
+    exam = _exam(series, path)
     source = SourceSeries(exam.headers, exam.pet.geometry)
     _check_other(Path(out), source)
-    path = Path(result)
     if (path / RESULT_FILE).is_file():
         labels, stated, provenance = _of_result(path, exam, method)
         lesions = _lesions(labels)
@@ -88,6 +88,17 @@ def export(
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
     files = write_objects(Path(out), volume, table, measures, source, provenance, seg_kind)
     return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings))
+
+
+def _exam(series: str | os.PathLike[str], result: Path) -> Exam:
+    """The PET of a folder; that of the result if it is there, with the user's own values of that result."""
+    uid, overrides = suv_of_result(result)
+    selection = select_exam(series, uid)
+    pet = selection.require_pet()
+    own = pet.series_uid == uid
+    exam = read_series(pet, selection.ct, overrides if own else None)
+    exam.warnings[:0] = () if own else selection.notes
+    return exam
 
 
 def write_objects(
@@ -162,9 +173,9 @@ def _check_series(folder: Path, exam: Exam, *, empty: bool) -> list[str]:
     found = read_result(folder) or {}
     name = str((found.get("inputs", {}).get("suv") or {}).get("file"))
     uid = exam.pet_series.series_uid
-    if name == f"DICOM series {uid}":
+    if name == f"{SERIES}{uid}":
         return []
-    if not name.startswith("DICOM series "):
+    if not name.startswith(SERIES):
         text = f"nothing says which PET series it was made from (its PET is {name})"
         return [f"{folder}: without a lesion, and {text}: make sure that it is this one."] if empty else []
     if empty:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tmtv_tf.models.file import ModelDescription
 
 IMAGES = ("pet.nii.gz", "ct.nii.gz", "probability.nii.gz")
-EXPORTED = ("seg.dcm", "probability.dcm", "rtstruct.dcm", "sr.dcm", "report.html", "report.pdf", "report.dcm")
 OUTSIDE_CT_HU = -1000.0
 # A map that is nowhere above this has no segment to write.
 EMPTY_BELOW = 0.01

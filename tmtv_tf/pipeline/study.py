@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +18,9 @@ from petct.orientation import to_canonical
 from petct.version import software
 from postprocess.edits import EditLog, read_log
 from postprocess.inputs import CaseImages, MapFile, case_images
-from postprocess.origin import Origin, origins
+from postprocess.origin import Origin, changed_roles, origins
 from postprocess.process import Computed, Task, process
-from postprocess.results import clear, has_method, read_result
+from postprocess.results import OBJECTS, SOURCE_FILE, clear, has_method, read_result
 from postprocess.review import current_version
 from postprocess.suv_source import SuvSource
 from tmtv_tf.cases.prepare import CaseInput
@@ -29,13 +28,12 @@ from tmtv_tf.cases.sources import DicomSource, made_by_phantom
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.file import ModelDescription, read_description
 from tmtv_tf.pipeline.options import RunOptions
-from tmtv_tf.pipeline.outputs import EXPORTED, IMAGES, Made, write_outputs
+from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs
 
 if TYPE_CHECKING:
     from petct.image import Image
     from tmtv_tf.inference.model import Model
 
-SOURCE_FILE = "source.json"  # written last: with it a case of `tmtv run` is whole
 STAGES = ("read", "predict", "lesions", "write")
 
 
@@ -101,24 +99,23 @@ class StudyCase:
         source = self.study.source
         uids = source.pet.series_uid, source.pet.frame_of_reference_uid
         return SuvSource(
-            source.pet.folder, source.pet, source.ct, *uids, computed=True, notes=self.study.notes
+            source.pet.folder,
+            source.pet,
+            source.ct,
+            *uids,
+            computed=True,
+            notes=self.study.notes,
+            overrides=source.overrides,
         )
 
     @cached_property
     def origins(self) -> dict[str, Origin]:
         """The SUV are of the files and of the user's own weight, dose, time: with others, another input."""
-        values = self.study.source.overrides.as_dict()
-        found = self._files()
-        if values:
-            found["suv"] = replace(found["suv"], values=json.dumps(values, sort_keys=True))
-        return found
-
-    def _files(self) -> dict[str, Origin]:
         mask = self.study.mask
         if mask is not None:
             found = origins(MapFile(mask, is_mask=True), self.pet)
-            return {role: Origin(self.anonymous(one.name), one.files) for role, one in found.items()}
-        found = {"suv": Origin(self.pet.name, tuple(self.pet.files()))}
+            return {role: replace(one, name=self.anonymous(one.name)) for role, one in found.items()}
+        found = {"suv": Origin(self.pet.name, tuple(self.pet.files()), self.pet.values)}
         grid = self.description.grid if self.description else None
         if isinstance(grid, ModelGrid) and grid.needs_ct and self.pet.ct is not None:
             name = f"DICOM series {self.pet.ct.series_uid}"
@@ -127,8 +124,8 @@ class StudyCase:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the files of every input by its role, the model's too."""
-        found = {role: origin.sha256() for role, origin in self._files().items()}
+        """SHA-256 of the files of every input by its role, the model's too; without the user's own values."""
+        found = {role: replace(origin, values="").sha256() for role, origin in self.origins.items()}
         return found | ({"model": sha256(self.study.model)} if self.study.model is not None else {})
 
     @cached_property
@@ -144,6 +141,13 @@ class StudyCase:
         on_phantom = made_by_phantom(self.study.source.pet.header)
         said = self.description.warnings(path.name, on_phantom=on_phantom)
         return {"model": path.name, "inputs": {"model": self.digests["model"]}, "warnings": said}
+
+    def other_than(self, result: dict[str, Any]) -> list[str]:
+        """The roles in which a result was made from other inputs."""
+        inputs, model = result["inputs"], result["inputs"].get("model") or {}
+        now = {role: one.sha256() if one.values else self.digests[role] for role, one in self.origins.items()}
+        other = changed_roles(inputs, now)
+        return other + (["model"] if model.get("sha256") not in (None, self.digests.get("model")) else [])
 
     def read(self) -> CaseImages:
         source = self.study.source
@@ -200,17 +204,17 @@ def run_study(study: Study) -> Ran:
     wanted = _wanted(case)
     earlier = _earlier(study.folder)
     log = read_log(study.folder)  # one that cannot be read is refused before anything is removed
-    if earlier is not None and earlier.get("made") == wanted["made"]:
-        kept = _kept(study.folder, earlier, log)
-        if kept is not None:
-            return kept
-    _make_way(study, earlier, wanted)
     task = Task(
         case_id=study.case_id,
         folder=study.folder,
         methods=study.options.all_methods,
         overwrite=study.options.overwrite,
     )
+    if earlier is not None and earlier.get("made") == wanted["made"]:
+        kept = _kept(task, case, earlier, log)
+        if kept is not None:
+            return kept
+    _make_way(case, earlier, wanted)
     start = time.perf_counter()
     answer, computed = process(task, case)
     case.seconds["lesions"] = time.perf_counter() - start - case.seconds["read"] - case.seconds["predict"]
@@ -270,10 +274,14 @@ def _earlier(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _kept(folder: Path, earlier: dict[str, Any], log: EditLog) -> Ran | None:
-    """The earlier run, if all its files are there and the edits in force are in a result."""
+def _kept(task: Task, case: StudyCase, earlier: dict[str, Any], log: EditLog) -> Ran | None:
+    """The earlier run, if all its files are there, nothing else was computed since, and the edits in force are in a
+    result."""
+    folder = task.folder
     files, result = earlier.get("files"), read_result(folder)
     if result is None or not isinstance(files, list):
+        return None
+    if case.other_than(result) or result["parameters"] != task.parameters:
         return None
     whole = all((folder / str(name)).is_file() for name in files)
     if not whole or not all(has_method(folder, method) for method in result["methods"]):
@@ -289,8 +297,9 @@ def _kept(folder: Path, earlier: dict[str, Any], log: EditLog) -> Ran | None:
     return Ran("kept", result["methods"], tuple(warnings), final["methods"], len(log.in_force))
 
 
-def _make_way(study: Study, earlier: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
+def _make_way(case: StudyCase, earlier: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
     """Take an earlier result out of use: one of other inputs only if that was asked for."""
+    study = case.study
     result = read_result(study.folder)
     if earlier is not None and not study.options.overwrite:
         before, now = earlier.get("made") or {}, wanted["made"]
@@ -305,14 +314,12 @@ def _make_way(study: Study, earlier: dict[str, Any] | None, wanted: dict[str, An
                 f"{study.folder}: it holds a result of {' and '.join(names[key] for key in changed)} and is kept. Give "
                 "another --out, or --overwrite to replace it."
             )
-    if earlier is None and result is not None and not study.options.overwrite:
-        model = result["inputs"].get("model") or {}
-        if model.get("sha256") not in (None, wanted["made"]["model"]):
-            raise TmtvError(
-                f"{study.folder}: it holds a result of another model and is kept. Give another --out, or --overwrite "
-                "to replace it."
-            )
-    for name in (SOURCE_FILE, *EXPORTED, *IMAGES):
+    if result is not None and not study.options.overwrite and (other := case.other_than(result)):
+        raise TmtvError(
+            f"{study.folder}: it holds a result of another {' and '.join(other)} and is kept. Give another --out, "
+            "or --overwrite to replace it."
+        )
+    for name in (SOURCE_FILE, *OBJECTS, *IMAGES):
         if study.folder.is_dir():
             remove(study.folder / name)
     clear(study.folder)

@@ -138,6 +138,7 @@ def read_stored(stored: Stored) -> list[Image]:
 
 
 def unreadable(path: str | os.PathLike[str], reason: object) -> ImageError:
+    """The error of a file that is no image that can be read."""
     return ImageError(f"{path}: not a readable image ({' '.join(str(reason).split())[:200]}).")
 
 

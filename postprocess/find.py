@@ -24,8 +24,10 @@ SECOND_CHANNEL = "_0001"
 
 
 def case_id_of(path: Path) -> str:
-    """What a case is called: its folder, where the map is called `probability`, `mask`, `rois` or as this software's
-    other files; else the file, without suffix and without nnU-Net's `_0000`.
+    """What a case is called: its folder or its file.
+
+    The folder, where the map is called `probability`, `mask`, `rois` or as this software's other files; else the
+    file, without suffix and without nnU-Net's `_0000`.
 
     Examples
     --------

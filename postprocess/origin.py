@@ -27,8 +27,7 @@ class Origin:
     values: str = ""
 
     def sha256(self) -> str:
-        """Of one file and its detached data; of a series, of its sorted files' bytes one after another, and then of
-        `values`."""
+        """Of one file and its detached data; of a series, of its sorted files' bytes, then of `values`."""
         if len(self.files) == 1 and not self.values:
             return image_sha256(self.files[0])
         digest = hashlib.sha256()

@@ -73,8 +73,10 @@ class CaseSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What to do with the images of one case. All but `request` makes the automatic result; `request` adds to the
-    reader's edits."""
+    """What to do with the images of one case.
+
+    All but `request` makes the automatic result; `request` adds to the reader's edits.
+    """
 
     case_id: str
     folder: Path

@@ -34,6 +34,7 @@ def options(
         typer.Option("--version", callback=print_version, is_eager=True, help="Say which version this is."),
     ] = False,
 ) -> None:
+    """Options before the command."""
     if verbose:
         import logging
 
@@ -66,6 +67,7 @@ def add_installed_commands(app: typer.Typer) -> None:
 
 
 def main() -> None:
+    """Run `tmtv`."""
     from petct.console import run_app
 
     add_installed_commands(app)

@@ -57,6 +57,7 @@ def slurm_cluster(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    """Whether the training runs on several computers."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 

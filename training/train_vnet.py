@@ -135,6 +135,7 @@ def packing_is_faster() -> bool:
 
 
 def compile_options(config: Config) -> dict[str, Any]:
+    """Loss and metrics for `model.compile`."""
     from tmtv_tf.models.losses import SegmentationLoss
     from tmtv_tf.models.metrics import HardDice
 

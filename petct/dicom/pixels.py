@@ -137,6 +137,7 @@ def _transfer_syntax(dataset: Dataset) -> UID:
 
 
 def is_encapsulated(dataset: Dataset) -> bool:
+    """Whether the pixels are compressed (PS3.5, A.4)."""
     syntax = _transfer_syntax(dataset)
     return bool(syntax) and syntax.is_encapsulated
 

@@ -53,6 +53,7 @@ def _without_contrast(series: Series) -> float:
 
 
 def ct_order(pet: Series) -> tuple[Rule, ...]:
+    """Rules that put CT series in order, the one to use first."""
     return (
         Rule("covers less of the PET", lambda series: covered_mm(series, pet), SAME_COVERAGE),
         Rule("with contrast agent", _without_contrast),

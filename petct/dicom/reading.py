@@ -58,4 +58,5 @@ def looks_like_dicom(head: bytes) -> bool:
 
 
 def reason(error: BaseException) -> str:
+    """An error as one line of at most 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -106,6 +106,7 @@ def tag_name(key: str | int) -> str:
 
 @cache
 def as_tag(key: str | int) -> BaseTag:
+    """The tag of a keyword or of a number."""
     return Tag(key)
 
 

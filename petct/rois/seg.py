@@ -82,8 +82,9 @@ def read_seg(
 
 
 def seg_grid(path: str | Path, pet: Geometry) -> Geometry:
-    """The grid that the frames of a segmentation span: the PET's where they lie in its slices. Empty slices that
-    were not written at either end are not part of it.
+    """The grid that the frames of a segmentation span: the PET's where they lie in its slices.
+
+    Empty slices that were not written at either end are not part of it.
 
     Raises
     ------
@@ -140,8 +141,10 @@ def _frames(
 
 
 def _slice_spacing(measures: Dataset, positions: list) -> float:
-    """SpacingBetweenSlices; else the smallest distance of two frames, if it is no more than SliceThickness: between
-    frames farther apart there may be empty slices that were not written. 0 if it cannot be known."""
+    """SpacingBetweenSlices; else the smallest distance of two frames, if it is no more than SliceThickness.
+
+    Between frames farther apart there may be empty slices that were not written. 0 if it cannot be known.
+    """
     if measures.get("SpacingBetweenSlices"):
         return float(measures.SpacingBetweenSlices)
     thickness = float(measures.get("SliceThickness") or 0)

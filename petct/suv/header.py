@@ -158,6 +158,7 @@ def within(
 
 
 def positive(header: PetHeader, name: str, unit: str) -> float:
+    """A value that must be there, finite and above 0; else SuvError."""
     value = need(header, name, f"it must be a number above 0 in {unit}")
     if not (math.isfinite(value) and value > 0):
         raise refusal(header, f"{ATTRIBUTES[name]} is {value:g}; it must be above 0, in {unit}")
@@ -165,6 +166,7 @@ def positive(header: PetHeader, name: str, unit: str) -> float:
 
 
 def need(header: PetHeader, name: str, valid: str) -> Any:
+    """A value that must be there; else SuvError with what would be valid."""
     value = optional(header, name)
     if value is None:
         raise refusal(header, f"{ATTRIBUTES[name]} is missing or empty; {valid}")
@@ -172,10 +174,12 @@ def need(header: PetHeader, name: str, valid: str) -> Any:
 
 
 def optional(header: PetHeader, name: str) -> Any:
+    """A value, or None where it is missing; SuvError where it cannot be used."""
     if name in header.unusable:
         raise SuvError(header.unusable[name])
     return getattr(header, name)
 
 
 def refusal(header: PetHeader, text: str) -> SuvError:
+    """The error of a header that gives no SUV; it names the file."""
     return SuvError(f"{header.source}: SUV cannot be computed: {text}.")

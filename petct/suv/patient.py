@@ -37,6 +37,7 @@ NUCLIDE = re.compile(r"[A-Z][a-z]?-\d{1,3}m?")
 
 
 def patient_weight_kg(header: PetHeader, overrides: Overrides, warnings: list[str]) -> float:
+    """PatientWeight (0010,1030) or the user's, in kg; above 1000 it is taken as grams."""
     if overrides.weight_kg is not None:
         return within(header, "--weight-kg", overrides.weight_kg, WEIGHT_POSSIBLE, overrides, warnings)
     weight_kg = positive(header, "patient_weight", "kg (or --weight-kg)")
@@ -48,6 +49,7 @@ def patient_weight_kg(header: PetHeader, overrides: Overrides, warnings: list[st
 
 
 def patient_height_m(header: PetHeader, overrides: Overrides, warnings: list[str]) -> float:
+    """PatientSize (0010,1020) in m; above 3 it is taken as cm."""
     height_m = positive(header, "patient_size", "m")
     if height_m > HEIGHT_IN_CM_ABOVE:
         warnings.append(f"{ATTRIBUTES['patient_size']} is {height_m:g}: taken as cm.")
@@ -56,6 +58,7 @@ def patient_height_m(header: PetHeader, overrides: Overrides, warnings: list[str
 
 
 def patient_sex(header: PetHeader) -> str:
+    """PatientSex (0010,0040): M, F or O."""
     sex = need(header, "patient_sex", "it must be M, F or O").upper()
     if sex not in ("M", "F", "O"):
         raise refusal(header, f"{ATTRIBUTES['patient_sex']} is {sex}; it must be M, F or O")
@@ -63,6 +66,7 @@ def patient_sex(header: PetHeader) -> str:
 
 
 def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float, warnings: list[str]) -> float:
+    """RadionuclideTotalDose (0018,1074) or the user's, in Bq; 30 to 1e5 is taken as MBq."""
     what = f"{ATTRIBUTES['total_dose']} (or --dose-mbq)"
     if overrides.dose_bq is not None:
         what, dose_bq = "--dose-mbq, a number in MBq,", overrides.dose_bq

@@ -228,6 +228,7 @@ def _on_acquisition_date(header: PetHeader, clock: time) -> datetime:
 
 
 def warn_of_uptake(uptake_s: float, warnings: list[str]) -> None:
+    """Warn of an uptake time outside 55 to 75 minutes (EANM guideline 2.0)."""
     low, high = UPTAKE_RECOMMENDED_S
     if not low <= uptake_s <= high:
         warnings.append(

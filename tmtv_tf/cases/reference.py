@@ -95,7 +95,9 @@ def write_reference(
 
 
 def save_reference(folder: Path, reference: Reference, pet: Image, settings: Settings) -> dict[str, Any]:
-    """Write `rois.nii.gz` and, for ROIs that overlap, `rois_2.nii.gz`, ... (uint16, label = row number of `rois.csv`),
+    """Write the reader's truth into a case folder.
+
+    `rois.nii.gz` and, for ROIs that overlap, `rois_2.nii.gz`, ... (uint16, label = row number of `rois.csv`),
     `reference_outlines.nii.gz` (uint8, their union), `reference_<method>.nii.gz`, `tmtvprob.nii.gz`, `rois.csv`.
 
     Returns

@@ -1,0 +1,1 @@
+"""Results beside the truth: agreement, detection, classification, survival; tables, figures, reports."""

@@ -106,8 +106,10 @@ def comparison(joined: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def most_changed(joined: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Every case, method and set of results, the largest change of Dice against the first set first; an undefined one
-    (empty on one side) before all others, since a lesion appeared or went."""
+    """Every case, method and set of results, the largest change of Dice against the first set first.
+
+    An undefined one (empty on one side) stands before all others, since a lesion appeared or went.
+    """
     rows = []
     for record in joined.to_dict("records"):
         for name in names[1:]:

@@ -29,9 +29,9 @@ def unmatched_components(
     suv: npt.NDArray[np.floating],
     geometry: Geometry,
 ) -> tuple[list[Focus], int]:
-    """The face-connected components of `mask` that share no voxel with `other`, largest first, and how many
-    components `mask` has in all.
+    """The face-connected components of `mask` that share no voxel with `other`, and how many it has in all.
 
+    The largest come first.
     With (reference, prediction) these are the missed lesions; with (prediction, reference) the false positives.
     An empty mask gives ([], 0). All arrays are (Z, Y, X) on the grid of `geometry`.
     """

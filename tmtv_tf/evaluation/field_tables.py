@@ -1,5 +1,8 @@
-"""The tables that the field asks for today, beside the paper's own (`tables`): agreement in units that other studies
-report, lesions, cases without lesion, several readers. Each is also written as CSV."""
+"""The tables that the field asks for today, beside the paper's own (`tables`).
+
+Agreement in units that other studies report, lesions, cases without lesion, several readers. Each is also written as
+CSV.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,10 @@ LESION_METRICS = {
 
 
 def concordance(methods: pd.DataFrame) -> pd.DataFrame:
-    """Per method and measure: ICC(A,1), Lin's CCC, coefficient of variation, share close, Bland-Altman in the unit, in
-    per cent and as a ratio; for TMTV the agreement of readers that was published."""
+    """Agreement per method and measure, and for TMTV the agreement of readers that was published.
+
+    ICC(A,1), Lin's CCC, coefficient of variation, share close, Bland-Altman in the unit, in per cent and as a ratio.
+    """
     rows = []
     for method, chosen in methods.groupby("method", sort=False):
         for key, (name, manual, predicted) in MEASURES.items():

@@ -31,8 +31,10 @@ STYLE: Any = {
 
 
 def box_plots(methods: pd.DataFrame) -> bytes:
-    """Figure 1: TMTV in mL, manual and predicted; boxes to the quartiles, whiskers to 1.5 interquartile ranges,
-    one dot per patient."""
+    """Figure 1: TMTV in mL, manual and predicted, one dot per patient.
+
+    Boxes to the quartiles, whiskers to 1.5 interquartile ranges.
+    """
 
     def panel(axes: Axes, rows: pd.DataFrame) -> None:
         values = [rows["tmtv_manual_ml"].to_numpy(), rows["tmtv_predicted_ml"].to_numpy()]

@@ -1,5 +1,8 @@
-"""Losses of the segmentation networks. Each returns one value per sample, (B,), so that the mean over a batch,
-and over the replicas of a strategy, is right (a scalar loss would be added up once per replica)."""
+"""Losses of the segmentation networks.
+
+Each returns one value per sample, (B,), so that the mean over a batch, and over the replicas of a strategy, is right (a
+scalar loss would be added up once per replica).
+"""
 
 from __future__ import annotations
 

@@ -143,6 +143,7 @@ def patient_and_study(study: Study, modality: str, sop_class: UID) -> FileDatase
 
 
 def save(dataset: FileDataset, path: Path) -> None:
+    """Write a DICOM file; TmtvError where that fails."""
     try:
         dataset.save_as(path, enforce_file_format=True)
     except OSError as error:

@@ -55,4 +55,5 @@ def scan_ct(
 
 
 def canvas_image(canvas: Canvas, array: Array) -> Image:
+    """An array on the canvas as an image."""
     return Image(array, canvas.geometry)

@@ -128,6 +128,7 @@ def paint_vessels(out: Labels, body, labels: Labels, marks: Landmarks) -> None:
 
 
 def paint_stomach(out: Labels, labels: Labels, marks: Landmarks) -> None:
+    """Paint the stomach between spleen and pancreas."""
     spleen, pancreas = (np.argwhere(labels == k).mean(axis=0) * VOXEL_MM for k in (7, 8))
     fundus = spleen + (26, -46, -34)
     body = spleen + (-24, -66, -36)
@@ -142,6 +143,7 @@ def paint_stomach(out: Labels, labels: Labels, marks: Landmarks) -> None:
 
 
 def paint_pelvic_extras(out: Labels, body, marks: Landmarks, female: bool) -> None:
+    """Paint breasts or testes by sex."""
     front = front_y(body, marks, marks.hip_z + 30)
     for side in (1, -1):
         if female:

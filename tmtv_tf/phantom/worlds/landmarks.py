@@ -88,10 +88,12 @@ def _back_y(body, marks: Landmarks, z_mm: float) -> float:
 
 
 def front_y(body, marks: Landmarks, z_mm: float) -> float:
+    """The front of the body at a height, in mm; 0 where there is none."""
     k, mid = int(round(z_mm / VOXEL_MM)), int(round(marks.mid_x / VOXEL_MM))
     found = np.flatnonzero(body[k, :, mid - 1 : mid + 2].any(axis=1))
     return float(found.min() * VOXEL_MM) if len(found) else 0.0
 
 
 def middle_y(body, z_mm: float) -> float:
+    """The middle of the body from front to back at a height, in mm."""
     return float(np.argwhere(body[int(z_mm / VOXEL_MM)])[:, 0].mean() * VOXEL_MM)

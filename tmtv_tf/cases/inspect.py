@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +70,18 @@ def inspect_tree(
     DicomError
         A root does not exist, or a UID is not in the tree.
     """
-    with ExitStack() as stack:
-        folders = [stack.enter_context(unpacked(root)) for root in roots]
-        return _inspect(folders, pet_uid, ct_uid, overrides or Overrides(), show_text, sul)
+    with unpacked(roots) as found:
+        report = _inspect(found.folders, pet_uid, ct_uid, overrides or Overrides(), show_text, sul)
+        return Report(*(_named(getattr(report, item.name), found.named) for item in fields(Report)))
+
+
+def _named(value: Any, named: Callable[[str], str]) -> Any:
+    """The same value with every text in it as the user knows it."""
+    if isinstance(value, dict):
+        return {key: _named(item, named) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_named(item, named) for item in value)
+    return named(value) if isinstance(value, str) else value
 
 
 def _inspect(

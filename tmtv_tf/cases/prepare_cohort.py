@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -76,11 +75,12 @@ def prepare_cohort(request: Request) -> Report:
         path_list=request.path_list and request.path_list.absolute(),
     )
     try:
-        with ExitStack() as stack:  # zip files are there as folders for as long as they are read
-            inputs = absolute.inputs
-            if request.layout == "dicom":
-                inputs = tuple(stack.enter_context(unpacked(path)) for path in inputs)
-            return _prepare(replace(absolute, inputs=inputs))
+        if request.layout != "dicom":
+            return _prepare(absolute)
+        with unpacked(
+            absolute.inputs
+        ) as found:  # zip files are there as folders for as long as they are read
+            return _prepare(replace(absolute, inputs=tuple(found.folders)), found.named)
     except TmtvError as error:
         raise type(error)(_as_given(str(error), given)) from None
 
@@ -92,7 +92,8 @@ def _as_given(text: str, paths: Sequence[Path]) -> str:
     return text
 
 
-def _prepare(request: Request) -> Report:
+def _prepare(request: Request, named: Callable[[str], str] = str) -> Report:
+    """named : brings a path, or a message with paths, to what the user knows (zip files were unpacked)"""
     if request.layout == "autopet":  # its masks hold all lesions of a patient
         request = replace(request, settings=replace(request.settings, roi_components=True))
     _check(request)
@@ -102,11 +103,16 @@ def _prepare(request: Request) -> Report:
     _check_overrides(request, found)
     with locked(request.out):
         remove_leftovers(request.out)
-        return _prepare_found(request, tables, key, found, left_out)
+        return _prepare_found(request, tables, key, found, left_out, named)
 
 
 def _prepare_found(
-    request: Request, tables: _Tables, key: bytes, found: Sequence[Found], left_out: Sequence[LeftOut]
+    request: Request,
+    tables: _Tables,
+    key: bytes,
+    found: Sequence[Found],
+    left_out: Sequence[LeftOut],
+    named: Callable[[str], str],
 ) -> Report:
     """Everything that needs the lock of the output."""
     out, roots = request.out, _roots(request)
@@ -137,7 +143,7 @@ def _prepare_found(
     by_case = {outcome.case_id: outcome for outcome in done}
     outcomes = [by_case.get(c.case_id) or Outcome(c.case_id, error=errors[c.case_id]) for c in cases]
     _write_rows(out, {**earlier, **rows}, request.seed)
-    report = write_report(out, cases, outcomes, left_out, roots, request.path_list)
+    report = write_report(out, cases, outcomes, left_out, roots, request.path_list, named)
     if request.link_file is not None:
         write_link_file(request.link_file, cases)
     return replace(report, notes=tables.notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,9 +51,13 @@ def write_report(
     left_out: Sequence[LeftOut],
     roots: Sequence[Path],
     path_list: Path | None = None,
+    named: Callable[[str], str] = str,
 ) -> Report:
-    """Write prepare.csv and left_out.csv, and on request the list of paths; return what may be said."""
-    errors = {o.case_id: shorten(o.error, roots) for o in outcomes if o.error is not None}
+    """Write prepare.csv and left_out.csv, and on request the list of paths; return what may be said.
+
+    named : brings a path, or a message with paths, to what the user knows
+    """
+    errors = {o.case_id: named(shorten(o.error, roots)) for o in outcomes if o.error is not None}
     anonymous = [
         o if o.error is None else replace(o, error=case.anonymous(o.error, roots))
         for case, o in zip(cases, outcomes, strict=True)
@@ -70,7 +74,7 @@ def write_report(
         for case in cases:
             names = PathNumbers(case.paths(), roots).names
             rows += [(case.case_id, number, path) for path, number in names.items()]
-        write_path_list(path_list, rows)
+        write_path_list(path_list, [(where, number, named(name)) for where, number, name in rows])
     return Report(anonymous, errors, numbered)
 
 

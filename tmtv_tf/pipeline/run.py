@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +101,8 @@ def run(
     out = Path(out).absolute()
     require_writable(out)
     chosen = _model_file(model, mask)
-    with ExitStack() as stack:
-        unpacked_roots = [stack.enter_context(unpacked(root)).absolute() for root in roots]
-        found, _ = find_dicom(unpacked_roots, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides)
+    with unpacked([root.absolute() for root in roots]) as inputs, ExitStack() as stack:
+        found, _ = find_dicom(inputs.folders, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides)
         _check_one(found, mask, overrides)
         key = load_key(key_file)
         stack.enter_context(locked(out))
@@ -111,7 +110,8 @@ def run(
         for item in found:
             case_id = case_pseudonym(key, item.patient_id, item.study_uid)
             try:
-                jobs.append((item, _study(item, case_id, out, chosen, mask, options)))
+                study = _study(item, case_id, out, chosen, mask, options)
+                jobs.append((item, replace(study, dicom_folder=inputs.named(str(study.source.pet.folder)))))
             except TmtvError as error:
                 outcomes[case_id] = Outcome(case_id, error=str(error))
         done = run_cases(
@@ -122,7 +122,11 @@ def run(
             description="Studies",
         )
         outcomes |= {outcome.case_id: outcome for outcome in done}
-        warnings = _write_tables(out, found, key, outcomes, [*unpacked_roots, out], mask)
+        warnings = _write_tables(out, found, key, outcomes, [*inputs.folders, out], mask)
+        outcomes = {
+            case_id: one if one.error is None else replace(one, error=inputs.named(one.error))
+            for case_id, one in outcomes.items()
+        }
     good = {case_id: outcome.value for case_id, outcome in outcomes.items() if outcome.error is None}
     bad = {case_id: outcome.error for case_id, outcome in outcomes.items() if outcome.error is not None}
     return RunResult(out, good, bad, tuple(outcomes.values()), tuple(warnings))

@@ -48,6 +48,7 @@ class Study:
     model : model file; None with a mask
     mask : the lesions, from another program or a reader, in place of a model
     notes : sentences about choices between series
+    dicom_folder : where the PET came from, if not from the folder of its files (a zip file)
     """
 
     case_id: str
@@ -57,6 +58,7 @@ class Study:
     mask: Path | None
     options: RunOptions
     notes: tuple[str, ...] = ()
+    dicom_folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,7 @@ def _wanted(case: StudyCase) -> dict[str, Any]:
         "study_uid": pet.study_uid,
         "pet_series_uid": pet.series_uid,
         "ct_series_uid": None if ct is None else ct.series_uid,
-        "dicom_folder": str(pet.folder.absolute()),
+        "dicom_folder": study.dicom_folder or str(pet.folder.absolute()),
         "made": made,
     }
 

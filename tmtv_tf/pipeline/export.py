@@ -73,7 +73,7 @@ def export(
     _check_other(Path(out), source)
     if (path / RESULT_FILE).is_file():
         labels, stated, provenance = _of_result(path, exam, method)
-        lesions = _lesions(labels)
+        lesions = lesions_of_image(labels)
         warnings = _check_series(path, exam, empty=lesions.index.size == 0)
     elif path.is_file():
         lesions, warnings = _of_mask(path, exam, method)
@@ -163,7 +163,8 @@ def _of_mask(path: Path, exam: Exam, method: str) -> tuple[Lesions, list[str]]:
     return work.lesions(method), images.warnings
 
 
-def _lesions(labels: Image) -> Lesions:
+def lesions_of_image(labels: Image) -> Lesions:
+    """The lesions of a label image."""
     index = np.flatnonzero(labels.array)
     return Lesions(index, labels.array.reshape(-1)[index].astype(np.int32), labels.array.shape)  # type: ignore[arg-type]
 

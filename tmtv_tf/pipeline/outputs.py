@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ import numpy.typing as npt
 from petct.exam import Exam
 from petct.export.source import Provenance, SourceSeries
 from petct.image import Image, resample, write_image
-from petct.orientation import canonical_geometry, orientation_of, to_canonical
+from petct.orientation import orientation_of, to_canonical
 from petct.version import software
 from postprocess.measures import Lesion, lesions_of_voxels
-from postprocess.process import Computed
+from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import model_note, write_objects
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.report.content import StudyPage
@@ -32,19 +32,27 @@ EMPTY_BELOW = 0.01
 
 @dataclass(frozen=True)
 class Made:
-    """All that is known of a study when its files are written."""
+    """All that is known of a study when its files are written.
+
+    Attributes
+    ----------
+    lesions : of the method of `options.export`, of the automatic result, on the canonical axes of the PET
+    final, edits : measures by method after a reader's edits, and how many are in force
+    """
 
     folder: Path
     case_id: str
     exam: Exam
     probability: Image | None
-    computed: Computed
+    lesions: Lesions
     methods: dict[str, dict[str, Any]]
     warnings: tuple[str, ...]
     options: RunOptions
     model_name: str | None
     description: ModelDescription | None
     mask_name: str | None
+    final: dict[str, dict[str, Any]] = field(default_factory=dict)
+    edits: int = 0
 
     @property
     def provenance(self) -> Provenance:
@@ -57,16 +65,39 @@ class Made:
 
 def write_outputs(made: Made) -> list[str]:
     """Write every file that the options ask for; their names. Images are compressed while DICOM is written."""
-    labels = made.computed.lesions[made.options.export].paint()  # canonical axes
-    geometry = canonical_geometry(made.exam.pet.geometry)
-    suv = made.computed.images.suv
-    table = lesions_of_voxels(made.computed.lesions[made.options.export], suv.array, geometry)
+    labels, table = _lesions(made)
     with ThreadPoolExecutor(1) as executor:
         images = executor.submit(_write_images, made) if made.options.keep_images else None
         files = _write_dicom(made, orientation_of(made.exam.pet.geometry).undo(labels), table)
-        files += _write_page(made, labels, table)
+        files += write_page(made, labels, table)
         files += images.result() if images is not None else []
     return sorted(files)
+
+
+def write_page(
+    made: Made, labels: npt.NDArray[np.integer] | None = None, table: list[Lesion] | None = None
+) -> list[str]:
+    """Write the page as HTML and PDF; the names of the files."""
+    from petct.export.pdf import write_pdf as write_pdf_object
+    from tmtv_tf.report.html import write_html
+    from tmtv_tf.report.pdf import write_pdf
+
+    if labels is None or table is None:
+        labels, table = _lesions(made)
+    page = study_page(made, labels, table)
+    write_html(made.folder / "report.html", page)
+    pdf = write_pdf(made.folder / "report.pdf", page)
+    if not made.options.pdf_dicom:
+        return ["report.html", "report.pdf"]
+    source = SourceSeries(made.exam.headers, made.exam.pet.geometry)
+    write_pdf_object(made.folder / "report.dcm", pdf, source, made.provenance)
+    return ["report.html", "report.pdf", "report.dcm"]
+
+
+def _lesions(made: Made) -> tuple[npt.NDArray[np.integer], list[Lesion]]:
+    """The label image on canonical axes, and the table."""
+    suv = to_canonical(made.exam.pet)
+    return made.lesions.paint(), lesions_of_voxels(made.lesions, suv.array, suv.geometry)
 
 
 def _write_images(made: Made) -> list[str]:
@@ -99,26 +130,11 @@ def _write_dicom(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion
     return written
 
 
-def _write_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> list[str]:
-    from petct.export.pdf import write_pdf as write_pdf_object
-    from tmtv_tf.report.html import write_html
-    from tmtv_tf.report.pdf import write_pdf
-
-    page = study_page(made, labels, table)
-    write_html(made.folder / "report.html", page)
-    pdf = write_pdf(made.folder / "report.pdf", page)
-    if not made.options.pdf_dicom:
-        return ["report.html", "report.pdf"]
-    source = SourceSeries(made.exam.headers, made.exam.pet.geometry)
-    write_pdf_object(made.folder / "report.dcm", pdf, source, made.provenance)
-    return ["report.html", "report.pdf", "report.dcm"]
-
-
 def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> StudyPage:
     """What the page of this study says. labels : (Z, Y, X) with axes along LPS z, y, x."""
     from tmtv_tf.report.pictures import cuts, projections
 
-    pet = made.computed.images.suv
+    pet = to_canonical(made.exam.pet)
     return StudyPage(
         case_id=made.case_id,
         method=made.options.export,
@@ -130,6 +146,8 @@ def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion])
         origin=_origin_rows(made),
         warnings=made.warnings,
         patient=_patient_rows(made.exam) if made.options.show_patient else (),
+        final=made.final,
+        edits=made.edits,
     )
 
 

@@ -23,7 +23,8 @@ from tmtv_tf.inference.load import find_model
 from tmtv_tf.inference.model import Model
 from tmtv_tf.models.file import read_description
 from tmtv_tf.pipeline.options import RunOptions
-from tmtv_tf.pipeline.study import STAGES, Ran, Study, run_study
+from tmtv_tf.pipeline.study import Ran, run_study
+from tmtv_tf.pipeline.study_case import STAGES, Study
 from tmtv_tf.weights import PET, packaged, packaged_name
 
 TABLE = "run.csv"

@@ -3,62 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from petct.errors import CaseError, TmtvError
+from petct.errors import TmtvError
 from petct.exam import Exam, read_series
-from petct.files import read_json, remove, sha256, write_json
+from petct.files import read_json, remove, write_json
+from petct.image import read_image
 from petct.orientation import to_canonical
 from petct.version import software
 from postprocess.edits import EditLog, read_log
-from postprocess.inputs import CaseImages, MapFile, case_images
-from postprocess.origin import Origin, changed_roles, origins
-from postprocess.process import Computed, Task, process
+from postprocess.process import Task, process
 from postprocess.results import OBJECTS, SOURCE_FILE, clear, has_method, read_result
-from postprocess.review import current_version
-from postprocess.suv_source import SuvSource
-from tmtv_tf.cases.prepare import CaseInput
-from tmtv_tf.cases.sources import DicomSource, made_by_phantom
-from tmtv_tf.input.grid import ModelGrid
-from tmtv_tf.models.file import ModelDescription, read_description
-from tmtv_tf.pipeline.options import RunOptions
-from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs
-
-if TYPE_CHECKING:
-    from petct.image import Image
-    from tmtv_tf.inference.model import Model
-
-STAGES = ("read", "predict", "lesions", "write")
-
-
-@dataclass(frozen=True)
-class Study:
-    """What to do with one examination.
-
-    Attributes
-    ----------
-    source : PET and CT series, and the user's own weight, dose, time
-    folder : `<out>/<case_id>`
-    model : model file; None with a mask
-    mask : the lesions, from another program or a reader, in place of a model
-    notes : sentences about choices between series
-    dicom_folder : where the PET came from, if not from the folder of its files (a zip file)
-    """
-
-    case_id: str
-    source: DicomSource
-    folder: Path
-    model: Path | None
-    mask: Path | None
-    options: RunOptions
-    notes: tuple[str, ...] = ()
-    dicom_folder: str = ""
+from postprocess.review import current_version, final_folder
+from postprocess.segmentation import Lesions
+from tmtv_tf.pipeline.export import lesions_of_image
+from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs, write_page
+from tmtv_tf.pipeline.study_case import Study, StudyCase
 
 
 @dataclass(frozen=True)
@@ -81,114 +43,6 @@ class Ran:
     final: dict[str, dict[str, Any]] = field(default_factory=dict)
     edits: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-
-
-class StudyCase:
-    """The images of a study, in memory (a `postprocess.process.CaseSource`); `exam` and `probability` after `read`."""
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.seconds = dict.fromkeys(STAGES, 0.0)
-        self.exam: Exam | None = None
-        self.probability: Image | None = None
-
-    @property
-    def name(self) -> str:
-        return str(self.study.mask or self.study.model)
-
-    @cached_property
-    def pet(self) -> SuvSource:
-        source = self.study.source
-        uids = source.pet.series_uid, source.pet.frame_of_reference_uid
-        return SuvSource(
-            source.pet.folder,
-            source.pet,
-            source.ct,
-            *uids,
-            computed=True,
-            notes=self.study.notes,
-            overrides=source.overrides,
-        )
-
-    @cached_property
-    def origins(self) -> dict[str, Origin]:
-        """The SUV are of the files and of the user's own weight, dose, time: with others, another input."""
-        mask = self.study.mask
-        if mask is not None:
-            found = origins(MapFile(mask, is_mask=True), self.pet)
-            return {role: replace(one, name=self.anonymous(one.name)) for role, one in found.items()}
-        found = {"suv": Origin(self.pet.name, tuple(self.pet.files()), self.pet.values)}
-        grid = self.description.grid if self.description else None
-        if isinstance(grid, ModelGrid) and grid.needs_ct and self.pet.ct is not None:
-            name = f"DICOM series {self.pet.ct.series_uid}"
-            found["ct"] = Origin(name, tuple(sorted(self.pet.ct.files)))
-        return found
-
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of the files of every input by its role, the model's too; without the user's own values."""
-        found = {role: replace(origin, values="").sha256() for role, origin in self.origins.items()}
-        return found | ({"model": sha256(self.study.model)} if self.study.model is not None else {})
-
-    @cached_property
-    def description(self) -> ModelDescription | None:
-        """Of the model; None with a mask."""
-        return None if self.study.model is None else read_description(self.study.model)
-
-    @cached_property
-    def prediction(self) -> dict[str, Any]:
-        path = self.study.model
-        if path is None or self.description is None:
-            return {}
-        on_phantom = made_by_phantom(self.study.source.pet.header)
-        said = self.description.warnings(path.name, on_phantom=on_phantom)
-        return {"model": path.name, "inputs": {"model": self.digests["model"]}, "warnings": said}
-
-    def other_than(self, result: dict[str, Any]) -> list[str]:
-        """The roles in which a result was made from other inputs."""
-        inputs, model = result["inputs"], result["inputs"].get("model") or {}
-        now = {role: one.sha256() if one.values else self.digests[role] for role, one in self.origins.items()}
-        other = changed_roles(inputs, now)
-        return other + (["model"] if model.get("sha256") not in (None, self.digests.get("model")) else [])
-
-    def read(self) -> CaseImages:
-        source = self.study.source
-        with ThreadPoolExecutor(1) as executor:  # the network is compiled while the images are read
-            model = executor.submit(self._open_model) if self.study.model is not None else None
-            with self._timed("read"):
-                exam = self.exam = read_series(source.pet, source.ct, source.overrides)
-                warnings = [self.anonymous(text) for text in [*self.study.notes, *exam.warnings]]
-        if model is None:
-            with self._timed("predict"):
-                mask = self.study.mask or Path()
-                images = case_images(MapFile(mask, is_mask=True), exam.pet, self.pet, warnings)
-                return replace(images, warnings=[self.anonymous(text) for text in images.warnings])
-        with self._timed("predict"):
-            found = model.result().examine(exam.pet, exam.ct)
-            if found.probability is None:
-                raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
-            self.probability = found.probability
-            suv, probability = to_canonical(exam.pet), to_canonical(found.probability)
-        return CaseImages(suv, probability, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
-
-    def _open_model(self) -> Model:
-        from tmtv_tf.inference.load import opened
-
-        if self.study.model is None:
-            raise CaseError("There is neither a model nor a mask.")
-        return opened(self.study.model, self.digests["model"], self.study.options.backend)
-
-    def anonymous(self, text: str) -> str:
-        """A sentence as it may be written: no path, no identifying word of the headers."""
-        study = self.study
-        case = CaseInput(study.case_id, "", study.source.pet.patient_id, "", study.source, notes=study.notes)
-        return case.anonymous(text, ())
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] += time.perf_counter() - start
 
 
 def run_study(study: Study) -> Ran:
@@ -215,6 +69,7 @@ def run_study(study: Study) -> Ran:
     if earlier is not None and earlier.get("made") == wanted["made"]:
         kept = _kept(task, case, earlier, log)
         if kept is not None:
+            _renew_page(case, earlier, kept)
             return kept
     _make_way(case, earlier, wanted)
     start = time.perf_counter()
@@ -223,27 +78,49 @@ def run_study(study: Study) -> Ran:
     if computed is None or case.exam is None:  # cannot be: the way was made for a new result
         raise TmtvError(f"{study.folder}: an earlier result is in the way; remove it and run again.")
     start = time.perf_counter()
-    files = write_outputs(_made(study, case, case.exam, computed, answer))
-    write_json(study.folder / SOURCE_FILE, {**wanted, "files": files}, private=True)
+    warnings = tuple(answer["warnings"])
+    ran = Ran("done", answer["methods"], warnings, answer["final"], answer["edits"], case.seconds)
+    files = write_outputs(_made(case, case.exam, computed.lesions[study.options.export], ran))
+    written = {**wanted, "files": files, "page_of_edits": _version(study.folder)}
+    write_json(study.folder / SOURCE_FILE, written, private=True)
     case.seconds["write"] = time.perf_counter() - start
-    return Ran(
-        "done", answer["methods"], tuple(answer["warnings"]), answer["final"], answer["edits"], case.seconds
-    )
+    return ran
 
 
-def _made(study: Study, case: StudyCase, exam: Exam, computed: Computed, answer: dict[str, Any]) -> Made:
+def _version(folder: Path) -> str | None:
+    """The `review/<version>/` that has the reader's edits; None without edits."""
+    final = final_folder(folder)
+    return None if final == folder else final.name
+
+
+def _renew_page(case: StudyCase, earlier: dict[str, Any], ran: Ran) -> None:
+    """Write the page again where a reader has changed the edits since; everything else stays."""
+    study = case.study
+    version = _version(study.folder)
+    if earlier.get("page_of_edits") == version:
+        return
+    exam = read_series(study.source.pet, study.source.ct, study.source.overrides)
+    labels = to_canonical(read_image(study.folder / f"lesions_{study.options.export}.nii.gz"))
+    write_page(_made(case, exam, lesions_of_image(labels), ran))
+    write_json(study.folder / SOURCE_FILE, {**earlier, "page_of_edits": version}, private=True)
+
+
+def _made(case: StudyCase, exam: Exam, lesions: Lesions, ran: Ran) -> Made:
+    study = case.study
     return Made(
         folder=study.folder,
         case_id=study.case_id,
         exam=exam,
         probability=case.probability,
-        computed=computed,
-        methods=answer["methods"],
-        warnings=tuple(answer["warnings"]),
+        lesions=lesions,
+        methods=ran.methods,
+        warnings=ran.warnings,
         options=study.options,
         model_name=study.model.name if study.model is not None else None,
         description=case.description,
         mask_name=case.anonymous(study.mask.name) if study.mask is not None else None,
+        final=ran.final,
+        edits=ran.edits,
     )
 
 

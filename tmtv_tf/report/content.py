@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 NOT_A_DEVICE = "For research. Not a medical device."
+ALL_ELSE = "Pictures, lesions and all other numbers of this page are of the automatic result."
 LESIONS_SHOWN = 30  # rows of the page's table; the CSV file has them all
 # The columns of the table of methods: key in tmtv.json, heading, digits after the point.
 METHOD_COLUMNS = (
@@ -58,6 +59,8 @@ class StudyPage:
     warnings : sentences that the reader must see
     patient : (name, value) rows, shown only because the user asked for them
     edited : a reader changed the automatic result
+    final, edits : where this is the automatic result and a reader has changed it since: the measures by method after
+        the changes, and how many are in force
     """
 
     case_id: str
@@ -71,26 +74,38 @@ class StudyPage:
     warnings: Sequence[str] = ()
     patient: Sequence[tuple[str, str]] = ()
     edited: bool = False
+    final: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    edits: int = 0
 
     @property
-    def headline(self) -> str:
-        """The number that the page is read for."""
-        return f"{number(self.methods[self.method]['tmtv_ml'], 1)} mL"
+    def headlines(self) -> list[tuple[str, str]]:
+        """The number that the page is read for and a sentence under it; those after a reader's edits follow."""
+        if not self.edits:
+            return [_headline(self.methods[self.method], self.method, "")]
+        edits = f"after {self.edits} edit{'' if self.edits == 1 else 's'} of a reader: "
+        automatic, final = self.methods[self.method], self.final[self.method]
+        return [_headline(automatic, self.method, "automatic: "), _headline(final, self.method, edits)]
 
     @property
-    def statement(self) -> str:
-        """One sentence under the headline."""
-        count = self.methods[self.method]["lesion_count"]
-        if not count:
-            return f"No lesion under the method {method_name(self.method)}."
-        return f"in {count} lesion{'' if count == 1 else 's'}, {method_name(self.method)}"
+    def method_headings(self) -> list[str]:
+        """The heading of every column of the table of methods but the first."""
+        headings = [heading for _, heading, _ in METHOD_COLUMNS]
+        return [headings[0], "After edits, mL", *headings[1:]] if self.edits else headings
 
     def method_rows(self) -> list[list[str]]:
         """The table of methods, first the name, then one text a column."""
-        return [
-            [method_name(name), *(number(values.get(key), digits) for key, _, digits in METHOD_COLUMNS)]
-            for name, values in self.methods.items()
-        ]
+        rows = []
+        for name, values in self.methods.items():
+            row = [method_name(name), *(number(values.get(key), digits) for key, _, digits in METHOD_COLUMNS)]
+            if self.edits:
+                row.insert(2, number(self.final.get(name, {}).get("tmtv_ml"), 1))
+            rows.append(row)
+        return rows
+
+    @property
+    def note(self) -> str:
+        """What the pictures and the other columns are of; "" where there is only one result."""
+        return ALL_ELSE if self.edits else ""
 
     def lesion_rows(self) -> list[tuple[int, list[str]]]:
         """(label, one text a column) of the first lesions, largest first as the labels are."""
@@ -102,6 +117,13 @@ class StudyPage:
     @property
     def lesions_left_out(self) -> int:
         return max(0, len(self.lesions) - LESIONS_SHOWN)
+
+
+def _headline(measures: Mapping[str, Any], method: str, which: str) -> tuple[str, str]:
+    count = measures["lesion_count"]
+    lesions = f"in {count} lesion{'' if count == 1 else 's'}, {method_name(method)}"
+    sentence = lesions if count else f"No lesion under the method {method_name(method)}."
+    return f"{number(measures['tmtv_ml'], 1)} mL", which + sentence
 
 
 def method_name(method: str) -> str:

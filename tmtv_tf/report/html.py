@@ -7,7 +7,7 @@ from pathlib import Path
 
 from petct.files import write_text
 from petct.palette import lesion_color
-from tmtv_tf.report.content import LESION_COLUMNS, METHOD_COLUMNS, NOT_A_DEVICE, StudyPage
+from tmtv_tf.report.content import LESION_COLUMNS, NOT_A_DEVICE, StudyPage
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.html.j2"
 
@@ -25,7 +25,6 @@ def write_html(path: str | Path, page: StudyPage) -> None:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     text = template.render(
         page=page,
-        method_columns=[heading for _, heading, _ in METHOD_COLUMNS],
         lesion_columns=[heading for _, heading, _ in LESION_COLUMNS],
         not_a_device=NOT_A_DEVICE,
     )

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from petct.files import replace_atomically
 from petct.palette import lesion_color
-from tmtv_tf.report.content import LESION_COLUMNS, METHOD_COLUMNS, NOT_A_DEVICE, Picture, StudyPage
+from tmtv_tf.report.content import LESION_COLUMNS, NOT_A_DEVICE, Picture, StudyPage
 
 MARGIN_MM = 12
 PROJECTION_HEIGHT_MM = 105
@@ -69,15 +69,20 @@ def _story(page: StudyPage, width: float) -> list:
     none = Paragraph("No lesion was found. TMTV is 0 mL.", text)
     name = f"Total metabolic tumour volume{' (reviewed by a reader)' if page.edited else ''}"
     left = [Paragraph(name, style["title"]), Paragraph(escape(page.case_id), text)]
-    right = [Paragraph(page.headline, style["big"]), Paragraph(escape(page.statement), style["under"])]
+    numbers = [
+        [Paragraph(number, style["big"]), Paragraph(escape(sentence), style["under"])]
+        for number, sentence in page.headlines
+    ]
+    shares = [0.58] if len(numbers) == 1 else [0.35, 0.35]
     story: list = [
         Table(
-            [[left, right]],
-            colWidths=[width * 0.42, width * 0.58],
+            [[left, *numbers]],
+            colWidths=[width * (1 - sum(shares)), *(width * share for share in shares)],
             style=[("VALIGN", (0, 0), (-1, -1), "BOTTOM")],
         )
     ]
     story += [Paragraph(f"<b>{escape(n)}</b> {escape(v)}", text) for n, v in page.patient]
+    story += [Paragraph(page.note, text)] if page.note else []
     story += [Paragraph(escape(sentence), style["warning"]) for sentence in page.warnings]
     story += [Paragraph("By method", heading), _methods(page, width)]
     beside = page.lesion_rows()[:LESIONS_BESIDE] if page.projections else []
@@ -133,13 +138,14 @@ def _styles() -> dict:
 def _methods(page: StudyPage, width: float):  # noqa: ANN202 - reportlab is imported lazily
     from reportlab.lib import colors
 
-    rows = [["Method", *(heading for _, heading, _ in METHOD_COLUMNS)], *page.method_rows()]
+    rows = [["Method", *page.method_headings], *page.method_rows()]
+    shares = [*METHOD_SHARES[:2], 0.13, *METHOD_SHARES[2:]] if page.edits else METHOD_SHARES
     chosen = 1 + list(page.methods).index(page.method)
     extra = [
         ("FONTNAME", (0, chosen), (-1, chosen), "Helvetica-Bold"),
         ("BACKGROUND", (0, chosen), (-1, chosen), colors.HexColor("#eef3f8")),
     ]
-    return _table(rows, METHOD_SHARES, width, extra)
+    return _table(rows, shares, width, extra)
 
 
 def _lesions(lesions: list[tuple[int, list[str]]], width: float):  # noqa: ANN202 - reportlab is imported lazily

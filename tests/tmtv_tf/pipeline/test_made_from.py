@@ -156,3 +156,34 @@ def test_other_parameters_keep_the_values_and_are_not_taken_for_those_of_the_run
     again = made(study, out=tmp_path / "out", **run)
     assert measures(again) == before
     assert (folder / "seg.dcm").is_file()
+
+
+def test_the_page_shows_the_final_number_beside_the_automatic_one(study: Path, tmp_path: Path) -> None:
+    """The boxes have 224 and 90 voxels of 15 uL: 4.7 mL, and 1.3 mL after the first is taken out. The page follows
+    every change of the edits; nothing else is written again."""
+    mask = masked(tmp_path / "masks", study)
+    folder = made(study, mask, tmp_path / "out")
+    assert "of a reader" not in (folder / "report.html").read_text()
+    others = {
+        p: p.stat().st_mtime_ns
+        for p in folder.iterdir()
+        if p.suffix in (".dcm", ".gz") or p.name == "tmtv.json"
+    }
+    assert edit(mask, study, folder, "--exclude", "41:1").exit_code == 0
+    made(study, mask, tmp_path / "out")
+    page = (folder / "report.html").read_text()
+    assert page.index("4.7 mL</div>") < page.index("automatic: in 2 lesions")
+    assert page.index("1.3 mL</div>") < page.index("after 1 edit of a reader: in 1 lesion")
+    assert "After edits, mL" in page
+    assert "of the automatic result" in page
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    renewed = (folder / "report.html").stat().st_mtime_ns
+    made(study, mask, tmp_path / "out")
+    assert (folder / "report.html").stat().st_mtime_ns == renewed
+    assert edit(mask, study, folder, "--exclude", "41:2").exit_code == 0
+    made(study, mask, tmp_path / "out")
+    assert "after 2 edits of a reader: No lesion" in (folder / "report.html").read_text()
+    assert edit(mask, study, folder, "--clear-edits").exit_code == 0
+    made(study, mask, tmp_path / "out")
+    assert "of a reader" not in (folder / "report.html").read_text()
+    assert {path: path.stat().st_mtime_ns for path in others} == others

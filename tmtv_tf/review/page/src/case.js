@@ -12,11 +12,13 @@ export class Case {
   async open(method) {
     this.state = await getJson(casePath(this.id, method ? `?method=${encodeURIComponent(method)}` : ""));
     this.frame = frameOf(this.state.affine_ras);
-    this.changed("state");
+    await this.changed("state");
     const [pet] = await Promise.all([getBytes(casePath(this.id, "/pet")), this.readLabels()]);
     this.pet = readVolume(pet, this.frame);
-    if (this.state.has_ct) this.ct = readVolume(await getBytes(casePath(this.id, "/ct")), this.frame);
-    this.changed("images");
+    await this.changed("images"); // the reader can begin
+    if (!this.state.has_ct) return;
+    this.ct = readVolume(await getBytes(casePath(this.id, "/ct")), this.frame);
+    await this.changed("images");
   }
 
   /** Lesions and excluded lesions, as the table shows them. */
@@ -51,7 +53,7 @@ export class Case {
         this.state = before;
         throw problem;
       }
-      this.changed("labels");
+      await this.changed("labels");
     });
   }
 
@@ -81,7 +83,7 @@ export class Case {
     if (box) this.labels.update(box);
     // The picture must be that of the numbers: as many voxels as the table has millilitres.
     if (!box || !this.agrees()) await this.readLabels();
-    this.changed("labels");
+    await this.changed("labels");
   }
 
   agrees() {
@@ -93,7 +95,7 @@ export class Case {
   async reload() {
     this.state = await getJson(casePath(this.id, `?method=${encodeURIComponent(this.state.method)}`));
     await this.readLabels();
-    this.changed("labels");
+    await this.changed("labels");
   }
 
   /** What an edit would do: { voxels, volume_ml, suv_max, labels }. */

@@ -1,10 +1,11 @@
 // The page of one case: it ties state, pictures, table and keys together.
-import { getJson } from "./api.js";
+import { about, getCases } from "./about.js";
 import { Case } from "./case.js";
 import { $, banner, element, methodName, number, say } from "./dom.js";
 import { CASE_KEYS, listen, showHelp } from "./keys.js";
 import { Panel } from "./panel.js";
 import { IMAGES, PLANES } from "./planes.js";
+import { Readers } from "./readers.js";
 import { readyStage } from "./stage.js";
 import { Toolbar } from "./toolbar.js";
 import { Tools, TOOLS } from "./tools.js";
@@ -61,9 +62,18 @@ export class CasePage {
     );
     this.viewer.placed();
     this.stop = listen(CASE_KEYS, this);
-    const method = sessionStorage.getItem("method");
-    await this.case.open(method);
+    const { adjudicates } = await about();
+    if (adjudicates.length) {
+      this.readers = new Readers(adjudicates, (name) => this.edit({ kind: "adopt", reader: name }));
+      this.panel.totals.after(this.readers.element);
+    }
+    await this.case.open(sessionStorage.getItem("method"));
     over.focus({ preventScroll: true });
+  }
+
+  /** Before the images are there, only the keys of the case do anything. */
+  allows(group) {
+    return group === "Case" || Boolean(this.viewer.tiles);
   }
 
   async close() {
@@ -81,6 +91,11 @@ export class CasePage {
     if (what === "images") {
       await viewer.show(this.case);
       $(".slices .loading")?.remove();
+      this.viewer.over.dataset.ready = this.case.ct || !this.case.state.has_ct ? "all" : "PET";
+    }
+    if (this.case.pet && this.readers) {
+      await this.readers.read(this.case);
+      viewer.others = this.readers.others;
     }
     viewer.selected = new Set([...viewer.selected].filter((label) => this.case.row(label)));
     viewer.preview = null;
@@ -236,7 +251,7 @@ export class CasePage {
   }
 
   async nextUnread() {
-    const answer = await this.attempt(() => getJson("/api/cases"));
+    const answer = await this.attempt(getCases);
     const id = answer && nextUnread(answer.cases, this.id);
     if (id) openCase(id);
     else if (answer) say("No other case is unread.");

@@ -73,9 +73,12 @@ const named = (event) => {
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${shift ? "Shift+" : ""}${key}`;
 };
 
-/** Send keys to `page`; returns a function that stops it. Fields keep their keys, buttons their Enter and space. */
+/**
+ * Send keys to `page`; returns a function that stops it. Fields keep their keys, buttons their Enter and space.
+ * `page.allows(group)`, where there is one, says whether the keys of a group do anything yet.
+ */
 export function listen(groups, page) {
-  const actions = new Map(groups.flatMap(([, list]) => list).flatMap(([keys, , action]) => keys.map((key) => [key, action])));
+  const actions = new Map(groups.flatMap(([group, list]) => list.flatMap(([keys, , action]) => keys.map((key) => [key, { group, action }]))));
   const handler = (event) => {
     if (event.altKey || event.defaultPrevented) return;
     const dialog = document.querySelector("dialog[open]");
@@ -85,8 +88,8 @@ export function listen(groups, page) {
     if (event.target.closest?.("button, a") && (event.key === "Enter" || event.key === " ")) return;
     let name = named(event);
     if (!actions.has(name) && /^(Shift\+)Page/.test(name)) name = name.slice(6);
-    const action = actions.get(name);
-    if (!action) return;
+    const { group, action } = actions.get(name) ?? {};
+    if (!action || page.allows?.(group) === false) return;
     event.preventDefault();
     if (field) field.blur();
     action(page, event);

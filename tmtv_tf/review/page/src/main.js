@@ -1,18 +1,16 @@
-// The page: the work list at #/, a case at #/case/<id>, two readers at #/compare/<id>/<reader>.
+// The page: the work list at #/, a case at #/case/<id>.
 import { banner, $ } from "./dom.js";
 import { CasePage } from "./casepage.js";
-import { Comparison } from "./comparison.js";
 import { WorkList } from "./worklist.js";
 
 let current = null;
 let turn = Promise.resolve();
 
 async function show() {
-  const [, where, ...rest] = location.hash.split("/");
-  const [id, other] = rest.map(decodeURIComponent);
+  const [, where, id] = location.hash.split("/");
   await current?.close();
   banner("");
-  current = where === "case" && id ? new CasePage(id) : where === "compare" && id ? new Comparison(id, other) : new WorkList();
+  current = where === "case" && id ? new CasePage(decodeURIComponent(id)) : new WorkList();
   try {
     await current.open($("#app"));
   } catch (problem) {

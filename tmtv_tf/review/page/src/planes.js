@@ -43,24 +43,28 @@ export class Tile {
 
 const GAP = 2;
 
-/** Rectangles of the tiles: a list of { plane, image, rect }. `layout`: "all", "axial", "coronal", "sagittal", or one tile {plane, image}. */
-export function arrange(layout, images, width, height) {
+/**
+ * Rectangles of the tiles: a list of { plane, image, rect }.
+ *
+ * @param layout "all", the name of one plane, or one tile { plane, image }
+ * @param images which of IMAGES there are
+ * @param extent mm of the body along the three axes
+ */
+export function arrange(layout, images, width, height, extent) {
   if (typeof layout === "object") return [{ ...layout, rect: [0, 0, width, height] }];
-  if (layout === "all") return grid(images.map((image) => [0, 1, 2].map((plane) => ({ plane, image }))), [1, 1, 1], width, height);
+  if (layout === "all") return grid(images.map((image) => [0, 1, 2].map((plane) => ({ plane, image }))), width, height);
   const plane = PLANES.findIndex((p) => p.name === layout);
-  return grid([images.map((image) => ({ plane, image }))], images.map(() => 1), width, height);
+  const tiles = images.map((image) => ({ plane, image }));
+  const { across, up } = PLANES[plane];
+  const size = (tried) => Math.min(...tried.map(({ rect }) => Math.min(rect[2] / extent[across], rect[3] / extent[up])));
+  const tried = [[tiles], tiles.map((tile) => [tile]), [tiles.slice(0, 2), tiles.slice(2)]].map((rows) => grid(rows.filter((row) => row.length), width, height));
+  return tried.reduce((best, one) => (size(one) > size(best) ? one : best));
 }
 
-function grid(rows, shares, width, height) {
-  const total = shares.reduce((a, b) => a + b);
+function grid(rows, width, height) {
   const h = (height - GAP * (rows.length - 1)) / rows.length;
   return rows.flatMap((row, r) => {
-    let left = 0;
-    return row.map((tile, c) => {
-      const w = ((width - GAP * (row.length - 1)) * shares[c]) / total;
-      const rect = [Math.round(left), Math.round(r * (h + GAP)), Math.round(w), Math.round(h)];
-      left += w + GAP;
-      return { ...tile, rect };
-    });
+    const w = (width - GAP * (row.length - 1)) / row.length;
+    return row.map((tile, c) => ({ ...tile, rect: [c * (w + GAP), r * (h + GAP), w, h].map(Math.round) }));
   });
 }

@@ -1,5 +1,5 @@
 // The bar at the top: where you are, tools, what is saved, sign and export.
-import { getJson } from "./api.js";
+import { about } from "./about.js";
 import { element, icon, methodName } from "./dom.js";
 import { PLANES } from "./planes.js";
 import { TOOLS } from "./tools.js";
@@ -41,7 +41,7 @@ export class Toolbar {
       element("span", { class: "space" }),
       group("Save", this.saved, this.sign, this.export, button("Next unread", "Next unread case (u)", () => page.nextUnread()), button("?", "Help (?)", () => page.help(), { "aria-label": "Help" })),
     );
-    getJson("/api/cases").then(({ can_export, why_no_export }) => ((this.why = can_export ? null : why_no_export), this.show()), () => {});
+    about().then(({ canExport, whyNot }) => ((this.why = canExport ? null : whyNot), this.show()), () => {});
   }
 
   show() {

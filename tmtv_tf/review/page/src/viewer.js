@@ -20,7 +20,7 @@ export class Viewer {
     Object.assign(this, canvases, { stage }); // slices (WebGL), over (2-D), mip (2-D)
     this.settings = { inverted: true, blend: 0.6, petWindow: [0, 10], ctWindow: [-160, 240], crosshair: [0, 0, 0] };
     Object.assign(this, { layout: "all", plane: 0, angle: 0, zoom: 1, centre: [0, 0, 0], outlinesShown: true, crosshairShown: true });
-    Object.assign(this, { selected: new Set(), hovered: null, preview: null, measures: [], sketch: null, traced: new Map(), pictures: new Map() });
+    Object.assign(this, { selected: new Set(), hovered: null, preview: null, measures: [], others: [], sketch: null, traced: new Map(), pictures: new Map() });
     this.watch = new ResizeObserver(() => this.redraw());
   }
 
@@ -29,27 +29,37 @@ export class Viewer {
     for (const canvas of [this.over, this.mip]) this.watch.observe(canvas.parentElement);
   }
 
-  /** The images of a case are there. */
+  /** The images of a case are there, first without its CT. */
   async show(one) {
-    this.case = one;
     await this.stage.show(one.pet, one.ct);
+    if (this.case) return this.redraw();
+    this.case = one;
     this.projector = new Projector(one.pet, one.state.mip);
     this.fit();
     const first = one.rows[0];
     this.settings.crosshair = this.snapped(first ? one.frame.fromLps(first.hottest_mm) : this.centre);
     this.redraw();
+    this.fetchPictures();
+    return undefined;
+  }
+
+  /** All angles, so that the projection turns without a wait. */
+  async fetchPictures() {
+    for (let angle = 0; angle < 360 && this.case; angle += STEP) {
+      this.picture(angle);
+      await this.pictures.get(this.pictureKey(angle));
+    }
   }
 
   close() {
     this.watch.disconnect();
-    for (const picture of this.pictures.values()) picture.then?.((p) => p.close()).catch(() => {});
     this.pictures.clear();
     this.case = null;
     this.stage.clear();
   }
 
   get images() {
-    return this.case?.ct ? [0, 1, 2] : [0];
+    return this.case?.state.has_ct ? [0, 1, 2] : [0];
   }
 
   fit() {
@@ -81,7 +91,7 @@ export class Viewer {
     resize(this.slices, ratio);
     const { width, height } = this.over;
     if (!width || !height) return;
-    const placed = arrange(this.layout, this.images, width, height);
+    const placed = arrange(this.layout, this.images, width, height, this.extent);
     const mmPerPixel = PLANES.map(({ across, up }, plane) => {
       const fits = placed.filter((t) => t.plane === plane).map(({ rect }) => Math.max(this.extent[across] / rect[2], this.extent[up] / rect[3]));
       return (1.04 * Math.max(0, ...fits)) / this.zoom || 1;
@@ -134,6 +144,8 @@ export class Viewer {
         this.writeNumber(context, row, place(right + 1, top));
       }
     }
+    for (const { name, labels, color, dash } of this.others)
+      for (const [, { edges }] of this.sliceOutlines(labels, `reader ${name}`, tile)) stroke(context, edges, placer(labels.volume, tile), { color, dash, width: 1.6, scale: this.scale });
     if (!this.preview?.labels) return;
     const found = traceSlice(this.preview.labels, PLANES[tile.plane], this.settings.crosshair) ?? [];
     for (const [, { edges }] of found) stroke(context, edges, placer(this.preview.labels.volume, tile), { color: PREVIEW, dash: [4, 2], width: 2, scale: this.scale });
@@ -185,13 +197,18 @@ export class Viewer {
 
   // The projection
 
+  pictureKey(angle) {
+    return `${angle} ${this.settings.petWindow[1]}`;
+  }
+
+  /** The server's picture, or null while it comes. */
   picture(angle) {
-    const key = `${angle} ${this.settings.petWindow[1]}`;
+    const key = this.pictureKey(angle);
     if (!this.pictures.has(key)) {
       if (this.pictures.size > 80) this.pictures.clear();
       const coming = getImage(casePath(this.case.id, `/mip/${angle}?window_high=${this.settings.petWindow[1]}`));
       this.pictures.set(key, coming);
-      coming.then((bitmap) => (this.pictures.set(key, bitmap), this.redraw()), () => this.pictures.delete(key));
+      coming.then((bitmap) => (this.pictures.set(key, bitmap), this.angle === angle && this.redraw()), () => this.pictures.delete(key));
     }
     const found = this.pictures.get(key);
     return found instanceof ImageBitmap ? found : null;

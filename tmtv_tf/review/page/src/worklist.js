@@ -1,5 +1,5 @@
 // The work list: every case, its state, its TMTV before and after.
-import { getJson } from "./api.js";
+import { getCases } from "./about.js";
 import { banner, element, number, say } from "./dom.js";
 import { readyStage } from "./stage.js";
 import { LIST_KEYS, listen, showHelp } from "./keys.js";
@@ -16,7 +16,7 @@ export const openCase = (id) => (location.hash = `#/case/${encodeURIComponent(id
 
 export class WorkList {
   async open(place) {
-    this.answer = await getJson("/api/cases");
+    this.answer = await getCases();
     this.method = this.mainMethod();
     this.search = element("input", { type: "search", placeholder: "Search case or reason ( / )", "aria-label": "Search", value: memory.text, oninput: () => this.filter() });
     this.status = element("select", { "aria-label": "Status", onchange: () => this.filter() }, element("option", { value: "" }, "every status"), ...ORDER.map((s) => element("option", { value: s, selected: s === memory.status }, STATUS[s])));

@@ -57,6 +57,7 @@ SCAN_KEYWORDS = (
     "PerFrameFunctionalGroupsSequence",
     *AGREEING,
 )
+_NAMES = ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID")
 _SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
@@ -197,6 +198,31 @@ def read_headers(series: Series) -> list[Dataset]:
     return headers
 
 
+@quiet_pydicom()
+def series_of_headers(headers: Sequence[Dataset]) -> Series:
+    """A series of which the headers are known and the files are not here, as an archive describes it.
+
+    Each slice's `path` is then its study, series and object UID. Of use to choose between series, not to read them.
+
+    Raises
+    ------
+    DicomError
+        No header, or one without SOPClassUID, StudyInstanceUID or SeriesInstanceUID.
+    """
+    if not headers:
+        raise DicomError("A series without objects.")
+    group = _Group(headers[0])
+    for header in headers:
+        if missing := [keyword for keyword in _NAMES if not header.get(keyword)]:
+            raise DicomError(f"{', '.join(map(tag_name, missing))} is missing.")
+        _refuse_sequences(header)
+        place = Path(str(header.StudyInstanceUID)) / str(header.SeriesInstanceUID)
+        path = place / str(header.get("SOPInstanceUID", ""))
+        converted = is_converted(header) and _SEQUENCES[0] in header
+        group.add(path, _Scanned(split_frames(header) if converted else [header], converted, None))
+    return _series(group, [], [])
+
+
 @dataclass(frozen=True)
 class _Scanned:
     """The scanned header of a file, one for each frame of a converted multi-frame file, and what is wrong with it."""
@@ -241,7 +267,7 @@ def _scan(path: Path) -> _Scanned | Skipped:
         media_class = str(dataset.file_meta.get("MediaStorageSOPClassUID", ""))
         if media_class == MediaStorageDirectoryStorage or path.name.upper() == "DICOMDIR":
             return Skipped(path, "DICOMDIR: an index; the files themselves are found by walking the tree")
-        missing = [k for k in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID") if not dataset.get(k)]
+        missing = [k for k in _NAMES if not dataset.get(k)]
         if not missing:
             _refuse_sequences(dataset)
             converted = is_converted(dataset)

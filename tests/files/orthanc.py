@@ -11,7 +11,10 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
+import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -76,13 +79,13 @@ class Orthanc:
     config: dict[str, Any] = field(default_factory=dict)
     http_port: int = 0
     dicom_port: int = 0
+    receive_port: int = 0  # where it sends what AE title TMTV asks for by C-MOVE
     process: subprocess.Popen | None = None
 
     @property
     def web(self) -> str:
         """Address of DICOMweb."""
-        scheme = "https" if self.config.get("SslEnabled") else "http"
-        return f"{scheme}://localhost:{self.http_port}/dicom-web"
+        return f"http://localhost:{self.http_port}/dicom-web"
 
     @property
     def dicom(self) -> str:
@@ -94,6 +97,7 @@ class Orthanc:
         """Start it on the same ports and the same storage."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.http_port, self.dicom_port = self.http_port or free_port(), self.dicom_port or free_port()
+        self.receive_port = self.receive_port or free_port()
         settings = {
             "Name": "test",
             "StorageDirectory": str(self.folder / "db"),
@@ -108,12 +112,16 @@ class Orthanc:
             "DicomAlwaysAllowFind": True,
             "DicomAlwaysAllowGet": True,
             "DicomAlwaysAllowMove": True,
+            "DicomModalities": {"tmtv": ["TMTV", "127.0.0.1", self.receive_port]},
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": "localhost"},
         } | self.config
         (self.folder / "orthanc.json").write_text(json.dumps(settings))
         with open(self.folder / "orthanc.log", "ab") as log:
             self.process = subprocess.Popen(
-                ["Orthanc", str(self.folder / "orthanc.json")], stdout=log, stderr=log
+                ["Orthanc", str(self.folder / "orthanc.json")],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"TCP_NODELAY": "1"},
             )
         wait_for_port(self.http_port, self.process)
         wait_for_port(self.dicom_port, self.process)
@@ -173,9 +181,65 @@ def require_orthanc() -> None:
         pytest.skip("Orthanc and its DICOMweb plugin are not installed (make test-tools)")
 
 
-def require_dcmtk() -> None:
-    if shutil.which("storescu") is None:
+def dcmtk(name: str) -> str:
+    """The path of a program of dcmtk: pynetdicom puts programs of the same names into its own environment."""
+    places = [one for one in os.environ["PATH"].split(os.pathsep) if Path(one) != Path(sys.executable).parent]
+    found = shutil.which(name, path=os.pathsep.join(places))
+    if found is None:
         pytest.skip("dcmtk is not installed (make test-tools)")
+    return found
+
+
+class Cutter:
+    """A wire to a port of the loopback that breaks after so many bytes; `cut_after` None: it holds.
+
+    upwards : count what is sent to the archive; else what it sends
+    tls : the client speaks TLS to it: Debian's Orthanc 1.10.1 ends by SIGSEGV as soon as it is asked by https
+    """
+
+    def __init__(
+        self,
+        port: int,
+        cut_after: int | None = None,
+        *,
+        upwards: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._target, self._left, self._upwards, self._tls = port, cut_after, upwards, tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                try:
+                    client = client if self._tls is None else self._tls.wrap_socket(client, server_side=True)
+                except OSError:  # it does not like our certificate
+                    client.close()
+                    continue
+                server = socket.create_connection(("127.0.0.1", self._target))
+                for source, sink, counted in (
+                    (client, server, self._upwards),
+                    (server, client, not self._upwards),
+                ):
+                    threading.Thread(target=self._pump, args=(source, sink, counted), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if counted and self._left is not None:
+                    data, self._left = data[: max(0, self._left)], self._left - len(data)
+                sink.sendall(data)
+                if counted and self._left is not None and self._left <= 0:
+                    break
+        for one in (source, sink):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
 
 def certificate(folder: Path, name: str, host: str = "localhost", days: int = 2) -> tuple[Path, Path]:

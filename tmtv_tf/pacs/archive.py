@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydicom.dataset import Dataset
 
 from petct.errors import ArchiveError, ParameterError
-from tmtv_tf.pacs.credentials import Credentials
+from tmtv_tf.pacs.credentials import Credentials, find_credentials
 
 AE_TITLE = "TMTV"
 # DICOM PS3.5 9.1. UIDs come from the network and become file names.
@@ -118,6 +118,10 @@ class Archive(Protocol):
         """The header of every object of a series, as far as the archive tells before it is fetched."""
         ...
 
+    def read(self, study_uid: str, series_uid: str, sop_uid: str) -> bytes:
+        """One object as a file."""
+        ...
+
     def fetch(self, study: StudyFound, series: Sequence[str], folder: Path) -> list[Path]:
         """Write the objects of these series to `folder/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`, as they were sent.
 
@@ -130,7 +134,7 @@ class Archive(Protocol):
         ...
 
     def has(self, files: Sequence[Path]) -> set[str]:
-        """SOPInstanceUID of those files that the archive holds already, with the same content."""
+        """SOPInstanceUID of those files of which the archive holds an object already."""
         ...
 
 
@@ -179,13 +183,14 @@ def open_archive(
         raise ParameterError(
             f"`ae_title` is 1 to 16 characters of ASCII, without \\. Received: {ae_title!r}."
         )
+    known = find_credentials(place.host) if credentials is None else credentials
     if place.web:
         from tmtv_tf.pacs.dicomweb import DicomWeb
 
-        return DicomWeb(place, credentials)
+        return DicomWeb(place, known)
     from tmtv_tf.pacs.dimse import Dimse
 
-    return Dimse(place, ae_title, credentials, receive_port)
+    return Dimse(place, ae_title, known, receive_port)
 
 
 def parse_address(text: str) -> Address:

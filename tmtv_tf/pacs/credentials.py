@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import netrc
 import os
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def find_credentials(
     for flag, path in (("ca_file", ca_file), ("client_cert", client_cert)):
         if path is not None and not path.is_file():
             raise ParameterError(f"`{flag}`: {path} is not a file.")
+    tls_context(ca_file, client_cert)
     token, user, password = (os.environ.get(name) or None for name in (TOKEN, USER, PASSWORD))
     if token is not None:
         return Credentials(token=token, ca_file=ca_file, client_cert=client_cert)
@@ -58,6 +60,26 @@ def find_credentials(
     if user is None:
         user, password = _of_netrc(host)
     return Credentials(user, password, ca_file=ca_file, client_cert=client_cert)
+
+
+def tls_context(ca_file: Path | None, client_cert: Path | None) -> ssl.SSLContext:
+    """TLS by which the archive must prove who it is.
+
+    Raises
+    ------
+    ParameterError
+        A file does not hold what it should.
+    """
+    flag, path = "ca_file", ca_file
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+        flag, path = "client_cert", client_cert
+        if client_cert is not None:
+            context.load_cert_chain(client_cert)
+    except OSError as error:  # SSLError is one
+        what = "certificates" if flag == "ca_file" else "a certificate and its key"
+        raise ParameterError(f"`{flag}`: {path} does not hold {what} in PEM form.") from error
+    return context
 
 
 def _of_netrc(host: str) -> tuple[str | None, str | None]:

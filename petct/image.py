@@ -22,6 +22,7 @@ __all__ = [
     "Geometry",
     "Image",
     "image_files",
+    "image_geometry",
     "image_sha256",
     "image_suffix",
     "read_image",
@@ -93,6 +94,11 @@ def read_images(path: str | os.PathLike[str]) -> list[Image]:
         As `read_image`; a dimension other than 3 or 4.
     """
     return read_stored(_header(path))
+
+
+def image_geometry(path: str | os.PathLike[str]) -> Geometry:
+    """The grid that the header of a 3-D image promises; voxels are not read. Raises as `read_image`."""
+    return _header(path).geometry()
 
 
 def image_files(path: str | os.PathLike[str]) -> list[Path]:

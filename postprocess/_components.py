@@ -110,6 +110,47 @@ def label_voxels(index: IntVector, shape: tuple[int, ...], connectivity: int = 6
     return order_by_volume(np.repeat(component + 1, length))
 
 
+def is_member(index: IntVector, voxels: IntVector) -> npt.NDArray[np.bool_]:
+    """Which of some flat indices are among others, which ascend."""
+    if not voxels.size:
+        return np.zeros(index.size, bool)
+    at = np.searchsorted(voxels, index)
+    return voxels[np.minimum(at, voxels.size - 1)] == index
+
+
+def lowest_touched(
+    new: IntVector,
+    component: Labels,
+    index: IntVector,
+    label: Labels,
+    shape: tuple[int, ...],
+    connectivity: int,
+) -> Labels:
+    """For each component 1..N of new voxels the lowest label among the voxels that touch it, 0 where none does.
+
+    new, index : ascending flat indices, disjoint. Entry k belongs to component k; entry 0 is 0.
+    """
+    none = np.iinfo(np.int32).max
+    lowest = np.full(int(component.max(initial=0)) + 1, none, np.int32)
+    z, y, x = np.unravel_index(new, shape)
+    steps = [
+        step
+        for step in np.ndindex(3, 3, 3)
+        if 0 < sum(abs(s - 1) for s in step) <= {6: 1, 18: 2, 26: 3}[connectivity]
+    ]
+    for step in steps if index.size else ():
+        dz, dy, dx = (s - 1 for s in step)
+        inside = (z + dz >= 0) & (z + dz < shape[0]) & (y + dy >= 0) & (y + dy < shape[1])
+        inside &= (x + dx >= 0) & (x + dx < shape[2])
+        there = new + (dz * shape[1] + dy) * shape[2] + dx
+        at = np.minimum(np.searchsorted(index, there), index.size - 1)
+        touches = inside & (index[at] == there)
+        np.minimum.at(lowest, component[touches], label[at[touches]])
+    lowest[lowest == none] = 0
+    lowest[0] = 0
+    return lowest
+
+
 def order_by_volume(label: npt.NDArray[np.integer]) -> Labels:
     """Renumber labels 1..N by descending number of voxels, ties by their first voxel; 0 stays 0."""
     count = np.bincount(label)

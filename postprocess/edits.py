@@ -1,10 +1,14 @@
-"""`edits.json`: the only log of a reader's changes to one case. Entries are added at its end; none is ever removed."""
+"""`edits.json`: the only log of a reader's changes to one case. Entries are added at its end; none is ever removed.
+
+Undo, redo and the signature are entries too, so a log says how its reader came to where he is.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +27,10 @@ Millimetres = Annotated[float, Field(ge=-1e5, le=1e5)]
 Point = tuple[Millimetres, Millimetres, Millimetres]
 Suv = Annotated[float, Field(ge=-1e6, le=1e6)]
 Text = Annotated[str, Field(max_length=200)]
+Volume = Annotated[float, Field(gt=0, le=1e6)]
 Hexadecimal = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\z")]
+MethodName = Annotated[str, Field(pattern=r"\A[0-9a-z.-]{1,30}\z")]
+Label = Annotated[int, Field(ge=1, le=65535)]
 
 
 class _Entry(BaseModel):
@@ -35,31 +42,82 @@ class _Entry(BaseModel):
     time: Annotated[str, Field(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z")]
 
 
-class LesionExcluded(_Entry):
+class _OfLesion(_Entry):
     """Lesion `label` of `method` in the automatic result; its hottest voxel tells it from others if that changes.
 
     hottest_mm : LPS centre of its hottest voxel. suv_max : SUV there. volume_ml : its volume.
     """
 
-    kind: Literal["exclude_lesion"] = "exclude_lesion"
-    method: Annotated[str, Field(pattern=r"\A[0-9a-z.-]{1,30}\z")]
-    label: Annotated[int, Field(ge=1, le=65535)]
+    method: MethodName
+    label: Label
     hottest_mm: Point
     suv_max: Suv
-    volume_ml: Annotated[float, Field(gt=0, le=1e6)]
+    volume_ml: Volume
 
 
-class MaskExcluded(_Entry):
-    """A region; its voxels are in `edits/<sha256>.nii.gz`. source : the name of the user's file.
+class LesionExcluded(_OfLesion):
+    """It is no lesion, under any method."""
+
+    kind: Literal["exclude_lesion"] = "exclude_lesion"
+
+
+class LesionRestored(_OfLesion):
+    """It is a lesion after all, and whole, whatever earlier edits took out of it."""
+
+    kind: Literal["restore_lesion"] = "restore_lesion"
+
+
+class _OfVoxels(_Entry):
+    """The voxels are in `edits/<sha256>.nii.gz`.
 
     hottest_mm, suv_max : its hottest voxel in the PET (null, if it is empty).
     """
 
-    kind: Literal["exclude_mask"] = "exclude_mask"
     sha256: Hexadecimal
-    source: Text
     hottest_mm: Point | None
     suv_max: Suv | None
+
+
+class MaskExcluded(_OfVoxels):
+    """A region. source : the name of the user's file, or how it was drawn."""
+
+    kind: Literal["exclude_mask"] = "exclude_mask"
+    source: Text
+
+
+class PartExcluded(_OfVoxels):
+    """A lesion that earlier edits made or changed: number `label` under `method` at this point of the log.
+
+    added : which of the edits in force (0 is the first) added voxels that go with it, under every method
+    """
+
+    kind: Literal["exclude_part"] = "exclude_part"
+    method: MethodName
+    label: Label
+    added: Annotated[tuple[Annotated[int, Field(ge=0, lt=10_000)], ...], Field(strict=False)]
+
+
+class LesionSplit(_OfVoxels):
+    """A lesion, number `label` under `method` at this point of the log, in parts: the file holds 1, 2, ..."""
+
+    kind: Literal["split_lesion"] = "split_lesion"
+    method: MethodName
+    label: Label
+
+
+class LesionsMerged(_OfVoxels):
+    """Several lesions, numbers under `method` at this point of the log, are one; the file holds all their voxels."""
+
+    kind: Literal["merge_lesions"] = "merge_lesions"
+    method: MethodName
+    labels: Annotated[tuple[Label, ...], Field(strict=False, min_length=2)]
+
+
+class Brushed(_OfVoxels):
+    """A stroke of the brush (`add`) or the eraser."""
+
+    kind: Literal["brush"] = "brush"
+    add: bool
 
 
 class SeedIncluded(_Entry):
@@ -73,13 +131,42 @@ class SeedIncluded(_Entry):
 
 
 class Cleared(_Entry):
-    """The entries before this one no longer count."""
+    """The entries before this one no longer count. It can be undone like any edit."""
 
     kind: Literal["clear"] = "clear"
 
 
-Change = LesionExcluded | MaskExcluded | SeedIncluded
-Entry = Annotated[Change | Cleared, Field(discriminator="kind")]
+class Undone(_Entry):
+    """The last edit, or the last `clear`, that is in force is so no longer."""
+
+    kind: Literal["undo"] = "undo"
+
+
+class Redone(_Entry):
+    """What the last `undo` took back is in force again; an edit after an `undo` ends that."""
+
+    kind: Literal["redo"] = "redo"
+
+
+class Signed(_Entry):
+    """The reader stands for the result of the edits in force. tmtv_ml : that result, by method."""
+
+    kind: Literal["sign"] = "sign"
+    tmtv_ml: dict[MethodName, Annotated[float, Field(ge=0, le=1e6)]]
+
+
+Change = (
+    LesionExcluded
+    | LesionRestored
+    | MaskExcluded
+    | PartExcluded
+    | LesionSplit
+    | LesionsMerged
+    | Brushed
+    | SeedIncluded
+)
+AnyEntry = Change | Cleared | Undone | Redone | Signed
+Entry = Annotated[AnyEntry, Field(discriminator="kind")]
 
 
 class _File(BaseModel):
@@ -93,18 +180,75 @@ class _File(BaseModel):
 class EditLog:
     """All entries of `edits.json`, in order."""
 
-    entries: tuple[Change | Cleared, ...] = ()
+    entries: tuple[AnyEntry, ...] = ()
+
+    @cached_property
+    def in_force(self) -> tuple[Change, ...]:
+        """The edits that count now, in order."""
+        found: list[Change] = []
+        state = self._history.now
+        while state is not None:
+            found.append(state.change)
+            state = state.before
+        return tuple(reversed(found))
 
     @property
-    def in_force(self) -> tuple[Change, ...]:
-        """Those after the last `clear`."""
-        found: list[Change] = []
+    def can_undo(self) -> bool:
+        return bool(self._history.undo)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._history.redo)
+
+    @property
+    def signed(self) -> Signed | None:
+        """The signature under the edits in force; None where something was changed after it."""
+        last = self.entries[-1] if self.entries else None
+        return last if isinstance(last, Signed) else None
+
+    @property
+    def was_signed(self) -> bool:
+        """Whether there is any signature, one that no longer holds included."""
+        return any(isinstance(entry, Signed) for entry in self.entries)
+
+    @cached_property
+    def _history(self) -> _History:
+        found = _History()
         for entry in self.entries:
-            if isinstance(entry, Cleared):
-                found.clear()
-            else:
-                found.append(entry)
-        return tuple(found)
+            found.add(entry)
+        return found
+
+
+@dataclass(frozen=True)
+class _State:
+    """The edits in force at one point of the log: `change`, and those of `before`."""
+
+    change: Change
+    before: _State | None
+
+
+@dataclass
+class _History:
+    """Where the reader is, and the states that undo and redo lead to."""
+
+    now: _State | None = None
+    undo: list[_State | None] = field(default_factory=list)
+    redo: list[_State | None] = field(default_factory=list)
+
+    def add(self, entry: AnyEntry) -> None:
+        """Raises ValueError: nothing to undo or to redo."""
+        if isinstance(entry, Signed):
+            return
+        if isinstance(entry, Undone | Redone):
+            here, there = (self.undo, self.redo) if isinstance(entry, Undone) else (self.redo, self.undo)
+            if not here:
+                raise ValueError(f"there is nothing to {entry.kind}")
+            there.append(self.now)
+            self.now = here.pop()
+            return
+        self.undo.append(self.now)
+        self.redo.clear()
+        self.now = None if isinstance(entry, Cleared) else _State(entry, self.now)
 
 
 def read_log(folder: Path) -> EditLog:
@@ -124,7 +268,9 @@ def read_log(folder: Path) -> EditLog:
     text = _text(path)
     try:
         json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_constant)
-        return EditLog(tuple(_File.model_validate_json(text).edits))
+        log = EditLog(tuple(_File.model_validate_json(text).edits))
+        _ = log.in_force
+        return log
     except ValidationError as error:
         first = error.errors()[0]
         place = " ".join(one_line(part) for part in first["loc"] if part not in ("edits", first["input"]))
@@ -140,7 +286,7 @@ def write_log(folder: Path, log: EditLog) -> None:
     write_json(folder / EDITS_FILE, {"version": VERSION, "edits": entries})
 
 
-def as_json(entries: Iterable[Change]) -> list[dict[str, Any]]:
+def as_json(entries: Iterable[AnyEntry]) -> list[dict[str, Any]]:
     """Entries as they stand in `edits.json`."""
     return [_as_json(entry) for entry in entries]
 
@@ -148,7 +294,7 @@ def as_json(entries: Iterable[Change]) -> list[dict[str, Any]]:
 _REPAIR = "Repair it or move it away; without it the automatic result is the final one."
 
 
-def _as_json(entry: Change | Cleared) -> dict[str, Any]:
+def _as_json(entry: AnyEntry) -> dict[str, Any]:
     found = entry.model_dump(mode="json")
     return {"kind": found.pop("kind"), **found}
 

@@ -35,8 +35,8 @@ from postprocess.results import (
     read_result,
     write_methods,
 )
-from postprocess.review import changed_ml, current_version, final_folder, write_version
-from postprocess.segmentation import Lesions, Segmentation
+from postprocess.review import changed_ml, current_version, final_folder, needs_version, write_version
+from postprocess.segmentation import Instances, Lesions, Segmentation
 from postprocess.suv_source import SuvSource
 
 SUV_OF_NO_LESION = 1.0
@@ -157,8 +157,8 @@ def _kept(
 
 
 def _is_reviewed(folder: Path, result: dict[str, Any], log: EditLog) -> bool:
-    """Whether the edits in force, if there are any, are in an edited result of all methods."""
-    return not log.in_force or current_version(folder, result, log.in_force) is not None
+    """Whether the edits in force and the signature, if there are any, are in an edited result of all methods."""
+    return not needs_version(log) or current_version(folder, result, log) is not None
 
 
 def _answer(
@@ -256,7 +256,7 @@ def _compute(
     lesions = {method: work.lesions(method) for method in missing}
     made = plan(replace(task.request, pet=source.pet), log, task.folder, work, geometry)
     edited, volumes, edit_warnings = {}, {}, list(made.warnings)
-    for method in methods if made.edits else ():
+    for method in methods if needs_version(made.log) else ():
         edited[method], said = apply_edits(work, geometry, method, made.edits)
         edit_warnings += [f"{method}: {text}" for text in said]
         volumes[method] = changed_ml(work.lesions(method), edited[method], geometry.voxel_ml)
@@ -292,21 +292,29 @@ def _write(
             "case_id": task.case_id,
             "methods": before.get("methods", {}) | measures,
             **description,
+            **_regions(computed.images.instances),
             "warnings": list(dict.fromkeys(warnings)),
         }
         write_json(task.folder / RESULT_FILE, result)
     return result
 
 
+def _regions(instances: Instances | None) -> dict[str, Any]:
+    """Whether the lesions are regions that somebody told apart: who reads the result cannot see it otherwise."""
+    if instances is None:
+        return {"instances": None}
+    alone = np.unique(instances.index).size == instances.index.size
+    return {"instances": "apart" if alone else "overlapping"}
+
+
 def _review(task: Task, computed: Computed, result: dict[str, Any]) -> bool:
     """Write the edited result, if there are edits and it is not there; whether it was written."""
-    in_force = computed.plan.log.in_force
     if _is_reviewed(task.folder, result, computed.plan.log):
         return False
     write_version(
         task.folder,
         result,
-        in_force,
+        computed.plan.log,
         computed.edited,
         computed.changed_ml,
         computed.edit_warnings,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from petct.errors import ParameterError, TmtvError
-from petct.image import Geometry, Image, read_image, write_image
-from postprocess.editing import Edit, ExcludeLesion, ExcludeRegion, IncludeSeed
+from petct.errors import ParameterError
+from petct.image import Geometry
+from postprocess.editing import Edit, ExcludeLesion
 from postprocess.edits import (
-    EDITS_FILE,
-    MASK_FOLDER,
+    AnyEntry,
     Change,
     Cleared,
     EditLog,
@@ -27,16 +26,12 @@ from postprocess.edits import (
     write_log,
 )
 from postprocess.inputs import read_mask
+from postprocess.replay import edit_of, fingerprint, hottest_of, write_region
 from postprocess.seeds import SEED_LIMIT_MM, snap_seed, voxel_of
 from postprocess.segmentation import Segmentation
 from postprocess.suv_source import SuvSource
 
-# An edit was made on this PET if the SUV at its place is the same, up to the precision that image files keep.
-SUV_TOLERANCE = 1e-3
-# After the automatic result changed, a lesion with the same hottest voxel is the same one if its volume changed by no
-# more than this factor; else it may have merged with another or lost a part.
-SAME_VOLUME_FACTOR = 1.5
-UNDO = "Use --clear-edits to make the edits anew; edits.json keeps the old ones."
+REPEATABLE = (LesionExcluded, MaskExcluded, SeedIncluded)
 
 
 @dataclass(frozen=True)
@@ -73,9 +68,15 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Who:
+class Who:
+    """Who edits, and when (UTC)."""
+
     by: str
     time: str
+
+    @classmethod
+    def now(cls, reader: str | None) -> Who:
+        return cls(reader_name(reader), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,21 @@ def plan(request: Request, log: EditLog, folder: Path, work: Segmentation, geome
     TmtvError
         An entry that does not fit this image or its lesions; see `edit_of`. A lesion that is not there.
     """
-    who = _Who(reader_name(request.reader), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    who = Who.now(request.reader)
     old = log.in_force
     cleared = len(old) if request.clear else 0
-    entries = [*log.entries, Cleared(by=who.by, time=who.time)] if cleared else list(log.entries)
+    entries: list[AnyEntry] = (
+        [*log.entries, Cleared(by=who.by, time=who.time)] if cleared else list(log.entries)
+    )
     in_force = [] if cleared else list(old)
     edits, warnings = [], []
     for entry in in_force:
         edit, said = edit_of(entry, folder, work, geometry)
         edits.append(edit)
         warnings += said
-    added, masks, told = _asked(request, who, in_force, edits, work, geometry)
+    # An edit asked for again is one edit, unless something in between may have taken it back.
+    since = max((n for n, entry in enumerate(in_force, 1) if not isinstance(entry, REPEATABLE)), default=0)
+    added, masks, told = _asked(request, who, in_force[since:], edits[since:], work, geometry)
     for change in added:
         edit, _ = edit_of(change, folder, work, geometry, masks)
         edits.append(edit)
@@ -124,44 +129,14 @@ def plan(request: Request, log: EditLog, folder: Path, work: Segmentation, geome
 def commit(made: Plan, folder: Path, geometry: Geometry) -> None:
     """Write the log, and the regions that it names before it."""
     for name, mask in made.masks.items():
-        write_image(_mask_path(folder, name), Image(mask.astype(np.uint8), geometry))
+        write_region(folder, name, mask, geometry)
     if made.added or made.cleared:
         write_log(folder, made.log)
 
 
-def edit_of(
-    entry: Change,
-    folder: Path,
-    work: Segmentation,
-    geometry: Geometry,
-    masks: dict[str, npt.NDArray[np.bool_]] | None = None,
-) -> tuple[Edit, list[str]]:
-    """What an entry means on this image, and a warning where the automatic result changed since.
-
-    Raises
-    ------
-    TmtvError
-        The PET has another SUV at the entry's place; no lesion of the automatic result is surely the one meant; the
-        file of a region is missing or holds another.
-    """
-    where = f"{folder / EDITS_FILE}"
-    if isinstance(entry, SeedIncluded):
-        _require_suv(where, work.suv, geometry, entry.point_mm, entry.suv)
-        return IncludeSeed(entry.point_mm, entry.limit_mm), []
-    if entry.hottest_mm is not None and entry.suv_max is not None:
-        _require_suv(where, work.suv, geometry, entry.hottest_mm, entry.suv_max)
-    if isinstance(entry, MaskExcluded):
-        mask = (masks or {}).get(entry.sha256)
-        if mask is None:
-            mask = _stored_mask(folder, entry.sha256, geometry)
-        return ExcludeRegion(np.flatnonzero(mask)), []
-    label, said = _same_lesion(where, entry, work, geometry)
-    return ExcludeLesion(entry.method, label), said
-
-
 def _asked(
     request: Request,
-    who: _Who,
+    who: Who,
     in_force: Sequence[Change],
     edits: Sequence[Edit],
     work: Segmentation,
@@ -176,140 +151,71 @@ def _asked(
             added.append(_exclusion(method, label, who, work, geometry))
     if request.exclude_mask is not None:
         mask = read_mask(request.exclude_mask, geometry, request.pet)
-        name = _fingerprint(mask)
+        name = fingerprint(mask)
         if not any(isinstance(entry, MaskExcluded) and entry.sha256 == name for entry in in_force):
             masks[name] = mask
-            hottest = _hottest(np.flatnonzero(mask), work.suv, geometry)
             source = request.exclude_mask.name[:200].encode(errors="replace").decode()
-            added.append(
-                MaskExcluded(
-                    sha256=name,
-                    source=source,
-                    hottest_mm=hottest[0],
-                    suv_max=hottest[1],
-                    by=who.by,
-                    time=who.time,
-                )
-            )
+            fields = region_fields(mask, work, geometry)
+            added.append(MaskExcluded(**fields, source=source, by=who.by, time=who.time))
     known = {(entry.asked_mm, entry.limit_mm) for entry in in_force if isinstance(entry, SeedIncluded)}
     for asked_mm in dict.fromkeys(request.seeds_mm):
-        point_mm, said = snap_seed(work.suv, geometry, asked_mm)
+        entry, said = seed_entry(asked_mm, request.seed_limit_mm, who, work, geometry)
         told.append(said)
         if (asked_mm, request.seed_limit_mm) not in known:
-            suv = float(work.suv[tuple(voxel_of(geometry, point_mm))])
-            added.append(
-                SeedIncluded(
-                    asked_mm=asked_mm,
-                    point_mm=point_mm,
-                    limit_mm=request.seed_limit_mm,
-                    suv=suv,
-                    by=who.by,
-                    time=who.time,
-                )
-            )
+            added.append(entry)
     return added, masks, told
 
 
-def _exclusion(method: str, label: int, who: _Who, work: Segmentation, geometry: Geometry) -> LesionExcluded:
+def _exclusion(method: str, label: int, who: Who, work: Segmentation, geometry: Geometry) -> LesionExcluded:
+    try:
+        return LesionExcluded(**lesion_fields(method, label, work, geometry), **asdict(who))
+    except ParameterError as error:
+        raise ParameterError(
+            f"--exclude {error} A lesion that was added by hand goes with --clear-edits or in tmtv review."
+        ) from error
+
+
+def lesion_fields(method: str, label: int, work: Segmentation, geometry: Geometry) -> dict[str, Any]:
+    """What an entry says of a lesion of the automatic result.
+
+    Raises
+    ------
+    ParameterError
+        There is no such lesion.
+    """
     lesions = work.lesions(method)
     index = lesions.index[lesions.label == label]
-    if index.size == 0:
-        count = lesions.label.max(initial=0)
+    hottest_mm, suv_max = hottest_of(index, work.suv, geometry)
+    if hottest_mm is None:
         raise ParameterError(
-            f"--exclude {method}:{label}: there is no such lesion in the automatic result; {method} has {count}. "
-            f"A lesion that was added by hand goes with --clear-edits only."
+            f"{method}:{label}: there is no such lesion in the automatic result; {method} has "
+            f"{lesions.label.max(initial=0)}."
         )
-    hottest_mm, suv_max = _hottest(index, work.suv, geometry)
-    if hottest_mm is None or suv_max is None:
-        raise ParameterError(f"--exclude {method}:{label}: a lesion without voxels.")
-    volume_ml = index.size * geometry.voxel_ml
-    return LesionExcluded(
-        method=method,
-        label=label,
-        hottest_mm=hottest_mm,
-        suv_max=suv_max,
-        volume_ml=volume_ml,
-        by=who.by,
-        time=who.time,
+    return {
+        "method": method,
+        "label": label,
+        "hottest_mm": hottest_mm,
+        "suv_max": suv_max,
+        "volume_ml": index.size * geometry.voxel_ml,
+    }
+
+
+def region_fields(region: npt.NDArray, work: Segmentation, geometry: Geometry) -> dict[str, Any]:
+    """What an entry says of the voxels in its file."""
+    hottest_mm, suv_max = hottest_of(np.flatnonzero(region), work.suv, geometry)
+    return {"sha256": fingerprint(region), "hottest_mm": hottest_mm, "suv_max": suv_max}
+
+
+def seed_entry(
+    asked_mm: tuple[float, float, float], limit_mm: float, who: Who, work: Segmentation, geometry: Geometry
+) -> tuple[SeedIncluded, str]:
+    """The entry of a reader's point, and the sentence that says which voxel is meant."""
+    point_mm, said = snap_seed(work.suv, geometry, asked_mm)
+    suv = float(work.suv[tuple(voxel_of(geometry, point_mm))])
+    entry = SeedIncluded(
+        asked_mm=asked_mm, point_mm=point_mm, limit_mm=limit_mm, suv=suv, by=who.by, time=who.time
     )
-
-
-def _same_lesion(
-    where: str, entry: LesionExcluded, work: Segmentation, geometry: Geometry
-) -> tuple[int, list[str]]:
-    """The number that an excluded lesion has now: found by its hottest voxel."""
-    lesions = work.lesions(entry.method)
-    flat = np.ravel_multi_index(tuple(voxel_of(geometry, entry.hottest_mm)), geometry.shape)
-    at = np.searchsorted(lesions.index, flat)
-    name = f"{entry.method}:{entry.label}"
-    if at < lesions.index.size and lesions.index[at] == flat:
-        label = int(lesions.label[at])
-        index = lesions.index[lesions.label == label]
-        volume_ml = index.size * geometry.voxel_ml
-        changed = max(volume_ml / entry.volume_ml, entry.volume_ml / volume_ml)
-        if _hottest(index, work.suv, geometry)[0] == entry.hottest_mm and changed <= SAME_VOLUME_FACTOR:
-            if label == entry.label and np.isclose(volume_ml, entry.volume_ml, rtol=1e-6):
-                return label, []
-            return label, [
-                f"the automatic result changed since {name} was excluded: it is lesion {label} now "
-                f"({entry.volume_ml:.4g} mL then, {volume_ml:.4g} mL now), found by its hottest voxel."
-            ]
-    place = ", ".join(f"{v:.1f}" for v in entry.hottest_mm)
-    raise TmtvError(
-        f"{where}: the automatic result changed since {name} was excluded ({entry.volume_ml:.4g} mL, hottest at "
-        f"{place} mm): no lesion of today is surely the same. {UNDO}"
-    )
-
-
-def _require_suv(
-    where: str, suv: npt.NDArray, geometry: Geometry, point_mm: tuple[float, float, float], expected: float
-) -> None:
-    place = ", ".join(f"{v:.1f}" for v in point_mm)
-    try:
-        found = float(suv[tuple(voxel_of(geometry, point_mm))])
-    except ParameterError as error:
-        raise TmtvError(
-            f"{where}: it was made on another PET ({place} mm is outside this one). {UNDO}"
-        ) from error
-    if not np.isclose(found, expected, rtol=SUV_TOLERANCE, atol=1e-4):
-        raise TmtvError(
-            f"{where}: it was made on another PET (SUV {expected:.4g} at {place} mm, here {found:.4g}). {UNDO}"
-        )
-
-
-def _hottest(
-    index: npt.NDArray[np.int64], suv: npt.NDArray, geometry: Geometry
-) -> tuple[tuple[float, float, float] | None, float | None]:
-    """LPS centre and SUV of the hottest of some voxels, the first of several; None of no voxel."""
-    if index.size == 0:
-        return None, None
-    values = suv.reshape(-1)[index]
-    at = int(values.argmax())
-    place = np.unravel_index(index[at], geometry.shape)
-    x, y, z = (round(float(v), 4) for v in geometry.to_world(place)[0])
-    return (x, y, z), float(values[at])
-
-
-def _fingerprint(mask: npt.NDArray[np.bool_]) -> str:
-    """SHA-256 of the shape and the voxels, eight to a byte in (Z, Y, X) order."""
-    digest = hashlib.sha256(repr(tuple(int(n) for n in mask.shape)).encode())
-    digest.update(np.packbits(mask).tobytes())
-    return digest.hexdigest()
-
-
-def _mask_path(folder: Path, name: str) -> Path:
-    return folder / MASK_FOLDER / f"{name}.nii.gz"
-
-
-def _stored_mask(folder: Path, name: str, geometry: Geometry) -> npt.NDArray[np.bool_]:
-    path = _mask_path(folder, name)
-    image = read_image(path)
-    mask = image.array != 0
-    if not image.geometry.same_grid(geometry):
-        raise TmtvError(f"{path}: it was made on another PET: another grid. {UNDO}")
-    if _fingerprint(mask) != name:
-        raise TmtvError(f"{path}: not the region that {EDITS_FILE} names (its SHA-256 differs). {UNDO}")
-    return mask
+    return entry, said
 
 
 def reader_name(given: str | None) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from petct.errors import TmtvError
 from petct.files import read_json, write_json
 from petct.image import Geometry
-from postprocess.edits import EDITS_FILE, Change, as_json, read_log
+from postprocess.edits import EDITS_FILE, EditLog, Signed, as_json, read_log
 from postprocess.results import RESULT_FILE, has_method, read_result, write_methods
 from postprocess.segmentation import Lesions
 
@@ -23,6 +23,8 @@ REVIEW_FOLDER = "review"
 REVIEW_FILE = "review.json"
 # What makes two results comparable: a version belongs to the automatic result that has the same.
 IDENTITY = ("case_id", "parameters", "inputs", "software")
+# A signature holds while every TMTV is the one signed, up to this share (or this many mL).
+SAME_NUMBER = 1e-6
 
 
 def final_folder(folder: str | os.PathLike[str]) -> Path:
@@ -35,21 +37,24 @@ def final_folder(folder: str | os.PathLike[str]) -> Path:
         cannot be read.
     """
     folder = Path(folder)
-    in_force = read_log(folder).in_force
+    log = read_log(folder)
     automatic = read_result(folder)
-    if not in_force:
+    if not log.in_force:
         return folder
-    version = None if automatic is None else current_version(folder, automatic, in_force)
+    version = None if automatic is None else current_version(folder, automatic, log)
     if version is None:
         raise TmtvError(
-            f"{folder}: {EDITS_FILE} holds edits that its results do not have yet ({len(in_force)} in force); "
+            f"{folder}: {EDITS_FILE} holds edits that its results do not have yet ({len(log.in_force)} in force); "
             "run tmtv-postprocess again."
         )
     return version
 
 
-def current_version(folder: Path, automatic: Mapping[str, Any], in_force: Sequence[Change]) -> Path | None:
-    """The version that belongs to these edits of this automatic result and has all its methods, or None."""
+def current_version(folder: Path, automatic: Mapping[str, Any], log: EditLog) -> Path | None:
+    """The version that belongs to these edits, and their signature, of this automatic result and has all its methods.
+
+    None where there is no such version.
+    """
     numbers = _versions(folder)
     if not numbers:
         return None
@@ -59,7 +64,9 @@ def current_version(folder: Path, automatic: Mapping[str, Any], in_force: Sequen
         review = read_json(version / REVIEW_FILE)
     except TmtvError:
         return None
-    if edited is None or not isinstance(review, dict) or review.get("edits") != as_json(in_force):
+    if edited is None or not isinstance(review, dict) or review.get("edits") != as_json(log.in_force):
+        return None
+    if review.get("signature") != _signature(log):
         return None
     same = all(edited.get(key) == automatic.get(key) for key in IDENTITY)
     whole = all(
@@ -68,10 +75,24 @@ def current_version(folder: Path, automatic: Mapping[str, Any], in_force: Sequen
     return version if same and whole else None
 
 
+def needs_version(log: EditLog) -> bool:
+    """Whether there is anything that a version says and the automatic result does not."""
+    return bool(log.in_force) or log.signed is not None
+
+
+def is_signed(version: Path | None) -> bool:
+    """Whether a version holds the numbers that its reader signed."""
+    try:
+        review = None if version is None else read_json(version / REVIEW_FILE)
+    except TmtvError:
+        return False
+    return isinstance(review, dict) and review.get("signed") is True
+
+
 def write_version(
     folder: Path,
     automatic: Mapping[str, Any],
-    in_force: Sequence[Change],
+    log: EditLog,
     edited: Mapping[str, Lesions],
     changed_ml: Mapping[str, dict[str, float]],
     warnings: Sequence[str],
@@ -81,8 +102,9 @@ def write_version(
 ) -> Path:
     """Write the next version, whole or not at all. It depends on its inputs only: the same edits, the same bytes.
 
-    changed_ml : per method the volumes `removed_ml` and `added_ml`.
+    log : with edits in force, or signed. changed_ml : per method the volumes `removed_ml` and `added_ml`.
     """
+    last = log.signed or log.in_force[-1]
     parent = folder / REVIEW_FOLDER
     number = max(_versions(folder), default=0) + 1
     building = parent / f".{secrets.token_hex(4)}"
@@ -93,13 +115,15 @@ def write_version(
         methods = write_methods(building, edited, suv, stored, body)
         result = {"case_id": automatic["case_id"], "methods": methods}
         result |= {key: automatic[key] for key in IDENTITY if key != "case_id"}
-        write_json(building / RESULT_FILE, {**result, "warnings": list(warnings)})
+        signed, said = _holds(log.signed, methods)
+        write_json(building / RESULT_FILE, {**result, "warnings": [*warnings, *said]})
         review = {
             "version": number,
-            "by": in_force[-1].by,
-            "time": in_force[-1].time,
-            "signed": False,
-            "edits": as_json(in_force),
+            "by": last.by,
+            "time": last.time,
+            "signed": signed,
+            "signature": _signature(log),
+            "edits": as_json(log.in_force),
             "methods": {
                 method: {
                     "tmtv_ml": automatic["methods"][method]["tmtv_ml"],
@@ -116,6 +140,25 @@ def write_version(
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return parent / str(number)
+
+
+def _signature(log: EditLog) -> dict[str, Any] | None:
+    return None if log.signed is None else as_json([log.signed])[0]
+
+
+def _holds(signed: Signed | None, methods: Mapping[str, Mapping[str, Any]]) -> tuple[bool, list[str]]:
+    """Whether a signature is of these numbers, and a sentence where it is not."""
+    if signed is None:
+        return False, []
+    for method, tmtv_ml in signed.tmtv_ml.items():
+        now = methods.get(method, {}).get("tmtv_ml")
+        if now is None or abs(now - tmtv_ml) > SAME_NUMBER * max(tmtv_ml, 1.0):
+            found = "no result" if now is None else f"{now:.4g} mL"
+            return False, [
+                f"{signed.by} signed a TMTV of {tmtv_ml:.4g} mL under {method} ({signed.time}); it is {found} now: the "
+                "signature does not hold."
+            ]
+    return True, []
 
 
 def changed_ml(automatic: Lesions, edited: Lesions, voxel_ml: float) -> dict[str, float]:

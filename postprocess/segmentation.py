@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from postprocess._components import (
     IntVector,
     Labels,
     foreground,
+    is_member,
     label_voxels,
     labelled,
     order_by_volume,
@@ -105,7 +107,11 @@ class Segmentation:
 
     def lesions(self, method: str) -> Lesions:
         """The lesions of a method, numbered 1..N by descending volume, or as the instances are."""
-        rule = parse_method(method, self.config)
+        if method not in self._lesions:
+            self._lesions[method] = self._lesions_of(parse_method(method, self.config))
+        return self._lesions[method]
+
+    def _lesions_of(self, rule: Method) -> Lesions:
         part = self.kept(rule)
         kept = part > 0
         index, label = self.index[kept], part[kept]
@@ -126,17 +132,32 @@ class Segmentation:
         """Whether a lesion is a part (or an instance), not a connected component of what is kept."""
         return rule.per_part or self.instances is not None
 
-    def without(self, region: npt.NDArray[np.bool_]) -> Segmentation:
-        """The same parts, less the voxels of `index` where `region`: SUVmax and thresholds no longer see them."""
-        rest = copy(self)
-        for name in ("components", "parts", "part_suv_peak", "_place", "_votes"):
-            rest.__dict__.pop(name, None)
-        rest.index, rest.values = self.index[~region], self.values[~region]
+    def only(self, inside: npt.NDArray[np.bool_]) -> Segmentation:
+        """The same parts with the voxels of `index` where `inside`: SUVmax and thresholds no longer see the others."""
+        rest = self._copy()
+        rest.index, rest.values = self.index[inside], self.values[inside]
         if self.instances is None:
-            rest.__dict__["parts"] = self.parts[~region]
+            rest.__dict__["parts"] = self.parts[inside]
         else:
-            left = np.isin(self.instances.index, rest.index)
+            left = is_member(self.instances.index, rest.index)
             rest.instances = Instances(self.instances.index[left], self.instances.label[left])
+        return rest
+
+    def regrouped(self, rename: Callable[[IntVector, Labels], Labels]) -> Segmentation:
+        """The same voxels in other parts: `rename` takes flat indices and the part of each, and gives the new parts."""
+        rest = self._copy()
+        if self.instances is None:
+            rest.__dict__["parts"] = rename(self.index, self.parts).astype(np.int32)
+            return rest
+        label = rename(self.instances.index, self.instances.label).astype(np.int32)
+        pairs = np.unique(np.stack([label.astype(np.int64), self.instances.index]), axis=1)
+        rest.instances = Instances(pairs[1], pairs[0].astype(np.int32))
+        return rest
+
+    def _copy(self) -> Segmentation:
+        rest = copy(self)
+        for name in ("components", "parts", "part_suv_peak", "_place", "_votes", "_lesions"):
+            rest.__dict__.pop(name, None)
         return rest
 
     def least_ml(self, rule: Method) -> float:
@@ -209,6 +230,10 @@ class Segmentation:
             return enough
         hot = self.part_suv_peak[self._label] > ADAPTIVE_ABOVE_PEAK
         return np.where(hot, values > ADAPTIVE_SUV, enough)
+
+    @cached_property
+    def _lesions(self) -> dict[str, Lesions]:
+        return {}
 
     @cached_property
     def _votes(self) -> dict[tuple[str, ...], npt.NDArray[np.int64]]:

@@ -21,6 +21,15 @@ def review(
     reader: Annotated[
         str | None, typer.Option(help="Who edits, for edits.json. Default: the name of the login.")
     ] = None,
+    blind: Annotated[
+        bool,
+        typer.Option(
+            "--blind", help="Keep this reader's edits apart, in RESULTS/readers/<reader>/; others unseen."
+        ),
+    ] = False,
+    adjudicate: Annotated[
+        tuple[str, str] | None, typer.Option(help="Two readers who were blind: show both beside each other.")
+    ] = None,
 ) -> None:
     """Look at results, correct and sign them, in the browser.
 
@@ -32,6 +41,8 @@ def review(
     """
     from postprocess.requests import reader_name
     from tmtv_tf.review.server import serve
-    from tmtv_tf.review.worklist import Folders
+    from tmtv_tf.review.worklist import reader_folders
 
-    serve(Folders(results, cases, series), reader_name(reader), port=port, browser=browser)
+    who = reader_name(reader)
+    folders = reader_folders(results, cases, series, who if blind else None, adjudicate or ())
+    serve(folders, who, adjudicates=adjudicate or (), port=port, browser=browser)

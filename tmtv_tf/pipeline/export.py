@@ -68,9 +68,13 @@ def export(
     """
     RunOptions(seg_kind=seg_kind)  # type: ignore[arg-type]
     path = Path(result)
-    exam = _exam(series, path)
+    return export_exam(path, _exam(series, path), Path(out), method=method, seg_kind=seg_kind)
+
+
+def export_exam(path: Path, exam: Exam, out: Path, *, method: str, seg_kind: str = "BINARY") -> Exported:
+    """`export` for a PET that is read already. path : the folder of a result, or a mask."""
     source = SourceSeries(exam.headers, exam.pet.geometry)
-    _check_other(Path(out), source)
+    _check_other(out, source)
     if (path / RESULT_FILE).is_file():
         labels, stated, provenance = _of_result(path, exam, method)
         lesions = lesions_of_image(labels)
@@ -84,9 +88,9 @@ def export(
     table = lesions_of_voxels(lesions, suv.array, suv.geometry)
     measures = summarize(table, lesions, suv.geometry).as_dict()
     if stated is not None:
-        _check_same(path, series, stated, measures)
+        _check_same(path, exam.pet_series.folder, stated, measures)
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
-    files = write_objects(Path(out), volume, table, measures, source, provenance, seg_kind)
+    files = write_objects(out, volume, table, measures, source, provenance, seg_kind)
     return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings))
 
 

@@ -142,7 +142,7 @@ def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion])
         lesions=table,
         projections=projections(pet, labels),
         cuts=cuts(pet, labels, _ct_on(made.exam, pet)) if table else (),
-        suv=_suv_rows(made.exam),
+        suv=suv_rows(made.exam),
         origin=_origin_rows(made),
         warnings=made.warnings,
         patient=_patient_rows(made.exam) if made.options.show_patient else (),
@@ -156,7 +156,8 @@ def _ct_on(exam: Exam, pet: Image) -> Image | None:
     return None if exam.ct is None else resample(to_canonical(exam.ct), pet.geometry, fill=OUTSIDE_CT_HU)
 
 
-def _suv_rows(exam: Exam) -> list[tuple[str, str]]:
+def suv_rows(exam: Exam) -> list[tuple[str, str]]:
+    """How the page says where the SUV come from."""
     suv = exam.suv
     unit = " g/Bq" if suv.values.get("units") == "BQML" else ""  # GML and its like are SUV already
     factor = "one for each slice" if suv.single_factor is None else f"{suv.single_factor:.6g}{unit}"

@@ -16,7 +16,7 @@ from petct.version import software
 from postprocess.edits import EditLog, read_log
 from postprocess.process import Task, process
 from postprocess.results import OBJECTS, SOURCE_FILE, clear, has_method, read_result
-from postprocess.review import current_version, final_folder
+from postprocess.review import current_version, final_folder, needs_version
 from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import lesions_of_image
 from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs, write_page
@@ -168,8 +168,8 @@ def _kept(task: Task, case: StudyCase, earlier: dict[str, Any], log: EditLog) ->
     if not whole or not all(has_method(folder, method) for method in result["methods"]):
         return None
     final = result
-    if log.in_force:
-        version = current_version(folder, result, log.in_force)
+    if needs_version(log):
+        version = current_version(folder, result, log)
         edited = None if version is None else read_result(version)
         if edited is None:
             return None

@@ -1,164 +1,261 @@
-"""One open case: its images, the lesions of every method after the reader's edits, and what the page is told."""
+"""One open case: the log of its edits, the lesions they give, and the versions in `review/`."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cached_property
+from collections.abc import Mapping
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 
-from petct.errors import CaseError
-from petct.image import Image, read_image
-from petct.orientation import to_canonical
-from petct.palette import lesion_color
-from postprocess.config import Config
-from postprocess.editing import apply_edits
-from postprocess.edits import EditLog, read_log
-from postprocess.measures import Lesion, lesions_of_voxels, summarize
-from postprocess.requests import edit_of
-from postprocess.results import read_result
-from postprocess.segmentation import Lesions, Segmentation
-from postprocess.suv_source import find_suv
-from tmtv_tf.review.mip import Projections
-from tmtv_tf.review.volumes import affine_ras
-from tmtv_tf.review.worklist import Case, Folders, ct_path, default_method, pet_path
+from petct.errors import CaseError, ParameterError
+from petct.files import locked
+from postprocess.edits import (
+    EDITS_FILE,
+    AnyEntry,
+    Change,
+    Cleared,
+    EditLog,
+    Redone,
+    Signed,
+    Undone,
+    read_log,
+    write_log,
+)
+from postprocess.replay import edit_of, write_region
+from postprocess.requests import Who
+from postprocess.results import RESULT_FILE, read_result
+from postprocess.review import changed_ml, current_version, is_signed, needs_version, write_version
+from tmtv_tf.review.corrections import Context, Correction, correct, read_asked
+from tmtv_tf.review.images import CaseImages
+from tmtv_tf.review.snapshot import Snapshot, changed_box
+from tmtv_tf.review.worklist import Case, Folders, status_of
+
+SNAPSHOTS_KEPT = 30  # undo to one of them is at once; beyond, the edits are applied again
+LOCK_WAIT_S = 3.0
+
+
+class Conflict(Exception):
+    """The case is not what the page that asks has seen: somebody else changed it. The page is told the new state."""
 
 
 class Session:
-    """The state of one case. Everything public may be called from several threads."""
+    """The state of one case; may be called from several threads."""
 
-    def __init__(self, case: Case, folders: Folders) -> None:
-        self.case, self.folders, self.lock = case, folders, RLock()
+    def __init__(self, case: Case, folders: Folders, reader: str) -> None:
+        self.case, self.folders, self.reader = case, folders, reader
+        self.lock = RLock()
         result = read_result(case.automatic)
         if result is None:
-            raise CaseError(f"{case.automatic}: not a whole result; run tmtv-postprocess again.")
+            raise CaseError(
+                f"{case.automatic / RESULT_FILE}: not a whole result; run tmtv-postprocess again."
+            )
         self.automatic = result
-        self.methods = tuple(result["methods"])
-        self.config = Config(
-            **{k: v for k, v in result["parameters"].items() if k in Config.__dataclass_fields__}
-        )
-        self._pool = ThreadPoolExecutor(2)
-        self._pet: Future[Image] = self._pool.submit(self._read_pet)
-        self._raw: Future[Image] = self._pool.submit(self._read_raw)
+        self.images = CaseImages(case.case_id, folders, result)
+        self._made_of = _stamp(case.automatic / RESULT_FILE)
+        self._log, self._log_stamp = EditLog(), ""
+        self._snapshots: list[tuple[tuple[Change, ...], Snapshot]] = []
 
     @property
-    def pet(self) -> Image:
-        return self._pet.result()
+    def methods(self) -> tuple[str, ...]:
+        return self.images.methods
 
-    @cached_property
-    def ct(self) -> Image | None:
-        path = ct_path(self.folders, self.case.case_id)
-        return None if path is None else to_canonical(read_image(path))
-
-    @cached_property
-    def projections(self) -> Projections:
-        return Projections(self.pet)
-
-    @cached_property
-    def work(self) -> Segmentation:
-        return Segmentation(self._raw.result().array > 0, self.pet.array, self.pet.spacing_mm, self.config)
+    @property
+    def is_stale(self) -> bool:
+        """Whether the automatic result was made anew since the case was opened."""
+        return _stamp(self.case.automatic / RESULT_FILE) != self._made_of
 
     @property
     def log(self) -> EditLog:
-        return read_log(self.case.folder)
-
-    def lesions(self, method: str) -> Lesions:
-        """The lesions of a method after the edits in force."""
-        if method not in self.methods:
-            raise CaseError(
-                f"{self.case.case_id}: no result of the method {method}; it has {', '.join(self.methods)}."
-            )
+        """As it is on disk now: `tmtv-postprocess`, or another server, may have added to it."""
         with self.lock:
-            return self._final[method]
+            stamp = _stamp(self.case.folder / EDITS_FILE)
+            if stamp != self._log_stamp:
+                self._log, self._log_stamp = read_log(self.case.folder), stamp
+            return self._log
 
-    @cached_property
-    def _final(self) -> dict[str, Lesions]:
-        geometry = self.pet.geometry
-        edits = [edit_of(entry, self.case.folder, self.work, geometry)[0] for entry in self.log.in_force]
-        return {method: apply_edits(self.work, geometry, method, edits)[0] for method in self.methods}
-
-    @cached_property
-    def _automatic(self) -> dict[str, Lesions]:
-        return {method: self.work.lesions(method) for method in self.methods}
-
-    def state(self, method: str | None = None) -> dict[str, Any]:
-        """What the page shows."""
-        method = method or default_method(self.methods)
-        lesions = self.lesions(method)
-        geometry = self.pet.geometry
+    def snapshot(
+        self, log: EditLog | None = None, regions: Mapping[str, npt.NDArray] | None = None
+    ) -> Snapshot:
+        """The lesions after the edits in force of a log; of the one on disk by default."""
         with self.lock:
-            log = self.log
-            automatic, final = self._automatic[method], lesions
-            before, after = (self._rows(found) for found in (automatic, final))
+            edits = (log or self.log).in_force
+            done, found = self._nearest(edits)
+            for n in range(done, len(edits)):
+                work, geometry = self.images.work, self.images.pet.geometry
+                edit, said = edit_of(edits[n], self.case.folder, work, geometry, regions)
+                found = found.after(edit, said)
+                self._keep(edits[: n + 1], found)
+            return found
+
+    def automatic_snapshot(self) -> Snapshot:
+        """Before any edit."""
+        return self.snapshot(EditLog())
+
+    def edit(self, revision: object, method: str, asked: object) -> dict[str, Any]:
+        """Apply one edit; it is on disk when this returns. What changed, for the page.
+
+        Raises
+        ------
+        Conflict
+            The page that asks has not seen the log as it is.
+        TmtvError
+            The edit cannot be done, or changes nothing.
+        """
+        with self.lock, locked(self.folders.table_root, wait_s=LOCK_WAIT_S):
+            log, before, made, after = self._plan(revision, method, asked)
+            for name, region in made.regions.items():
+                write_region(self.case.folder, name, region, self.images.pet.geometry)
+            self._write(EditLog((*log.entries, made.entry)))
+            return {"said": list(made.said), "changed_box": _box_json(before, after, method)}
+
+    def preview(self, revision: object, method: str, asked: object) -> dict[str, Any]:
+        """What an edit would do under a method; nothing is written."""
+        with self.lock:
+            _, before, made, after = self._plan(revision, method, asked)
+            old, new = before.methods[method].measures, after.methods[method].measures
             return {
-                "case_id": self.case.case_id,
-                "revision": len(log.entries),
-                "methods": list(self.methods),
-                "method": method,
-                "shape": list(geometry.shape),
-                "spacing_mm": list(geometry.spacing_mm),
-                "affine_ras": affine_ras(geometry).tolist(),
-                "mip": self.mip_json(),
-                "lesions": [self._lesion(row, final, automatic) for row in after],
-                "excluded": [
-                    self._lesion(row, automatic, automatic)
-                    for row in before
-                    if row.label not in {r.label for r in after}
-                ],
-                "totals": {name: self._totals(name) for name in self.methods},
-                "can_undo": bool(log.in_force),
-                "can_redo": False,
-                "signed": None,
-                "status": self.case.status,
-                "warnings": [self.folders.short(text) for text in self.automatic["warnings"]],
-                "has_ct": self.case.has_ct,
+                "voxels": after.methods[method].lesions.index.size
+                - before.methods[method].lesions.index.size,
+                "volume_ml": new.tmtv_ml - old.tmtv_ml,
+                "tmtv_ml": new.tmtv_ml,
+                "suv_max": new.suv_max,
+                "said": list(made.said),
+                "box": _box_json(before, after, method),
             }
 
-    def mip_json(self) -> dict[str, Any]:
-        found = self.projections
-        down, across = found.mm_per_pixel
-        return {"width": found.width, "height": found.height, "mm_per_pixel": [across, down]}
+    def sign(self, revision: object) -> None:
+        """The reader stands for the numbers of now: an entry of the log, and a version in `review/`."""
+        with self.lock, locked(self.folders.table_root, wait_s=LOCK_WAIT_S):
+            log = self._seen(revision)
+            if log.signed is None:
+                numbers = {m: now.measures.tmtv_ml for m, now in self.snapshot().methods.items()}
+                who = Who.now(self.reader)
+                self._write(EditLog((*log.entries, Signed(tmtv_ml=numbers, by=who.by, time=who.time))))
+            self._save()
 
-    def _rows(self, lesions: Lesions) -> list[Lesion]:
-        return lesions_of_voxels(lesions, self.pet.array, self.pet.geometry)
+    def save(self) -> Path | None:
+        """Write the version of the edits in force, if there are any and it is not there; its folder."""
+        with self.lock:
+            if not needs_version(self.log):
+                return None
+            with locked(self.folders.table_root, wait_s=LOCK_WAIT_S):
+                return self._save()
 
-    def _totals(self, method: str) -> dict[str, Any]:
-        found = {}
-        for name, lesions in (("automatic", self._automatic[method]), ("final", self._final[method])):
-            rows = self._rows(lesions)
-            measures = summarize(rows, lesions, self.pet.geometry)
-            found[name] = {
-                k: getattr(measures, k) for k in ("tmtv_ml", "tlg", "dmax_mm", "lesion_count", "suv_max")
-            }
-        return found
+    def close(self) -> None:
+        """Save, and let the images go."""
+        try:
+            self.save()
+        finally:
+            self.images.pool.shutdown(wait=False, cancel_futures=True)
 
-    def _lesion(self, row: Lesion, lesions: Lesions, automatic: Lesions) -> dict[str, Any]:
-        index = lesions.index[lesions.label == row.label]
-        before = automatic.index[automatic.label == row.label]
-        hottest = index[self.pet.array.reshape(-1)[index].argmax()]
-        geometry = self.pet.geometry
-        place = geometry.to_world(np.array(np.unravel_index(hottest, geometry.shape)).T)[0]
-        origin = "added" if before.size == 0 else "automatic" if np.array_equal(before, index) else "changed"
-        return {
-            "label": row.label,
-            **{k: getattr(row, k) for k in ("volume_ml", "suv_max", "suv_mean", "suv_peak", "tlg")},
-            "centroid_mm": [row.x_mm, row.y_mm, row.z_mm],
-            "hottest_mm": place.tolist(),
-            "region": None,
-            "origin": origin,
-            "color": "#{:02x}{:02x}{:02x}".format(*lesion_color(row.label)),
-        }
+    @property
+    def status(self) -> str:
+        log = self.log
+        return status_of(log, is_signed(current_version(self.case.folder, self.automatic, log)))
 
-    def _read_pet(self) -> Image:
-        image, _ = find_suv(pet_path(self.folders, self.case.case_id)).read()
-        return to_canonical(Image(image.array.astype(np.float32, copy=False), image.geometry))
-
-    def _read_raw(self) -> Image:
-        path = self.case.automatic / "lesions_raw.nii.gz"
-        if not path.is_file():
-            raise CaseError(
-                f"{path}: the page needs the result of the method raw; run tmtv-postprocess with it."
+    def _plan(
+        self, revision: object, method: str, asked: object
+    ) -> tuple[EditLog, Snapshot, Correction, Snapshot]:
+        if method not in self.methods:
+            raise ParameterError(
+                f"No result of the method {str(method)[:40]!r}; there is {', '.join(self.methods)}."
             )
-        return to_canonical(read_image(self.folders.checked(path)))
+        log = self._seen(revision)
+        before = self.snapshot(log)
+        images = self.images
+        context = Context(method, before.states, images.work, images.pet.geometry, lambda: images.projections)
+        made = correct(read_asked(asked), Who.now(self.reader), context)
+        after = self.snapshot(_added(log, made.entry), made.regions)
+        if not isinstance(made.entry, Undone | Redone | Cleared) and _is_same(before, after):
+            why = [
+                text
+                for m in after.methods.values()
+                for text in m.warnings[len(before.methods[method].warnings) :]
+            ]
+            raise ParameterError(f"This changes nothing. {' '.join((*made.said, *why[:1]))}".strip())
+        return log, before, made, after
+
+    def _seen(self, revision: object) -> EditLog:
+        """The log, if the page that asks has seen all of it."""
+        log = self.log
+        if type(revision) is not int or revision != len(log.entries) or self.is_stale:
+            raise Conflict
+        return log
+
+    def _write(self, log: EditLog) -> None:
+        write_log(self.case.folder, log)
+        self._log, self._log_stamp = log, _stamp(self.case.folder / EDITS_FILE)
+
+    def _save(self) -> Path | None:
+        log, folder = self.log, self.case.folder
+        version = current_version(folder, self.automatic, log)
+        if version is not None:
+            return version
+        now, before = self.snapshot(log), self.automatic_snapshot()
+        voxel_ml = self.images.pet.geometry.voxel_ml
+        volumes = {
+            m: changed_ml(before.methods[m].lesions, now.methods[m].lesions, voxel_ml) for m in self.methods
+        }
+        parameters = self.automatic["parameters"]
+        return write_version(
+            folder,
+            self.automatic,
+            log,
+            {m: found.lesions for m, found in now.methods.items()},
+            volumes,
+            now.warnings,
+            self.images.pet.array,
+            self.images.stored,
+            (parameters.get("height_cm"), parameters.get("weight_kg")),
+        )
+
+    def _nearest(self, edits: tuple[Change, ...]) -> tuple[int, Snapshot]:
+        """The longest beginning of some edits whose lesions are known, and those lesions."""
+        if not self._snapshots:
+            first = Snapshot.automatic(self.images.work, self.images.pet.geometry, self.methods)
+            self._snapshots.append(((), first))
+        known = [item for item in self._snapshots if edits[: len(item[0])] == item[0]]
+        done, found = max(known, key=lambda item: len(item[0]))
+        return len(done), found
+
+    def _keep(self, edits: tuple[Change, ...], snapshot: Snapshot) -> None:
+        self._snapshots.append((edits, snapshot))
+        if len(self._snapshots) > SNAPSHOTS_KEPT:
+            del self._snapshots[1]  # the first, of no edits, stays
+
+
+def _added(log: EditLog, entry: AnyEntry) -> EditLog:
+    longer = EditLog((*log.entries, entry))
+    if isinstance(entry, Undone) and not log.can_undo:
+        raise ParameterError("There is nothing to undo.")
+    if isinstance(entry, Redone) and not log.can_redo:
+        raise ParameterError("There is nothing to redo.")
+    return longer
+
+
+def _is_same(before: Snapshot, after: Snapshot) -> bool:
+    return all(changed_box(old, after.methods[name]) is None for name, old in before.methods.items())
+
+
+def _box_json(before: Snapshot, after: Snapshot, method: str) -> dict[str, Any] | None:
+    import base64
+
+    box = changed_box(before.methods[method], after.methods[method])
+    if box is None:
+        return None
+    return {
+        "lo": list(box.lo),
+        "hi": list(box.hi),
+        "labels": base64.b64encode(box.labels.astype("<u2").tobytes()).decode(),
+    }
+
+
+def _stamp(path: Path) -> str:
+    """What changes when a file is replaced."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from petct.errors import CaseError, TmtvError
-from petct.ids import PATTERN
-from postprocess.edits import EDITS_FILE, read_log
+from petct.errors import CaseError, ParameterError, TmtvError
+from petct.ids import PATTERN, check_id
+from postprocess.edits import EDITS_FILE, EditLog, read_log
 from postprocess.find import find_pet
 from postprocess.results import RESULT_FILE, read_result
-from postprocess.review import current_version
+from postprocess.review import current_version, is_signed
 
 DEFAULT_METHOD = "41"
+READERS = "readers"  # in the folder of results: <reader>/<case_id>/
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,26 @@ class Folders:
     """The folders that the user gave; nothing outside them is read.
 
     results : of `tmtv run` or `tmtv-postprocess`. cases : of `tmtv prepare`, for images that `results` lacks.
-    series : DICOM, for exports.
+    series : DICOM, for exports. blind : a reader whose edits are kept apart from everybody else's.
     """
 
     results: Path
     cases: Path | None = None
     series: Path | None = None
+    blind: str | None = None
+
+    def edits_of(self, case_id: str) -> Path:
+        """The folder of a case's edits and versions."""
+        return self.table_root / case_id
+
+    @property
+    def table_root(self) -> Path:
+        """The folder of `tmtv.csv`, which is locked while edits are written: the one that `tmtv-postprocess` locks."""
+        return self.results if self.blind is None else self.results / READERS / self.blind
+
+    def of_reader(self, reader: str) -> Folders:
+        """The same for a reader whose edits are apart."""
+        return replace(self, blind=reader)
 
     def roots(self) -> list[Path]:
         return [root.resolve() for root in (self.results, self.cases, self.series) if root is not None]
@@ -61,6 +76,8 @@ class Case:
 
     automatic : folder of the automatic result. folder : where this reader's edits and versions go.
     status : unread, in_progress, signed, reopened or failed
+    methods, final : measures by method of the automatic result and after the edits; `final` is empty where the edits
+        are in no version yet
     """
 
     case_id: str
@@ -68,14 +85,54 @@ class Case:
     folder: Path
     status: str
     reason: str | None = None
-    tmtv_ml: dict[str, float] = field(default_factory=dict)
-    tmtv_final_ml: dict[str, float] = field(default_factory=dict)
-    lesion_count: int | None = None
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    final: dict[str, dict[str, Any]] = field(default_factory=dict)
     has_ct: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        names = ("case_id", "status", "reason", "tmtv_ml", "tmtv_final_ml", "lesion_count", "has_ct")
-        return {name: getattr(self, name) for name in names}
+        shown = default_method(self.methods) if self.methods else ""
+        return {
+            "case_id": self.case_id,
+            "status": self.status,
+            "reason": self.reason,
+            "tmtv_ml": {name: found["tmtv_ml"] for name, found in self.methods.items()},
+            "tmtv_final_ml": {name: found["tmtv_ml"] for name, found in self.final.items()},
+            "lesion_count": self.final.get(shown, {}).get("lesion_count"),
+            "has_ct": self.has_ct,
+        }
+
+    def with_final(self, final: dict[str, dict[str, Any]]) -> Case:
+        """The same with final numbers."""
+        return replace(self, final=final)
+
+
+def reader_folders(
+    results: Path, cases: Path | None, series: Path | None, blind: str | None, adjudicates: Sequence[str]
+) -> Folders:
+    """The folders of one call, checked.
+
+    Raises
+    ------
+    TmtvError
+        A folder that is not there; a blind reader whose name cannot be a folder; adjudication by a blind reader, or of
+        readers who have no folder.
+    """
+    for path in (results, cases, series):
+        if path is not None and not path.is_dir():
+            raise CaseError(f"{path}: no such folder.")
+    if blind is not None:
+        check_id(blind, "--reader", "reader")
+        if adjudicates:
+            raise ParameterError("Who adjudicates sees both readers: leave out --blind.")
+    for name in adjudicates:
+        check_id(name, "--adjudicate", "reader")
+        if not (results / READERS / name).is_dir():
+            raise CaseError(
+                f"{results / READERS / name}: no such reader (tmtv review --blind --reader {name})."
+            )
+    if len(set(adjudicates)) < len(adjudicates):
+        raise ParameterError("--adjudicate takes two readers.")
+    return Folders(results.absolute(), cases and cases.absolute(), series and series.absolute(), blind)
 
 
 def find_cases(folders: Folders) -> list[str]:
@@ -148,23 +205,31 @@ def default_method(methods: Iterable[str]) -> str:
     return DEFAULT_METHOD if DEFAULT_METHOD in names else names[0]
 
 
+def status_of(log: EditLog, signed: bool) -> str:
+    """How far a case has come. signed : its newest version holds the numbers that the reader signed."""
+    if signed:
+        return "signed"
+    if log.was_signed:
+        return "reopened"
+    return "in_progress" if log.entries else "unread"
+
+
 def _row(folders: Folders, case_id: str, automatic: Path, result: dict[str, Any]) -> Case:
+    folder = folders.edits_of(case_id)
     methods = result["methods"]
     final, status = methods, "unread"
-    if (automatic / EDITS_FILE).exists():
-        log = read_log(automatic)
-        status = "in_progress" if log.entries else "unread"
+    if (folder / EDITS_FILE).exists():
+        log = read_log(folder)
+        version = current_version(folder, result, log)
+        status = status_of(log, is_signed(version))
         if log.in_force:
-            version = current_version(automatic, result, log.in_force)
             final = (read_result(version) or {}).get("methods", {}) if version is not None else {}
-    shown = final.get(default_method(methods)) or {}
     return Case(
         case_id,
         automatic,
-        automatic,
+        folder,
         status,
-        tmtv_ml={name: values["tmtv_ml"] for name, values in methods.items()},
-        tmtv_final_ml={name: values["tmtv_ml"] for name, values in final.items()},
-        lesion_count=shown.get("lesion_count"),
+        methods=methods,
+        final=final,
         has_ct=ct_path(folders, case_id) is not None,
     )

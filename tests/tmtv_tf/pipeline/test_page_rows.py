@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from petct.suv.factor import SuvFactor
-from tmtv_tf.pipeline.outputs import _suv_rows
+from tmtv_tf.pipeline.outputs import suv_rows
 
 
 @pytest.mark.parametrize(("units", "wanted"), [("BQML", "1 g/Bq"), ("GML", "1"), ("CNTS", "1")])
 def test_only_a_factor_for_activity_has_the_unit_of_one(units: str, wanted: str) -> None:
     # an image in g/mL is SUV already: its factor has no unit
     exam = SimpleNamespace(suv=SuvFactor(1.0, "rule", values={"units": units}))
-    assert dict(_suv_rows(exam))["Factor"] == wanted
+    assert dict(suv_rows(exam))["Factor"] == wanted

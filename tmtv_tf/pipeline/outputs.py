@@ -12,20 +12,19 @@ import numpy.typing as npt
 
 from petct.exam import Exam
 from petct.export.source import Provenance, SourceSeries
-from petct.image import Image, resample, write_image
+from petct.image import Image, write_image
 from petct.orientation import orientation_of, to_canonical
 from petct.version import software
 from postprocess.measures import Lesion, lesions_of_voxels
 from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import model_note, write_objects
 from tmtv_tf.pipeline.options import RunOptions
-from tmtv_tf.report.content import StudyPage
+from tmtv_tf.report.content import StudyPage, suv_rows
 
 if TYPE_CHECKING:
     from tmtv_tf.models.file import ModelDescription
 
 IMAGES = ("pet.nii.gz", "ct.nii.gz", "probability.nii.gz")
-OUTSIDE_CT_HU = -1000.0
 # A map that is nowhere above this has no segment to write.
 EMPTY_BELOW = 0.01
 
@@ -132,7 +131,7 @@ def _write_dicom(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion
 
 def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> StudyPage:
     """What the page of this study says. labels : (Z, Y, X) with axes along LPS z, y, x."""
-    from tmtv_tf.report.pictures import cuts, projections
+    from tmtv_tf.report.pictures import ct_on, cuts, projections
 
     pet = to_canonical(made.exam.pet)
     return StudyPage(
@@ -141,7 +140,7 @@ def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion])
         methods=made.methods,
         lesions=table,
         projections=projections(pet, labels),
-        cuts=cuts(pet, labels, _ct_on(made.exam, pet)) if table else (),
+        cuts=cuts(pet, labels, ct_on(made.exam.ct, pet)) if table else (),
         suv=suv_rows(made.exam),
         origin=_origin_rows(made),
         warnings=made.warnings,
@@ -149,28 +148,6 @@ def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion])
         final=made.final,
         edits=made.edits,
     )
-
-
-def _ct_on(exam: Exam, pet: Image) -> Image | None:
-    """The CT on the (canonical) PET grid."""
-    return None if exam.ct is None else resample(to_canonical(exam.ct), pet.geometry, fill=OUTSIDE_CT_HU)
-
-
-def suv_rows(exam: Exam) -> list[tuple[str, str]]:
-    """How the page says where the SUV come from."""
-    suv = exam.suv
-    unit = " g/Bq" if suv.values.get("units") == "BQML" else ""  # GML and its like are SUV already
-    factor = "one for each slice" if suv.single_factor is None else f"{suv.single_factor:.6g}{unit}"
-    rows = [("Rule", suv.rule), ("Factor", factor)]
-    if suv.injection_time and suv.reference_time:
-        minutes = (suv.reference_time - suv.injection_time).total_seconds() / 60
-        rows.append(("Uptake time", f"{minutes:.0f} min"))
-    rows += [
-        (f"{name} (given by the user)", str(value))
-        for name, value in suv.overrides.items()
-        if value is not None
-    ]
-    return rows
 
 
 def _origin_rows(made: Made) -> list[tuple[str, str]]:

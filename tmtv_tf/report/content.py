@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from petct.exam import Exam
 
 NOT_A_DEVICE = "For research. Not a medical device."
 ALL_ELSE = "Pictures, lesions and all other numbers of this page are of the automatic result."
@@ -124,6 +127,23 @@ def _headline(measures: Mapping[str, Any], method: str, which: str) -> tuple[str
     lesions = f"in {count} lesion{'' if count == 1 else 's'}, {method_name(method)}"
     sentence = lesions if count else f"No lesion under the method {method_name(method)}."
     return f"{number(measures['tmtv_ml'], 1)} mL", which + sentence
+
+
+def suv_rows(exam: Exam) -> list[tuple[str, str]]:
+    """How the page says where the SUV come from."""
+    suv = exam.suv
+    unit = " g/Bq" if suv.values.get("units") == "BQML" else ""  # GML and its like are SUV already
+    factor = "one for each slice" if suv.single_factor is None else f"{suv.single_factor:.6g}{unit}"
+    rows = [("Rule", suv.rule), ("Factor", factor)]
+    if suv.injection_time and suv.reference_time:
+        minutes = (suv.reference_time - suv.injection_time).total_seconds() / 60
+        rows.append(("Uptake time", f"{minutes:.0f} min"))
+    rows += [
+        (f"{name} (given by the user)", str(value))
+        for name, value in suv.overrides.items()
+        if value is not None
+    ]
+    return rows
 
 
 def method_name(method: str) -> str:

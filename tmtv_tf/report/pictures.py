@@ -12,12 +12,14 @@ from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 
 from petct.export.contours import contours
-from petct.image import Image
+from petct.image import Image, resample
+from petct.orientation import to_canonical
 from petct.palette import LESION_COLORS, lesion_color
 from tmtv_tf.report.content import Picture
 
 SUV_WINDOW = (0.0, 10.0)  # inverted grey: 0 is white, 10 and more is black
 CT_WINDOW_HU = (-160.0, 240.0)
+OUTSIDE_CT_HU = -1000.0
 BODY_SUV = 0.2
 MARGIN_MM = 15.0
 LONGEST_SIDE_PX = 900
@@ -54,6 +56,11 @@ def projections(pet: Image, labels: npt.NDArray[np.integer]) -> list[Picture]:
         canvas.grey_bar("SUV")
         result.append(Picture(canvas.png(), name))
     return result
+
+
+def ct_on(ct: Image | None, pet: Image) -> Image | None:
+    """The CT on the grid of the PET, -1000 HU outside it; None without one. pet : as `cuts` takes it."""
+    return None if ct is None else resample(to_canonical(ct), pet.geometry, fill=OUTSIDE_CT_HU)
 
 
 def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -> list[Picture]:

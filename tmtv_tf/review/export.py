@@ -12,11 +12,9 @@ from petct.dicom.headers import Series, find_series
 from petct.errors import CaseError
 from petct.exam import Exam, read_series, select_exam
 from petct.files import read_json
-from petct.image import resample
 from postprocess.suv_source import suv_of_result
 from tmtv_tf.pipeline.export import export_exam
-from tmtv_tf.pipeline.outputs import OUTSIDE_CT_HU, suv_rows
-from tmtv_tf.report.content import StudyPage
+from tmtv_tf.report.content import StudyPage, suv_rows
 from tmtv_tf.review.session import Session
 from tmtv_tf.review.worklist import Folders
 
@@ -85,21 +83,20 @@ def export_case(session: Session, tree: DicomTree, method: str) -> dict[str, Any
 def _write_page(session: Session, exam: Exam, version: Path, method: str) -> list[str]:
     from tmtv_tf.report.html import write_html
     from tmtv_tf.report.pdf import write_pdf
-    from tmtv_tf.report.pictures import cuts, projections
+    from tmtv_tf.report.pictures import ct_on, cuts, projections
 
     with session.lock:
         now, images, log = session.snapshot(), session.images, session.log
     shown = now.methods[method]
     pet, labels = images.pet, shown.lesions.paint()
     table = [row.lesion for row in shown.rows.values()]
-    ct = None if images.ct is None else resample(images.ct, pet.geometry, fill=OUTSIDE_CT_HU)
     page = StudyPage(
         case_id=session.case.case_id,
         method=method,
         methods={name: found.measures.as_dict() for name, found in now.methods.items()},
         lesions=table,
         projections=projections(pet, labels),
-        cuts=cuts(pet, labels, ct) if table else (),
+        cuts=cuts(pet, labels, ct_on(images.ct, pet)) if table else (),
         suv=suv_rows(exam),
         origin=_origin_rows(session, log.in_force, exam),
         warnings=list(dict.fromkeys([*session.automatic["warnings"], *now.warnings])),

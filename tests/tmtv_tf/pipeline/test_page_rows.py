@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from petct.suv.factor import SuvFactor
-from tmtv_tf.pipeline.outputs import suv_rows
+from tmtv_tf.report.content import suv_rows
 
 
 @pytest.mark.parametrize(("units", "wanted"), [("BQML", "1 g/Bq"), ("GML", "1"), ("CNTS", "1")])

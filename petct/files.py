@@ -123,6 +123,15 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
         raise TmtvError(f"{folder}: cannot be written (no permission to write in {place}).")
 
 
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Put the entries of a folder on disk, so that a power loss does not take a file that was just made in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def remove(path: str | os.PathLike[str]) -> None:
     """Remove a file, if it is there; one that cannot be removed is refused by name."""
     try:

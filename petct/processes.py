@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from petct.errors import TmtvError
 from petct.parallel import Job, Outcome, attempt
@@ -63,6 +64,46 @@ def run_in_processes(jobs: list[Job], workers: int) -> Generator[tuple[int, Outc
                 yield position, replace(outcome, case_id=case_id)
     finally:
         _dismiss(staff)
+
+
+class WorkerProcess:
+    """One process that computes one case after another, for as long as its owner lives. It may be ended at any time.
+
+    Raises
+    ------
+    TmtvError
+        The process ends before it has begun to work.
+    """
+
+    def __init__(self) -> None:
+        staff: list[_Worker] = []
+        _hire(staff)
+        self._worker = staff[0]
+        self.cases = 0
+
+    @property
+    def busy(self) -> bool:
+        return self._worker.job is not None
+
+    def start(self, case_id: str, function: Callable[..., Any], *arguments: Any) -> None:
+        """Give it a case; `function` is importable by name."""
+        self.cases += 1
+        _give(self._worker, deque([(0, case_id, function, arguments)]))
+
+    def outcome(self) -> Outcome | None:
+        """What became of the case, once it is known; a lost one means that the process is dead."""
+        while self._worker.job is not None and self._worker.pipe.poll():
+            found = _receive(self._worker)
+            if found is not None:
+                case_id = self._worker.job[1]
+                self._worker.job = None
+                return replace(found, case_id=case_id)
+        return None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._worker.process.terminate()
+        _dismiss([self._worker])
 
 
 def _hire(staff: list[_Worker]) -> None:

@@ -15,6 +15,7 @@ from tmtv_tf.commands.predict import predict
 from tmtv_tf.commands.prepare import prepare
 from tmtv_tf.commands.review import review
 from tmtv_tf.commands.run import run
+from tmtv_tf.commands.serve import serve
 
 app = typer.Typer(
     name="tmtv",
@@ -41,7 +42,7 @@ def options(
         logging.getLogger().setLevel(logging.INFO)
 
 
-for command in (run, review, export, inspect, prepare, predict, evaluate, phantom):
+for command in (run, serve, review, export, inspect, prepare, predict, evaluate, phantom):
     app.command(no_args_is_help=True)(command)
 app.command("export-model", no_args_is_help=True)(export_model)
 

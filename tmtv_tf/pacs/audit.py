@@ -15,6 +15,7 @@ from getpass import getuser
 from pathlib import Path
 
 from petct.errors import ParameterError, TmtvError
+from petct.files import sync_folder
 from petct.version import software
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -115,15 +116,7 @@ def _append(path: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if new:
-        _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_folder(path.parent)
 
 
 def _checked(name: str, value: str | int) -> str | int:

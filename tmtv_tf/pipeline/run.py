@@ -101,7 +101,7 @@ def run(
     roots = [Path(folder)] if isinstance(folder, str | os.PathLike) else [Path(one) for one in folder]
     out = Path(out).absolute()
     require_writable(out)
-    chosen = _model_file(model, mask)
+    chosen = chosen_model(model, mask)
     with unpacked([root.absolute() for root in roots]) as inputs, ExitStack() as stack:
         found, _ = find_dicom(inputs.folders, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides)
         _check_one(found, mask, overrides)
@@ -111,7 +111,7 @@ def run(
         for item in found:
             case_id = case_pseudonym(key, item.patient_id, item.study_uid)
             try:
-                study = _study(item, case_id, out, chosen, mask, options)
+                study = study_of(item, case_id, out, chosen, mask, options)
                 jobs.append((item, replace(study, dicom_folder=inputs.named(str(study.source.pet.folder)))))
             except TmtvError as error:
                 outcomes[case_id] = Outcome(case_id, error=str(error))
@@ -133,7 +133,7 @@ def run(
     return RunResult(out, good, bad, tuple(outcomes.values()), tuple(warnings))
 
 
-def _model_file(model: str | os.PathLike[str] | Model | None, mask: object) -> Path | None:
+def chosen_model(model: str | os.PathLike[str] | Model | None, mask: object = None) -> Path | None:
     """The model file that was asked for; None: a mask takes its place, or each study gets a packaged one."""
     if mask is not None:
         if model is not None:
@@ -160,7 +160,16 @@ def _packaged_model(source: DicomSource) -> Path:
     return path
 
 
-def _study(item: Found, case_id: str, out: Path, model: Path | None, mask: Any, options: RunOptions) -> Study:
+def study_of(
+    item: Found, case_id: str, out: Path, model: Path | None, mask: Any, options: RunOptions
+) -> Study:
+    """What to do with an examination that was found; without model and mask, with the packaged model that fits.
+
+    Raises
+    ------
+    CaseError
+        It cannot be used.
+    """
     if item.error or not isinstance(item.source, DicomSource):
         raise CaseError(item.error or "Not a DICOM study.")
     if mask is None and model is None:

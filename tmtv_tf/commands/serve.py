@@ -1,0 +1,172 @@
+"""`tmtv serve`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tmtv_tf.commands._options import KeyFile, Seg
+
+if TYPE_CHECKING:
+    from tmtv_tf.pacs.serve import ServeOptions
+
+Out = Annotated[
+    Path, typer.Option(help="Folder for <case_id>/ and tmtv.csv, and for serve/, the service's own.")
+]
+Status = Annotated[
+    bool, typer.Option("--status", help="Say what the service with this --out holds, and leave.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="With --status: as JSON on stdout.")]
+Again = Annotated[
+    list[str] | None, typer.Option(help="Run this case as it is, though it was refused or is done. Repeats.")
+]
+Forget = Annotated[
+    list[str] | None,
+    typer.Option(help="Remove the images of this case, so that it can be sent anew; results stay. Repeats."),
+]
+Host = Annotated[str, typer.Option(help="Address to listen on. Other than loopback needs --allow.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="DICOM port; 0 takes any free one.")]
+AeTitle = Annotated[str, typer.Option(help="Our AE title; a sender must call us by it.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Who may send: AE, AE@ADDRESS or @ADDRESS. Repeats. Default: anybody on this computer."
+    ),
+]
+ToPacs = Annotated[
+    str | None,
+    typer.Option(
+        help="Archive for the results: https://host/dicom-web or dicom://AE@host:port. Default: none."
+    ),
+]
+Model = Annotated[
+    str | None, typer.Option(help="Model file (.keras, .openvino), or the name of a packaged one.")
+]
+Method = Annotated[list[str] | None, typer.Option("--method", "-m", help="Repeats. Default: raw 41 2.5 4.0.")]
+Export = Annotated[str, typer.Option(help="The method whose lesions are exported and drawn.")]
+Keep = Annotated[str, typer.Option(help="all: also PET, CT and probability as NIfTI. none: without them.")]
+Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
+Quiet = Annotated[
+    float, typer.Option(min=0.1, help="Seconds without a new image after which a whole study is complete.")
+]
+Patience = Annotated[
+    float,
+    typer.Option(min=0.1, help="The same where something is missing: no PET, no CT, a broken connection."),
+]
+KeepDays = Annotated[
+    float, typer.Option(min=0.0, help="Received images are removed so many days after their study ended.")
+]
+MaxGb = Annotated[
+    float, typer.Option(min=0.001, help="Received images may fill so much; then none is taken.")
+]
+MinFreeGb = Annotated[float, typer.Option(min=0.0, help="So much of the disk stays free for results.")]
+Workers = Annotated[int, typer.Option(min=1, help="Studies at once, each in a process of its own.")]
+RunMinutes = Annotated[float, typer.Option(min=0.1, help="A run that takes longer is ended and refused.")]
+StatusPort = Annotated[
+    int, typer.Option(min=-1, max=65535, help="Port of the status page on 127.0.0.1; -1 for no page.")
+]
+
+
+def serve(
+    out: Out,
+    status: Status = False,
+    as_json: AsJson = False,
+    again: Again = None,
+    forget: Forget = None,
+    host: Host = "127.0.0.1",
+    port: Port = 11112,
+    ae_title: AeTitle = "TMTV",
+    allow: Allow = None,
+    to_pacs: ToPacs = None,
+    model: Model = None,
+    method: Method = None,
+    export: Export = "41",
+    keep: Keep = "all",
+    seg: Seg = "BINARY",
+    backend: Backend = "auto",
+    key_file: KeyFile = None,
+    quiet_s: Quiet = 5.0,
+    patience_s: Patience = 60.0,
+    keep_days: KeepDays = 7.0,
+    max_gb: MaxGb = 100.0,
+    min_free_gb: MinFreeGb = 2.0,
+    workers: Workers = 1,
+    run_minutes: RunMinutes = 60.0,
+    status_port: StatusPort = 11113,
+) -> None:
+    """Receive studies by DICOM, run each once it is complete, and store the results in an archive.
+
+    tmtv serve --out results --to-pacs dicom://ORTHANC@localhost:4242
+    tmtv serve --out results --status
+
+    Ends at Ctrl-C or SIGTERM; whatever ends it, the same command goes on where it was.
+    """
+    folder = out / "serve"
+    if status or again or forget:
+        _look(folder, again or [], forget or [], as_json=as_json)
+        return
+    from petct.errors import ParameterError
+    from tmtv_tf.pacs.incoming import Limits
+    from tmtv_tf.pacs.receiver import Caller
+    from tmtv_tf.pacs.serve import ServeOptions
+    from tmtv_tf.pipeline.options import RunOptions
+
+    if keep not in ("all", "none"):
+        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
+    run = RunOptions(
+        export=export,
+        keep_images=keep == "all",
+        seg_kind=seg.upper(),  # type: ignore[arg-type]
+        pdf_dicom=to_pacs is not None,
+        backend=backend,
+    )
+    options = ServeOptions(
+        out=out,
+        host=host,
+        port=port,
+        ae_title=ae_title,
+        allowed=tuple(map(Caller.parse, allow or ())),
+        model=model,
+        run=replace(run, methods=tuple(method)) if method else run,
+        archive=to_pacs,
+        key_file=key_file,
+        limits=Limits(quiet_s, patience_s, int(max_gb * 1e9), int(min_free_gb * 1e9)),
+        keep_days=keep_days,
+        workers=workers,
+        run_minutes=run_minutes,
+        page_port=None if status_port < 0 else status_port,
+    )
+    _until_signalled(options)
+
+
+def _look(folder: Path, again: list[str], forget: list[str], *, as_json: bool) -> None:
+    """What another process asks of the queue."""
+    import json
+
+    from tmtv_tf.pacs import status
+
+    status.ask_again(folder, again)
+    status.forget(folder, forget)
+    found = status.status(folder)
+    typer.echo(json.dumps(found, indent=2) if as_json else status.as_text(found))
+
+
+def _until_signalled(options: ServeOptions) -> None:
+    """Serve until SIGTERM or Ctrl-C, then leave at once."""
+    import os
+    import signal
+    import sys
+    import threading
+
+    from tmtv_tf.pacs.serve import serve as run_service
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_service(options, stop)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # connections that were cut may still have threads, and nothing of theirs is wanted

@@ -1,0 +1,298 @@
+"""`tmtv serve`: receive studies, run each once it is complete, store its results, and lose nothing on the way.
+
+What is where, below `OUT/serve`: `queue.sqlite` the queue, `received/<case_id>/` the images, `audit.jsonl` the log.
+Results are in `OUT/<case_id>/` as `tmtv run` writes them. The service may be killed at any moment: every step is done
+again from the queue, and gives the same files with the same UIDs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from petct.dicom.quiet import quiet_pydicom
+from petct.errors import ParameterError, TmtvError
+from petct.files import locked, remove_leftovers, require_writable
+from petct.parallel import Outcome, explain
+from petct.processes import WorkerProcess
+from postprocess.cohort import write_table
+from tmtv_tf.cases.pseudonym import load_key
+from tmtv_tf.pacs.archive import LOOPBACK
+from tmtv_tf.pacs.arrived import Job, run_arrived
+from tmtv_tf.pacs.audit import record
+from tmtv_tf.pacs.incoming import Incoming, Limits
+from tmtv_tf.pacs.queue import SETTLED, Queue, Row
+from tmtv_tf.pacs.receiver import Caller, Receiver
+from tmtv_tf.pacs.sender import Sender
+from tmtv_tf.pacs.status import AUDIT_FILE, IMAGES_FOLDER, QUEUE_FILE, Page
+from tmtv_tf.pipeline.options import RunOptions
+from tmtv_tf.pipeline.run import chosen_model
+
+log = logging.getLogger(__name__)
+
+FOLDER = "serve"
+PORT = 11112  # registered for DICOM
+PAGE_PORT = 11113
+TICK_S = 0.05
+COUNT_S = 1.0
+TIDY_S = 30.0
+DAY_S = 86_400.0
+# A process that dies while it runs a study is replaced; a study that does so this often is refused.
+LOST_TRIES = 3
+# A worker is replaced after so many studies, so that what libraries leave behind cannot add up.
+STUDIES_A_WORKER = 20
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """What the user of `tmtv serve` chooses.
+
+    Attributes
+    ----------
+    allowed : who may send; empty: anybody, which only a loopback address allows
+    model : file or name; None: the packaged one that fits each study
+    archive : address to which results are sent; None: they are kept here only
+    keep_days : images are removed so many days (of service) after their study was done or refused
+    run_minutes : a run that takes longer is ended and refused
+    page_port : of the status page; None for none
+    """
+
+    out: Path
+    host: str = "127.0.0.1"
+    port: int = PORT
+    ae_title: str = "TMTV"
+    allowed: tuple[Caller, ...] = ()
+    model: str | None = None
+    run: RunOptions = field(default_factory=RunOptions)
+    archive: str | None = None
+    key_file: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    keep_days: float = 7.0
+    workers: int = 1
+    run_minutes: float = 60.0
+    page_port: int | None = PAGE_PORT
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and not self.allowed:
+            raise ParameterError(
+                f"With --host {self.host} other computers can send: say which, by --allow AE@ADDRESS (it repeats)."
+            )
+        if not 1 <= len(self.ae_title.strip()) <= 16:
+            raise ParameterError(f"`ae_title` has 1 to 16 characters. Received: {self.ae_title!r}.")
+
+
+class Service:
+    """The running service: made, run until `stop` is set, closed.
+
+    Raises
+    ------
+    TmtvError
+        Another service uses this folder; an address is taken; the model, the key or the folder cannot be used.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.options = options
+        self.out = options.out.absolute()
+        self.folder = self.out / FOLDER
+        require_writable(self.out)
+        self.model = chosen_model(options.model)
+        key = load_key(options.key_file)
+        self._workers: dict[str, tuple[WorkerProcess, float]] = {}
+        self._idle: list[WorkerProcess] = []
+        self._writing = ExitStack()
+        self._new_results = False
+        self._stack = ExitStack()
+        try:
+            self._stack.enter_context(locked(self.folder, wait_s=2.0))
+            self._stack.enter_context(quiet_pydicom())
+            self._open(key)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _open(self, key: bytes) -> None:
+        options, close = self.options, self._stack.callback
+        self.queue = Queue(self.folder / QUEUE_FILE)
+        close(self.queue.close)
+        self.queue.recover()
+        self.audit = partial(record, self.folder / AUDIT_FILE)
+        self.incoming = Incoming(self.folder / IMAGES_FOLDER, self.queue, key, options.limits)
+        self.incoming.recover()
+        self.sender = None
+        if options.archive is not None:
+            self.sender = Sender(
+                self.queue,
+                self.out,
+                options.archive,
+                ae_title=options.ae_title,
+                audit=self.folder / AUDIT_FILE,
+            )
+            close(self.sender.close)
+        self.page = None if options.page_port is None else Page(self.queue, options.page_port)
+        if self.page is not None:
+            close(self.page.close)
+        close(self._end_workers)
+        self.receiver = Receiver(
+            self.incoming,
+            options.host,
+            options.port,
+            ae_title=options.ae_title,
+            allowed=options.allowed,
+            audit=self.audit,
+        )
+        close(self.receiver.close)
+        self._say("started")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set. One bad study, or a disk that is full, does not end it."""
+        last = counted = tidied = time.monotonic()
+        while not stop.wait(TICK_S):
+            try:
+                self._step()
+                now = time.monotonic()
+                if now - counted >= COUNT_S:
+                    counted = now
+                    self.queue.count(self.incoming.amounts())
+                    self.incoming.bytes = self.queue.total_bytes()
+                if now - tidied >= TIDY_S:
+                    tidied = now
+                    self.queue.add_service(now - last)
+                    last = now
+                    self._remove_old()
+                    self._write_table()
+            except Exception as error:
+                log.error("%s", explain(error)[0])
+                stop.wait(COUNT_S)
+
+    def close(self) -> None:
+        """End at once; what was running is run again by the next service."""
+        with suppress(TmtvError):
+            self._say("stopped")
+        self._stack.close()
+        with suppress(TmtvError):
+            self._write_table()
+        self._writing.close()
+
+    # One step
+
+    def _step(self) -> None:
+        self.receiver.tidy()
+        self.incoming.complete()
+        self._collect()
+        self._dispatch()
+        if not self._workers:
+            self._writing.close()  # now a reader may edit results
+
+    def _dispatch(self) -> None:
+        if len(self._workers) >= self.options.workers:
+            return
+        waiting = [row for row in self.queue.studies("waiting", limit=50) if row.case_id not in self._workers]
+        for row in waiting[: self.options.workers - len(self._workers)]:
+            if not self._workers:
+                try:
+                    self._writing.enter_context(locked(self.out))
+                except TmtvError:  # a reader edits a result at this moment: in the next step
+                    return
+                remove_leftovers(self.out)
+            if self.queue.move(row.case_id, "waiting", "running"):
+                self._start(row)
+
+    def _start(self, row: Row) -> None:
+        worker = self._idle.pop() if self._idle else WorkerProcess()
+        threads = max(1, (os.cpu_count() or 1) // self.options.workers)
+        job = Job(
+            row.case_id,
+            self.incoming.folder / row.case_id,
+            self.out,
+            self.model,
+            self.options.run,
+            grown=row.runs > 0,
+            threads=threads,
+        )
+        worker.start(row.case_id, run_arrived, job)
+        self._workers[row.case_id] = (worker, time.monotonic())
+
+    def _collect(self) -> None:
+        for case_id, (worker, begun) in list(self._workers.items()):
+            try:
+                outcome = worker.outcome()
+            except TmtvError as error:  # it died before it could work
+                outcome = Outcome(case_id, error=str(error), lost=True)
+            if outcome is None and time.monotonic() - begun > self.options.run_minutes * 60:
+                minutes = f"{self.options.run_minutes:g} minutes"
+                outcome = Outcome(case_id, error=f"The run took more than {minutes} (--run-minutes).")
+                worker.end()
+                worker.cases = STUDIES_A_WORKER
+            if outcome is None:
+                continue
+            del self._workers[case_id]
+            self._settle(case_id, outcome)
+            if outcome.lost or worker.cases >= STUDIES_A_WORKER:
+                worker.end()
+            else:
+                self._idle.append(worker)
+
+    def _settle(self, case_id: str, outcome: Outcome) -> None:
+        if outcome.lost:
+            tries = self.queue.failed(case_id, "running", outcome.error or "")
+            after = "waiting" if tries < LOST_TRIES else "refused"
+            self.queue.move(case_id, "running", after, reason=outcome.error or "")
+        elif outcome.error is not None:
+            after = "refused"
+            self.queue.move(case_id, "running", after, reason=outcome.error, ran=True)
+        else:
+            self._new_results = True
+            after = "done" if self.sender is None else "sending"
+            if self.queue.move(case_id, "running", after, ran=True) and self.sender is not None:
+                self.sender.wake()
+        row = self.queue.study(case_id)
+        self._say("run", case_id=case_id, state=after, study_uid=_uid(row.study_uid) if row else None)
+
+    # Now and then
+
+    def _remove_old(self) -> None:
+        oldest = self.queue.service_s() - self.options.keep_days * DAY_S
+        for row in self.queue.studies(*SETTLED):
+            old = row.settled_s is not None and row.settled_s < oldest
+            if old and self.queue.forget(row.case_id, *SETTLED):
+                self.incoming.remove(row.case_id)
+                self._say("removed", case_id=row.case_id, study_uid=_uid(row.study_uid), count=row.images)
+
+    def _write_table(self) -> None:
+        if self._new_results:
+            for text in write_table(self.out):
+                log.info("%s", text)
+            self._new_results = False
+
+    def _end_workers(self) -> None:
+        for worker in [*self._idle, *(worker for worker, _ in self._workers.values())]:
+            worker.end()
+
+    def _say(self, event: str, **what: str | int | None) -> None:
+        try:
+            self.audit(event, **what)
+        except TmtvError as error:
+            log.error("%s", error)
+
+
+def _uid(text: str) -> str | None:
+    """A UID for the audit log; one that is none is not written there."""
+    return text if text and set(text) <= set("0123456789.") else None
+
+
+def serve(options: ServeOptions, stop: threading.Event) -> None:
+    """Run the service until `stop` is set, and say where it listens."""
+    service = Service(options)
+    try:
+        print(f"Receiving as {service.receiver.address}; results in {service.out}.", flush=True)
+        if service.page is not None:
+            print(f"Status: {service.page.url}", flush=True)
+        service.run(stop)
+    finally:
+        service.close()

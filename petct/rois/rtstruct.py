@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from statistics import median_low
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,10 @@ PLANAR_TOLERANCE = 0.25
 SAME_PLANE_MM = 0.05
 # Distances in slices that differ by less than this are the same.
 SAME_PLACE = 1e-6
+# No slice of a CT beside a PET is thicker. Planes farther apart are not neighbours, so nothing lies between them.
+THICKEST_SLICE_MM = 6.0
+# A ROI whose planes all lie farther apart than this many slices was perhaps meant to be filled in between.
+SPARSE = 1.5
 # A contour this close to a slice of the PET (share of the spacing) lies in it: GE bed joints shift slices by a few %.
 ON_SLICE = 0.1
 
@@ -32,11 +37,13 @@ def read_rtstruct(
     """Every ROI of a structure set on the PET grid, and warnings.
 
     A voxel belongs to a ROI if its centre lies inside an odd number of the contours of its plane (`fill_loops`).
-    Each slice takes the contours of the plane nearest to it, provided that it lies within half a spacing: the larger
-    of the slices' and of the ROI's own planes. A slice exactly half-way takes the plane of higher index, so that n
-    planes half-way between slices fill n slices. Contours drawn in slices of the PET itself (it is named, and every
-    contour of the ROI lies in one of its slices) belong to those slices alone. Contours drawn on CT slices thus fill
-    the PET slices between them, and of several planes within one PET slice the nearest counts.
+    Each slice takes the contours of the plane nearest to it, provided that it lies within half a slice: the thicker of
+    the PET's and of those that were drawn on. A slice exactly half-way takes the plane of higher index, so that n
+    planes half-way between slices fill n slices. Contours drawn on CT slices thus fill the PET slices between them, and
+    of several planes within one PET slice the nearest counts. How thick the slices are that were drawn on, the contours
+    tell: the smallest distance of two planes of the ROI, but no more than that of most ROIs of the file and than
+    `THICKEST_SLICE_MM`. Contours drawn in slices of the PET itself (it is named, and every contour of the ROI lies in
+    one of its slices) belong to those slices alone. So a contour never reaches beyond the slice that it was drawn in.
 
     Parameters
     ----------
@@ -67,16 +74,27 @@ def read_rtstruct(
         )
     on_pet = series_uid != "" and series_uid in referenced_series(header)
     rois, warnings = [], []
+    drawn: dict[int, tuple[str, list[npt.NDArray[np.float64]]]] = {}
     for number, structure in enumerate(header.StructureSetROISequence, start=1):
         name = str(structure.get("ROIName", "") or f"ROI {number}")
         loops = _loops(path, number, contours.get(structure.get("ROINumber")))
         if not loops:
             warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
             continue
-        index = [geometry.to_index(points) for points in loops]
-        heights = np.concatenate([points[:, 0] for points in index])
+        drawn[number] = name, [geometry.to_index(points) for points in loops]
+    slice_mm = _slice_mm([loops for _, loops in drawn.values()], geometry)
+    for number, (name, loops) in drawn.items():
+        heights = np.concatenate([points[:, 0] for points in loops])
         on_slices = on_pet and bool(np.abs(heights - np.rint(heights)).max() <= ON_SLICE)
-        roi, outside = _rasterise(path, number, name, index, geometry, on_slices=on_slices)
+        thickness = (
+            1.0 if on_slices else max(1.0, min(_gap(loops, geometry), slice_mm) / geometry.spacing_mm[0])
+        )
+        if SPARSE * thickness < (gap := _gap(loops, geometry) / geometry.spacing_mm[0]) < np.inf:
+            warnings.append(
+                f"{path.name}: the contours of ROI {number} lie {gap * geometry.spacing_mm[0]:.3g} mm apart or more; "
+                "each fills the slice that it was drawn in, and the slices between them stay empty."
+            )
+        roi, outside = _rasterise(path, number, name, loops, geometry, thickness)
         if roi.voxels == 0:
             warnings.append(f"{path.name}: ROI {number} holds no voxel of the PET.")
         elif outside:
@@ -162,12 +180,11 @@ def _rasterise(
     name: str,
     loops: list[npt.NDArray[np.float64]],
     geometry: Geometry,
-    *,
-    on_slices: bool,
+    thickness: float,
 ) -> tuple[Roi, bool]:
     """One ROI from its loops (N, 3) in index coordinates (z, y, x), and whether it reaches beyond the grid.
 
-    on_slices : every loop was drawn in a slice of the PET and belongs to that slice alone
+    thickness : of the slices that were drawn on, in slices of the PET; at least 1
     """
     planes: dict[float, list[npt.NDArray]] = defaultdict(list)
     for points in loops:
@@ -183,7 +200,7 @@ def _rasterise(
     outside = bool(
         np.any(every.min(axis=0) < -0.5) or np.any(every.max(axis=0) > np.array(geometry.shape) - 0.5)
     )
-    reach = max(1.0, float(np.diff(heights).min()) if len(heights) > 1 and not on_slices else 1.0) / 2
+    reach = thickness / 2
     low[0], high[0] = np.floor(heights[0] - reach), np.ceil(heights[-1] + reach)
     low, high = np.maximum(low, 0), np.minimum(high, np.array(geometry.shape) - 1)
     mask = np.zeros(tuple(np.maximum(high - low + 1, 0)), bool)
@@ -199,6 +216,19 @@ def _rasterise(
             filled[nearest] = fill_loops([loop - low[1:] for loop in groups[nearest]], mask.shape[1:])
         mask[z - low[0]] = filled[nearest]
     return Roi.from_mask(name, mask, (int(low[0]), int(low[1]), int(low[2]))), outside
+
+
+def _gap(loops: list[npt.NDArray[np.float64]], geometry: Geometry) -> float:
+    """The smallest distance of two planes of a ROI in mm; infinite where there is one plane."""
+    heights = np.unique([points[:, 0].mean() for points in loops]) * geometry.spacing_mm[0]
+    gaps = np.diff(heights)
+    return float(gaps[gaps > SAME_PLANE_MM].min(initial=np.inf))
+
+
+def _slice_mm(rois: list[list[npt.NDArray[np.float64]]], geometry: Geometry) -> float:
+    """How thick the slices are that the ROIs were drawn on, as most of them tell; 0 if none does."""
+    gaps = [gap for loops in rois if (gap := _gap(loops, geometry)) <= THICKEST_SLICE_MM]
+    return median_low(gaps) if gaps else 0.0
 
 
 def _merge_planes(

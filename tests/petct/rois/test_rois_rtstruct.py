@@ -100,6 +100,46 @@ def test_slices_of_the_pet_between_two_contours_stay_empty(tmp_path, pet):
     assert np.flatnonzero(full(roi).any(axis=(1, 2))).tolist() == [1, 5]
 
 
+def filled(roi):
+    return np.flatnonzero(full(roi).any(axis=(1, 2))).tolist()
+
+
+def box_at(*planes):
+    return [contour(z, (0.5, 0.5), (2.5, 2.5)) for z in planes]
+
+
+@pytest.mark.parametrize("planes", [(1.2, 6.2), (1, 6), (1.2, 3.7, 6.2)])
+def test_contours_far_apart_on_a_ct_fill_their_own_slices_only(tmp_path, pet, planes):
+    """7.5 mm and more lie between them: no CT slice is so thick. They were read as slabs of 15 mm, 4 to 8 slices."""
+    (roi,), (said,) = read(tmp_path, pet, {"a": box_at(*planes)}, series="1.2.3")
+    assert filled(roi) == [int(np.ceil(z - 0.5)) for z in planes]
+    assert "stay empty" in said
+
+
+def test_the_other_rois_tell_how_thick_the_slices_are(tmp_path, pet):
+    """A CT of 3 mm. A ROI drawn in every second of its slices (6 mm) is as sparse there as one of 15 mm."""
+    rois = {
+        "dense": box_at(0.2, 1.2, 2.2),
+        "b": box_at(3.2, 4.2),
+        "second": box_at(1.2, 3.2),
+        "far": box_at(1.2, 6.2),
+    }
+    found, warnings = read(tmp_path, pet, rois, series="1.2.3")
+    assert [filled(roi) for roi in found] == [[0, 1, 2], [3, 4], [1, 3], [1, 6]]
+    assert [text.split(" lie")[0] for text in warnings] == [
+        "rs.dcm: the contours of ROI 3",
+        "rs.dcm: the contours of ROI 4",
+    ]
+
+
+def test_a_coarse_ct_is_filled_in_spite_of_a_sparse_roi(tmp_path, pet):
+    """A CT of 4.8 mm, 1.6 slices: dense contours have no gap, the one drawn twice 14.4 mm apart has."""
+    dense = box_at(1.0, 2.6, 4.2)
+    found, warnings = read(tmp_path, pet, {"a": dense, "far": box_at(1.0, 5.8)}, series="1.2.3")
+    assert [filled(roi) for roi in found] == [[1, 2, 3, 4], [1, 5, 6]]
+    assert len(warnings) == 1
+
+
 def test_outside_and_partly_outside(tmp_path, pet):
     rois = {
         "far": [contour(z, (50.5, 50.5), (52.5, 52.5)) for z in (2, 3)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from petct.errors import CaseError
 from petct.files import read_json, write_csv
 from petct.image import Image
 from petct.parallel import progress
+from petct.text import one_line
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import Row
+from tmtv_tf.cases.table import read_table
 from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.prognosis.classification import youden_threshold
 from tmtv_tf.evaluation.prognosis.clinical_pet import CLINICAL_PET
@@ -92,7 +94,7 @@ def out_of_fold(study: Study, names: Sequence[str], folds: Iterable[int]) -> pd.
     Raises
     ------
     CaseError
-        A fold is not finished.
+        A fold is not finished, or its table is of other cases.
     """
     tables = []
     for name in names:
@@ -100,11 +102,23 @@ def out_of_fold(study: Study, names: Sequence[str], folds: Iterable[int]) -> pd.
             path = study.folder(name, fold) / PREDICTIONS
             if not path.is_file():
                 raise CaseError(f"{path}: missing; fold {fold} of {name} is not finished.")
-            table = pd.read_csv(path, dtype={"case_id": str})
+            table = _read_predictions(path, {row["case_id"] for row in study.rows})
             tables.append(
                 _with_threshold(table[table["part"] == "test"], table[table["part"] == "train"], name, fold)
             )
     return pd.concat(tables, ignore_index=True)
+
+
+def _read_predictions(path: Path, known: Collection[str]) -> pd.DataFrame:
+    """`predictions.csv` of a fold; its case ids become paths, so each must be one of the cohort, which are checked."""
+    read_table(path, "case_id", "part", "efs2y_event", "probability")  # refuses what is no such table
+    table = pd.read_csv(path, dtype={"case_id": str})
+    for case_id in table["case_id"]:
+        if case_id not in known:
+            raise CaseError(
+                f"{path}: the case {one_line(case_id)} is not in the cohort; run this fold again."
+            )
+    return table
 
 
 def case_measures(study: Study) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from pydicom.dataset import Dataset
 from petct.dicom.headers import NOT_DICOM, Series, Skipped
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.dicom.structure import refuse_bomb
+from petct.dicom.walk import SEEN_FILE, walk
 from petct.errors import RoiError
 from petct.rois.files import DICOM_MODALITIES, roi_suffix
 from petct.rois.rtstruct import referenced_series
-
-log = logging.getLogger(__name__)
 
 # Manufacturer or ManufacturerModelName of the SEG and RTSTRUCT files that this software writes.
 OWN_NAME = "tmtv-tf"
@@ -58,7 +56,10 @@ def describe_dicom(path: Path, names: tuple[str, ...] = ()) -> RoiFile | None:
     try:
         refuse_bomb(path)
         header = dcmread(path, stop_before_pixels=True, defer_size=1024)
-        if header.get("Modality") not in DICOM_MODALITIES:
+        modality = header.get("Modality")
+        if not modality:
+            raise RoiError(f"{path}: Modality (0008,0060) is missing: not a whole DICOM file.")
+        if modality not in DICOM_MODALITIES:
             return None
         return _describe(header, path, names)
     except PYDICOM_ERRORS as error:
@@ -97,23 +98,43 @@ def _describe(header: Dataset, path: Path, names: tuple[str, ...]) -> RoiFile:
     )
 
 
-def find_roi_files(folder: str | os.PathLike[str]) -> list[RoiFile]:
-    """Every file below a folder that may hold ROIs: RTSTRUCT, SEG, images, tables. Others are passed over."""
+def find_roi_files(folder: str | os.PathLike[str]) -> tuple[list[RoiFile], list[Skipped]]:
+    """Every file below a folder that may hold ROIs: RTSTRUCT, SEG, images, tables.
+
+    Links are followed, loops end, any depth. A file with several names is found under each of them: names may say to
+    whom it belongs.
+
+    Returns
+    -------
+    found : by path
+    skipped : files that cannot be read as DICOM and second names of folders, with the reason; DICOM files of another
+        kind are not among them
+
+    Raises
+    ------
+    RoiError
+        No such folder, or one below it that cannot be read, or a link that leads nowhere: ROIs would be lost.
+    """
     root = Path(folder)
     if not root.is_dir():
         raise RoiError(f"{root}: no such folder of ROIs.")
+    tree = walk([root])
+    for path, why in tree.unread:
+        raise RoiError(f"{path}: {why}, so ROIs may be lost there. Repair it, or take it out of {root}.")
+    paths = [*tree.files, *(path for path, why in tree.seen if why == SEEN_FILE)]
+    skipped = [Skipped(path, why) for path, why in tree.seen if why != SEEN_FILE]
     found = []
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith(".")):
+    for path in sorted(p for p in paths if p.is_file() and not p.name.startswith(".")):
         suffix = roi_suffix(path)
         names = (path.name[: len(path.name) - len(suffix)], *path.relative_to(root).parts[:-1])
         try:
             file = RoiFile(path, names=names) if suffix else describe_dicom(path, names)
         except RoiError as error:
-            log.info("%s", error)
+            skipped.append(Skipped(path, str(error).removeprefix(f"{path}: ")))
             continue
         if file is not None:
             found.append(file)
-    return found
+    return found, skipped
 
 
 def drawn_on(

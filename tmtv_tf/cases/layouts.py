@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from petct.dicom.headers import Series, Skipped, find_series
 from petct.dicom.selection import Selection, no_pet_reason, select_studies
+from petct.dicom.walk import walk
 from petct.errors import CaseError, DicomError, RoiError
 from petct.rois.lookup import (
     DRAWN_ELSEWHERE,
@@ -85,9 +86,10 @@ def find_dicom(
     """
     series, skipped = find_series(roots)
     selections = select_studies(series, pet_uid=pet_uid, ct_uid=ct_uid)
-    extra = find_roi_files(rois) if rois is not None else []
+    extra, unread = find_roi_files(rois) if rois is not None else ([], [])
     groups = group_by_reader(rois, extra) if readers and rois is not None else {"": extra}
     left_out = [_left_out_file(item) for item in skipped]
+    left_out += [LeftOut("roi file", str(item.path), item.reason) for item in unread]
     found: list[Found] = []
     used_rois: set[Path] = set()
     for selection in selections:
@@ -164,12 +166,20 @@ def _given(extra: Sequence[RoiFile], pet: Series) -> list[Path]:
         or (file.study_uid == pet.study_uid and pet.frame_of_reference_uid in file.frames)
     ]
     if referring:
-        return drawn_on(referring, pet.series_uid, pet.frame_of_reference_uid)[0]
+        return _once(drawn_on(referring, pet.series_uid, pet.frame_of_reference_uid)[0])
     tables_and_images = [file for file in extra if not file.frames and not file.series]
     for name in (pet.series_uid, pet.study_uid, pet.patient_id):
         if named := named_for(tables_and_images, [name]):
-            return [file.path for file in named]
+            return _once(file.path for file in named)
     return []
+
+
+def _once(paths: Iterable[Path]) -> list[Path]:
+    """Each file under the first of its names: a link beside it would count its ROIs twice."""
+    names: dict[Path, Path] = {}
+    for path in paths:
+        names.setdefault(path.resolve(), path)
+    return list(names.values())
 
 
 def _ambiguous_names(found: Sequence[Found], extra: Sequence[RoiFile]) -> dict[int, str]:
@@ -227,9 +237,11 @@ def find_autopet(
         No metadata table, or no lymphoma study.
     """
     table = _autopet_table(root, metadata)
-    images = sorted(root.rglob(AUTOPET_PET))
+    tree = walk([root])
+    images = sorted(path for path in tree.files if path.name == AUTOPET_PET)
     if images:
-        found, left_out = [_autopet_images(path) for path in images], list[LeftOut]()
+        found = [_autopet_images(path) for path in images]
+        left_out = [LeftOut("file", str(path), why) for path, why in [*tree.unread, *tree.seen]]
     else:
         found, left_out = find_dicom([root], overrides=overrides)
     chosen = []

@@ -89,14 +89,14 @@ def test_a_reader_who_found_nothing_counts(tmp_path: Path) -> None:
 def test_the_reader_is_the_folder(tmp_path: Path) -> None:
     for name in ("r1/P1.nii.gz", "r2/P1/x.nii.gz"):
         write_image(tmp_path / name, Image(drawn(4), GEOMETRY))
-    groups = group_by_reader(tmp_path, find_roi_files(tmp_path))
+    groups = group_by_reader(tmp_path, find_roi_files(tmp_path)[0])
     assert {reader: [file.names for file in files] for reader, files in groups.items()} == {
         "r1": [("P1",)],
         "r2": [("x", "P1")],
     }
     write_image(tmp_path / "beside.nii.gz", Image(drawn(4), GEOMETRY))
     with pytest.raises(CaseError, match="lies beside them"):
-        group_by_reader(tmp_path, find_roi_files(tmp_path))
+        group_by_reader(tmp_path, find_roi_files(tmp_path)[0])
 
 
 @pytest.mark.parametrize("names", [(".r", "r2"), ("Reader One", "r2"), ("a", "A")])
@@ -104,7 +104,7 @@ def test_a_readers_name_must_be_a_folder_name_everywhere(tmp_path: Path, names: 
     for name in names:
         write_image(tmp_path / name / "P1.nii.gz", Image(drawn(4), GEOMETRY))
     with pytest.raises(CaseError, match="the reader"):
-        group_by_reader(tmp_path, find_roi_files(tmp_path))
+        group_by_reader(tmp_path, find_roi_files(tmp_path)[0])
 
 
 def test_prepare_with_readers(tmp_path: Path) -> None:

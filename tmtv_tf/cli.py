@@ -13,6 +13,8 @@ from tmtv_tf.commands.inspect import inspect
 from tmtv_tf.commands.phantom import phantom
 from tmtv_tf.commands.predict import predict
 from tmtv_tf.commands.prepare import prepare
+from tmtv_tf.commands.pull import pull
+from tmtv_tf.commands.push import push
 from tmtv_tf.commands.review import review
 from tmtv_tf.commands.run import run
 from tmtv_tf.commands.serve import serve
@@ -42,7 +44,7 @@ def options(
         logging.getLogger().setLevel(logging.INFO)
 
 
-for command in (run, serve, review, export, inspect, prepare, predict, evaluate, phantom):
+for command in (run, serve, review, export, pull, push, inspect, prepare, predict, evaluate, phantom):
     app.command(no_args_is_help=True)(command)
 app.command("export-model", no_args_is_help=True)(export_model)
 

@@ -57,6 +57,28 @@ def first_fault(path: Path) -> str | None:
     return None
 
 
+def ends_early(path: Path) -> bool:
+    """Whether the last element of a file says that it is longer than the file: the file was cut.
+
+    Raises
+    ------
+    DicomError
+        A deflated file is larger than `DEFLATED_LIMIT_BYTES`, or cannot be inflated.
+    OSError
+        The file cannot be read.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        syntax, start = transfer_syntax(data)
+        content: mmap.mmap | bytes = data
+        if syntax == DeflatedExplicitVRLittleEndian:
+            content, start = _inflated(path, data[start:]), 0
+        walk = _Walk(content, ">" if syntax == ExplicitVRBigEndian else "<")
+        try:
+            return walk.data_set(start, len(content), walk.is_implicit(start), 0) != len(content)
+        except _Fault:  # that is what `first_fault` tells
+            return False
+
+
 def refuse_bomb(path: Path) -> None:
     """Refuse a deflated file that becomes larger than `DEFLATED_LIMIT_BYTES`, before another reader inflates it.
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tmtv_tf.commands._archive import (
+    ADDRESS,
+    Accession,
+    AeTitle,
+    Audit,
+    CaFile,
+    ClientCert,
+    Connection,
+    Date,
+    Patient,
+    ReceivePort,
+    StudyUid,
+    make_query,
+)
 from tmtv_tf.commands._options import (
     AllowUnusual,
     CtUid,
@@ -21,7 +36,8 @@ from tmtv_tf.commands._options import (
 )
 
 Inputs = Annotated[
-    list[Path], typer.Argument(metavar="DICOM...", help="Folders (any tree of any files) or zip files.")
+    list[Path] | None,
+    typer.Argument(metavar="DICOM...", help="Folders (any tree of any files) or zip files."),
 ]
 Out = Annotated[Path, typer.Option(help="Folder for <case_id>/, tmtv.csv, run.csv.")]
 Model = Annotated[
@@ -44,11 +60,19 @@ Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a result of another model, mask or series.")
 ]
+FromPacs = Annotated[
+    str | None, typer.Option("--from-pacs", help=f"Fetch the studies from an archive: {ADDRESS}")
+]
+ToPacs = Annotated[str | None, typer.Option("--to-pacs", help=f"Send the results to an archive: {ADDRESS}")]
+KeepDicom = Annotated[
+    Path | None,
+    typer.Option("--keep-dicom", help="Keep what was fetched in this folder; else it is removed."),
+]
 
 
 def run(
-    inputs: Inputs,
     out: Out,
+    inputs: Inputs = None,
     model: Model = None,
     mask: Mask = None,
     method: Method = None,
@@ -69,11 +93,24 @@ def run(
     key_file: KeyFile = None,
     workers: Workers = 1,
     scheduler: Scheduler = None,
+    from_pacs: FromPacs = None,
+    to_pacs: ToPacs = None,
+    patient: Patient = None,
+    accession: Accession = None,
+    date: Date = None,
+    study_uid: StudyUid = None,
+    keep_dicom: KeepDicom = None,
+    ae_title: AeTitle = "TMTV",
+    receive_port: ReceivePort = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    audit: Audit = None,
 ) -> None:
     """One study to everything: lesions, TMTV by method, DICOM SEG, RTSTRUCT and SR, and a page to look at.
 
     tmtv run /data/export --out results
     tmtv run study.zip --out results --mask reader.dcm
+    tmtv run --from-pacs ADDRESS --patient 4711 --to-pacs ADDRESS --out results
 
     Needs no TensorFlow with a packaged model, an .openvino file or a mask. Finished studies are kept; the same command
     goes on where it was stopped.
@@ -81,6 +118,9 @@ def run(
     from petct.console import report_failures
     from petct.errors import ParameterError
     from tmtv_tf.cases.sources import make_overrides
+    from tmtv_tf.pacs.joined import fetched, given, sent
+    from tmtv_tf.pacs.log import default_log
+    from tmtv_tf.pacs.pull import Wanted
     from tmtv_tf.pipeline.options import RunOptions
     from tmtv_tf.pipeline.run import print_result
     from tmtv_tf.pipeline.run import run as run_studies
@@ -99,18 +139,34 @@ def run(
         backend=backend,
         overwrite=overwrite,
     )
-    result = run_studies(
-        inputs,
-        model,
-        out,
-        mask=mask,
-        options=options,
-        overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
-        pet_uid=pet_uid,
-        ct_uid=ct_uid,
-        key_file=key_file,
-        workers=workers,
-        scheduler=scheduler,
-    )
+    log = audit or default_log()
+    link = Connection(ae_title, receive_port, ca_file, client_cert)
+    target = None if to_pacs is None else link.open(to_pacs)  # a wrong address is refused before any work
+    with ExitStack() as stack:
+        if from_pacs is None:
+            found = given(inputs or [], (patient, accession, date, study_uid, keep_dicom))
+        else:
+            query, wanted = (
+                make_query(patient, accession, date, study_uid),
+                Wanted(pet_uid=pet_uid, ct_uid=ct_uid),
+            )
+            found = stack.enter_context(
+                fetched(link.open(from_pacs), query, wanted, inputs, keep_dicom, audit=log, key_file=key_file)
+            )
+        result = run_studies(
+            found.folders,
+            model,
+            out,
+            mask=mask,
+            options=options,
+            overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
+            pet_uid=pet_uid,
+            ct_uid=ct_uid,
+            key_file=key_file,
+            workers=workers,
+            scheduler=scheduler,
+            names=found.names,
+        )
     print_result(result)
-    raise typer.Exit(report_failures(result.outcomes))
+    outcomes = result.outcomes if target is None else sent(result, target, audit=log)
+    raise typer.Exit(report_failures([*found.failed, *outcomes]))

@@ -184,13 +184,18 @@ def open_archive(
             f"`ae_title` is 1 to 16 characters of ASCII, without \\. Received: {ae_title!r}."
         )
     known = find_credentials(place.host) if credentials is None else credentials
-    if place.web:
-        from tmtv_tf.pacs.dicomweb import DicomWeb
+    try:
+        if place.web:
+            from tmtv_tf.pacs.dicomweb import DicomWeb
 
-        return DicomWeb(place, known)
-    from tmtv_tf.pacs.dimse import Dimse
+            return DicomWeb(place, known)
+        from tmtv_tf.pacs.dimse import Dimse
 
-    return Dimse(place, ae_title, known, receive_port)
+        return Dimse(place, ae_title, known, receive_port)
+    except ModuleNotFoundError as error:
+        raise ParameterError(
+            f"Archives need more packages ({error.name}): pip install 'tmtv-tf[pacs]'."
+        ) from error
 
 
 def parse_address(text: str) -> Address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -66,6 +66,7 @@ def run(
     key_file: Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> RunResult:
     """DICOM in; lesions, TMTV under every method, SEG, RTSTRUCT, SR and a page out.
 
@@ -81,6 +82,7 @@ def run(
     key_file : the key of the case ids; default `~/.config/tmtv/key`
     workers : studies at a time, each in a process of its own
     scheduler : `tcp://host:port` of a running Dask cluster, in place of `workers`
+    names : a folder that will be gone -> what it is called in messages and in `source.json`
 
     Returns
     -------
@@ -103,6 +105,7 @@ def run(
     require_writable(out)
     chosen = chosen_model(model, mask)
     with unpacked([root.absolute() for root in roots]) as inputs, ExitStack() as stack:
+        inputs = replace(inputs, archives={**inputs.archives, **(names or {})})
         found, _ = find_dicom(inputs.folders, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides)
         _check_one(found, mask, overrides)
         key = load_key(key_file)

@@ -11,12 +11,17 @@ from pathlib import Path
 import pydicom
 import pytest
 from dicom_files import add_pet_header, slice_dataset, stored_values, write_series
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    RLELossless,
+)
 
 import petct.dicom.structure as structure
 from petct.dicom.headers import find_series, read_headers
 from petct.dicom.selection import select_one_study
-from petct.dicom.structure import first_fault
+from petct.dicom.structure import ends_early, first_fault
 from petct.errors import DicomError, RoiError
 from petct.rois.lookup import describe_dicom
 from petct.suv import read_suv
@@ -194,3 +199,22 @@ def test_importing_changes_no_setting_of_pydicom() -> None:
         "[f for f in warnings.filters if f in before[2]]), 'changed'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless]
+)
+def test_a_file_that_was_cut_is_told(tmp_path: Path, syntax: str) -> None:
+    ds = slice_dataset("PT", "1", 0)
+    ds.Rows, ds.Columns = 6, 5
+    ds.PixelData = stored_values(1).tobytes()
+    if syntax == RLELossless:
+        ds.compress(syntax)
+    ds.file_meta.TransferSyntaxUID = syntax
+    path = tmp_path / "a"
+    pydicom.dcmwrite(path, ds, enforce_file_format=True)
+    data = path.read_bytes()
+    assert not ends_early(path)
+    for left in (3, 9, 20):
+        path.write_bytes(data[:-left])
+        assert ends_early(path), left

@@ -1,0 +1,134 @@
+"""`tmtv pull`: studies from an archive into a folder, of each the PET and the CT that would be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from petct.errors import ArchiveError, TmtvError
+from petct.files import locked, require_writable
+from petct.parallel import Outcome, progress
+from tmtv_tf.pacs.archive import Archive, StudyFound, StudyQuery
+from tmtv_tf.pacs.choose import Choice, choose
+from tmtv_tf.pacs.landing import clear_leftovers
+from tmtv_tf.pacs.log import Log
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which series of a study are fetched.
+
+    Attributes
+    ----------
+    everything : all of them; else the PET and the CT that would be used
+    rois : also readers' RTSTRUCT and SEG
+    pet_uid, ct_uid : SeriesInstanceUID of the PET and the CT to take
+    """
+
+    everything: bool = False
+    rois: bool = False
+    pet_uid: str | None = None
+    ct_uid: str | None = None
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A study that was fetched; in a dry run one that would be.
+
+    Attributes
+    ----------
+    choice : its series, and why these
+    files : empty in a dry run
+    """
+
+    study: StudyFound
+    choice: Choice
+    files: tuple[Path, ...] = ()
+
+
+def pull(
+    archive: Archive,
+    query: StudyQuery,
+    out: Path,
+    wanted: Wanted | None = None,
+    *,
+    dry_run: bool = False,
+    audit: Path | None = None,
+    key_file: Path | None = None,
+) -> list[Outcome]:
+    """Fetch the studies that fit into `out/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`.
+
+    A series appears whole or not at all. One that is there whole is not fetched again, so the same call goes on where
+    it was stopped.
+
+    Parameters
+    ----------
+    audit : the audit log; None: nothing is logged
+    key_file : the key of the pseudonyms in it; default `~/.config/tmtv/key`
+
+    Returns
+    -------
+    list of Outcome
+        One a study, by its UID: a `Pulled`, or why it failed. One bad study does not stop the others.
+
+    Raises
+    ------
+    TmtvError
+        The archive cannot be asked, no study fits, or `out` cannot be written.
+    """
+    wanted, log = wanted or Wanted(), Log(audit, key_file)
+    if not dry_run:
+        require_writable(out)
+    log.asked(archive.address, query)
+    studies = archive.find(query)
+    if not studies:
+        raise ArchiveError(f"{archive.address}: no study fits what was asked for.")
+    if dry_run:
+        return [_outcome(archive, study, None, wanted, log) for study in studies]
+    outcomes = []
+    with locked(out), progress("Studies", len(studies)) as advance:
+        clear_leftovers(out)
+        for study in studies:
+            outcomes.append(_outcome(archive, study, out, wanted, log))
+            advance(1)
+    return outcomes
+
+
+def _outcome(archive: Archive, study: StudyFound, out: Path | None, wanted: Wanted, log: Log) -> Outcome:
+    try:
+        choice = choose(
+            archive,
+            study,
+            everything=wanted.everything,
+            rois=wanted.rois,
+            pet_uid=wanted.pet_uid,
+            ct_uid=wanted.ct_uid,
+        )
+        if choice.problem is not None:
+            raise ArchiveError(choice.problem)
+        if out is None:
+            return Outcome(study.study_uid, Pulled(study, choice))
+        folder = out / study.study_uid
+        clear_leftovers(folder)
+        files = archive.fetch(study, choice.uids, folder)
+        log.fetched(archive.address, study, files)
+    except TmtvError as error:
+        return Outcome(study.study_uid, error=str(error))
+    return Outcome(study.study_uid, Pulled(study, choice, tuple(files)))
+
+
+def print_pulled(outcomes: list[Outcome], out: Path | None) -> None:
+    """What came, or would come, and where it is if it stays; no word that names a patient."""
+    for outcome in outcomes:
+        if outcome.error is None:
+            pulled: Pulled = outcome.value
+            series = ", ".join(
+                f"{one.modality} series {one.number if one.number is not None else '-'} ({one.images or '?'} objects)"
+                for one in pulled.choice.series
+            )
+            verb = "Fetched" if pulled.files else "Would fetch"
+            print(f"{verb} {series} of the {len(pulled.study.series)} series of study {outcome.case_id}.")
+            for note in pulled.choice.notes:
+                print(f"  {note}")
+    if out is not None and any(outcome.error is None and outcome.value.files for outcome in outcomes):
+        print(f"They are in {out}.")

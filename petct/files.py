@@ -196,7 +196,7 @@ def write_private_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 text that only its owner can read (mode 600), whole or not at all."""
     with replace_atomically(path) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
 

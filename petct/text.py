@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import PurePath
+
 MAX_SHOWN = 80
 
 
@@ -19,3 +22,17 @@ def one_line(value: object) -> str:
         value = type(value).__name__
     text = ascii(value)
     return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+
+
+def stated_name(path: str | os.PathLike[str]) -> str:
+    """The name of a file as a result states it.
+
+    What is no printable text (bytes that are no UTF-8, a line break) is `?`, and so is a backslash, which elsewhere
+    would be a folder.
+
+    Examples
+    --------
+    >>> stated_name(os.fsdecode(b"in/M\\xfcller\\n.nii.gz"))
+    'M?ller?.nii.gz'
+    """
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in PurePath(path).name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from petct.image import image_sha256
+from petct.text import stated_name
 from postprocess.inputs import MapFile
 from postprocess.reference import reference_series
 from postprocess.regions import holds_regions, label_files
@@ -48,13 +49,16 @@ def origins(found: MapFile, source: SuvSource) -> dict[str, Origin]:
     role = "mask" if found.is_mask else "probability"
     alone = not found.is_mask or holds_regions(found.path)
     files = [found.path] if alone else label_files(found.path)
-    named = {role if n == 1 else f"{role}_{n}": Origin(path.name, (path,)) for n, path in enumerate(files, 1)}
+    named = {
+        role if n == 1 else f"{role}_{n}": Origin(stated_name(path), (path,))
+        for n, path in enumerate(files, 1)
+    }
     named["suv"] = Origin(source.name, tuple(source.files()), source.values)
     if found.reference is not None and found.reference.is_dir():
         series = reference_series(found.reference)
         named["reference"] = Origin(f"DICOM series {series.series_uid}", tuple(sorted(series.files)))
     elif found.reference is not None:
-        named["reference"] = Origin(found.reference.name, (found.reference,))
+        named["reference"] = Origin(stated_name(found.reference), (found.reference,))
     return named
 
 

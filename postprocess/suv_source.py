@@ -12,6 +12,7 @@ from petct.errors import ImageError, TmtvError
 from petct.files import read_json
 from petct.image import Image, read_image
 from petct.suv_values import check_suv_values
+from petct.text import stated_name
 from postprocess.results import SOURCE_FILE, read_result
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class SuvSource:
     @property
     def name(self) -> str:
         """For results: the name of the file, or the SeriesInstanceUID (a folder may be called like a patient)."""
-        return self.path.name if self.pet is None else f"{SERIES}{self.series_uid}"
+        return stated_name(self.path) if self.pet is None else f"{SERIES}{self.series_uid}"
 
     @property
     def values(self) -> str:

@@ -13,6 +13,7 @@ from petct.errors import CaseError, TmtvError
 from petct.files import read_json, remove, sha256, write_json
 from petct.image import Image, image_sha256, read_image, write_image
 from petct.parallel import Outcome
+from petct.text import stated_name
 from petct.version import software
 from tmtv_tf.models.file import GRIDS
 
@@ -51,7 +52,7 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list
     inputs = {"model": digest, "pet": image_sha256(case.pet)}
     if model.needs_ct:
         inputs["ct"] = image_sha256(case.ct) if case.ct else "missing"
-    said = model.description.warnings(model_path.name, on_phantom=case.is_phantom)
+    said = model.description.warnings(stated_name(model_path), on_phantom=case.is_phantom)
     earlier = matching_prediction(folder, inputs)
     if _is_whole(earlier, model, said) and (not model.has_map or (folder / MAP_NAME).is_file()):
         return "kept", earlier["warnings"]
@@ -64,7 +65,7 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list
     grid = model.description.grid
     info = {
         "case_id": case.case_id,
-        "model": model_path.name,
+        "model": stated_name(model_path),
         "trained_on": model.description.trained_on,
         "trained_on_text": model.description.trained_on_text,
         "inputs": inputs,

@@ -19,6 +19,7 @@ from petct.export.source import Provenance, SourceSeries
 from petct.files import remove
 from petct.image import Image, read_image
 from petct.orientation import canonical_geometry, orientation_of, to_canonical
+from petct.text import stated_name
 from petct.version import software
 from postprocess.inputs import MapFile, case_images
 from postprocess.measures import Lesion, lesions_of_voxels, summarize
@@ -81,7 +82,7 @@ def export_exam(path: Path, exam: Exam, out: Path, *, method: str, seg_kind: str
         warnings = _check_series(path, exam, empty=lesions.index.size == 0)
     elif path.is_file():
         lesions, warnings = _of_mask(path, exam, method)
-        stated, provenance = None, Provenance(method, f"mask {path.name}"[:64], software()["version"])
+        stated, provenance = None, Provenance(method, f"mask {stated_name(path)}"[:64], software()["version"])
     else:
         raise CaseError(f"{path}: neither the folder of a result ({RESULT_FILE}) nor a mask.")
     suv = to_canonical(exam.pet)

@@ -12,6 +12,7 @@ from petct.exam import Exam, read_series
 from petct.files import read_json, remove, write_json
 from petct.image import read_image
 from petct.orientation import to_canonical
+from petct.text import stated_name
 from petct.version import software
 from postprocess.edits import EditLog, read_log
 from postprocess.process import Task, process
@@ -116,9 +117,9 @@ def _made(case: StudyCase, exam: Exam, lesions: Lesions, ran: Ran) -> Made:
         methods=ran.methods,
         warnings=ran.warnings,
         options=study.options,
-        model_name=study.model.name if study.model is not None else None,
+        model_name=stated_name(study.model) if study.model is not None else None,
         description=case.description,
-        mask_name=case.anonymous(study.mask.name) if study.mask is not None else None,
+        mask_name=case.anonymous(stated_name(study.mask)) if study.mask is not None else None,
         final=ran.final,
         edits=ran.edits,
     )

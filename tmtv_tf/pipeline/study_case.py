@@ -15,6 +15,7 @@ from petct.errors import CaseError
 from petct.exam import Exam, read_series
 from petct.files import sha256
 from petct.orientation import to_canonical
+from petct.text import stated_name
 from postprocess.inputs import CaseImages, MapFile, case_images
 from postprocess.origin import Origin, changed_roles, origins
 from postprocess.suv_source import SuvSource
@@ -113,8 +114,8 @@ class StudyCase:
         if path is None or self.description is None:
             return {}
         on_phantom = made_by_phantom(self.study.source.pet.header)
-        said = self.description.warnings(path.name, on_phantom=on_phantom)
-        return {"model": path.name, "inputs": {"model": self.digests["model"]}, "warnings": said}
+        said = self.description.warnings(stated_name(path), on_phantom=on_phantom)
+        return {"model": stated_name(path), "inputs": {"model": self.digests["model"]}, "warnings": said}
 
     def other_than(self, result: dict[str, Any]) -> list[str]:
         """The roles in which a result was made from other inputs."""

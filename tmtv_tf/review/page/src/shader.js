@@ -6,6 +6,7 @@ precision highp float;
 precision highp isampler3D;
 uniform isampler3D pet;
 uniform isampler3D ct;
+uniform int axCorSag;
 uniform int view;
 uniform int inverted;
 uniform float blend;
@@ -25,23 +26,21 @@ out vec4 color;
 float at(isampler3D image, ivec3 voxel, ivec3 last) {
   return float(texelFetch(image, clamp(voxel, ivec3(0), last), 0).r);
 }
-// Linear between the eight voxel centres around a point; a plane through voxel centres costs four.
-float linear(isampler3D image, vec3 fraction) {
+// Linear between the four voxel centres around a point, in the slice that holds it: no slices are blended.
+float inSlice(isampler3D image, vec3 fraction) {
   ivec3 size = textureSize(image, 0);
+  ivec3 last = size - 1;
   vec3 voxel = fraction * vec3(size) - 0.5;
   vec3 low = floor(voxel);
   vec3 t = voxel - low;
-  t = mix(t, step(0.5, t), vec3(lessThan(abs(t - step(0.5, t)), vec3(0.002))));
-  ivec3 a = ivec3(low);
-  ivec3 last = size - 1;
-  float sum = 0.0;
-  for (int k = 0; k < 8; k++) {
-    ivec3 corner = ivec3(k & 1, (k >> 1) & 1, k >> 2);
-    vec3 share = mix(1.0 - t, t, vec3(corner));
-    float weight = share.x * share.y * share.z;
-    if (weight > 0.0) sum += weight * at(image, a + corner, last);
-  }
-  return sum;
+  ivec3 across = axCorSag == 2 ? ivec3(0, 1, 0) : ivec3(1, 0, 0);
+  ivec3 up = axCorSag == 0 ? ivec3(0, 1, 0) : ivec3(0, 0, 1);
+  vec3 through = vec3(1 - across - up);
+  ivec3 a = ivec3(low + through * step(0.5, t));
+  float u = dot(t, vec3(across)), v = dot(t, vec3(up));
+  float bottom = mix(at(image, a, last), at(image, a + across, last), u);
+  float top = mix(at(image, a + up, last), at(image, a + across + up, last), u);
+  return mix(bottom, top, v);
 }
 float windowed(float value, vec2 window) {
   return clamp((value - window.x) / max(window.y - window.x, 1e-6), 0.0, 1.0);
@@ -55,8 +54,8 @@ void main() {
   vec3 inCt = (mm - ctStart) / ctSize;
   float suv = 0.0;
   float grey = 0.0;
-  if (view != 1 && !outside(inPet)) suv = windowed(petScale.x * linear(pet, inPet) + petScale.y, petWindow);
-  if (view != 0 && !outside(inCt)) grey = windowed(ctScale.x * linear(ct, inCt) + ctScale.y, ctWindow);
+  if (view != 1 && !outside(inPet)) suv = windowed(petScale.x * inSlice(pet, inPet) + petScale.y, petWindow);
+  if (view != 0 && !outside(inCt)) grey = windowed(ctScale.x * inSlice(ct, inCt) + ctScale.y, ctWindow);
   if (view == 0) {
     color = vec4(vec3(inverted == 1 ? 1.0 - suv : suv), 1.0);
   } else if (view == 1) {

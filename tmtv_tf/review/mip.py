@@ -36,7 +36,9 @@ class Projections:
         self._coarse = _pooled(pet.array, *self._blocks)
         self.mm_per_pixel = (sz, max(sy * self._blocks[0], sx * self._blocks[1]))
         ny, nx = self.geometry.shape[1] * sy, self.geometry.shape[2] * sx
-        self.width = math.ceil(math.hypot(ny, nx) / self.mm_per_pixel[1])
+        width = math.ceil(math.hypot(ny, nx) / self.mm_per_pixel[1])
+        # Even or odd as the blocks across: from the front, pixels and blocks have the same centres.
+        self.width = width + (width - self._coarse.shape[1]) % 2
         self._cache: dict[int, npt.NDArray[np.int16]] = {}
 
     @property

@@ -70,7 +70,9 @@ def application(review: Review, token: str, port: int) -> Guard:
         with one.lock:
             if (conflict := _other_revision(request, one, method)) is not None:
                 return conflict
-            lesions = one.snapshot().methods[method].lesions
+            automatic = request.query_params.get("state") == "automatic"
+            shown = one.automatic_snapshot() if automatic else one.snapshot()
+            lesions = shown.methods[method].lesions
         return Response(label_nifti(lesions.paint(), one.images.pet.geometry), media_type=NIFTI)
 
     def mip_labels(request: Request, session: Session) -> Response:

@@ -33,14 +33,13 @@ export class Case {
   }
 
   async readLabels() {
-    const method = encodeURIComponent(this.state.method);
-    const of = (query) => getBytes(casePath(this.id, `/labels/${method}?${query}`)).then((bytes) => Labels.read(bytes, this.frame));
-    const [labels, automatic] = await Promise.all([
-      of(`revision=${this.state.revision}`),
-      this.automatic?.method === this.state.method ? this.automatic : of("state=automatic"),
-    ]);
-    automatic.method = this.state.method;
-    Object.assign(this, { labels, automatic });
+    const { method, revision, edits } = this.state;
+    const of = async (query) => Labels.read(await getBytes(casePath(this.id, `/labels/${encodeURIComponent(method)}?${query}`)), this.frame);
+    const before = this.automatic?.method === method ? this.automatic : null;
+    const [labels, automatic] = await Promise.all([of(`revision=${revision}`), before ?? (edits ? of("state=automatic") : null)]);
+    this.labels = labels;
+    this.automatic = automatic ?? labels.copy();
+    this.automatic.method = method;
   }
 
   async setMethod(method) {
@@ -57,14 +56,15 @@ export class Case {
     });
   }
 
-  /** One change. Resolves to true, or to false where another window was faster: then the page shows its state. */
+  /** One change. Resolves to { said }, or to null where another window was faster: then the page shows its state. */
   async edit(edit) {
     return this.inTurn(async () => {
       this.saving("saving");
       try {
-        await this.take(await post(casePath(this.id, "/edits"), { revision: this.state.revision, method: this.state.method, edit }));
+        const { said, ...answer } = await post(casePath(this.id, "/edits"), { revision: this.state.revision, method: this.state.method, edit });
+        await this.take(answer);
         this.saving("saved");
-        return true;
+        return { said: said ?? [] };
       } catch (problem) {
         if (problem.status !== 409) {
           this.saving(problem.status ? "saved" : "lost");
@@ -72,7 +72,7 @@ export class Case {
         }
         await this.reload();
         this.saving("saved");
-        return false;
+        return null;
       }
     });
   }
@@ -82,7 +82,7 @@ export class Case {
     this.state = state;
     if (box) this.labels.update(box);
     // The picture must be that of the numbers: as many voxels as the table has millilitres.
-    if (!box || !this.agrees()) await this.readLabels();
+    if (!this.agrees()) await this.readLabels();
     await this.changed("labels");
   }
 
@@ -109,13 +109,21 @@ export class Case {
 
   async sign() {
     return this.inTurn(async () => {
-      const { changed_box: _, ...state } = await post(casePath(this.id, "/sign"), { revision: this.state.revision, method: this.state.method });
-      this.state = state.lesions ? state : await getJson(casePath(this.id, `?method=${this.state.method}`));
-      this.changed("state");
+      this.state = await post(casePath(this.id, "/sign"), { revision: this.state.revision, method: this.state.method });
+      await this.changed("state");
     });
   }
 
-  export = () => this.inTurn(() => post(casePath(this.id, "/export"), { revision: this.state.revision, method: this.state.method }));
+  export() {
+    return this.inTurn(async () => {
+      const answer = await post(casePath(this.id, "/export"), { method: this.state.method });
+      await this.reload();
+      return answer;
+    });
+  }
+
+  /** The reader leaves: the server writes a version of what was changed. */
+  close = () => this.inTurn(() => post(casePath(this.id, "/close")));
 
   /** Requests that change something go one after the other, so each is about the state that the reader saw. */
   inTurn(task) {

@@ -1,5 +1,6 @@
 // The page of one case: it ties state, pictures, table and keys together.
 import { about, getCases } from "./about.js";
+import { ApiError, casePath } from "./api.js";
 import { Case } from "./case.js";
 import { $, banner, element, methodName, number, say } from "./dom.js";
 import { CASE_KEYS, listen, showHelp } from "./keys.js";
@@ -81,7 +82,13 @@ export class CasePage {
     clearInterval(this.spinning);
     this.stop?.();
     this.viewer?.close();
+    await this.case.close().catch(() => {}); // not there any more: the server has written what it had
     document.querySelector("dialog[open]")?.close();
+  }
+
+  /** The window closes: no time to wait for the answer. */
+  leave() {
+    fetch(casePath(this.id, "/close"), { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}", keepalive: true }).catch(() => {});
   }
 
   /** The server answered: everything on the page is drawn anew from its answer. */
@@ -148,20 +155,26 @@ export class CasePage {
     try {
       return await task();
     } catch (problem) {
-      if (!problem.status && problem.name !== "ApiError" && problem.status !== 0) console.error(problem);
-      banner(problem.message);
-      return null;
+      if (!(problem instanceof ApiError)) console.error(problem);
+      if (problem.status === 409) await this.elsewhere();
+      else banner(problem.message);
+      return undefined;
     }
   }
 
+  async elsewhere() {
+    await this.attempt(() => this.case.reload());
+    banner("Another window or reader changed this case. You see its state now; your last change was not made. Look, and do it again if it is still needed.", "notice");
+  }
+
+  /** One change; true if it was made. */
   async edit(edit) {
-    const done = await this.attempt(() => this.case.edit(edit));
-    if (done === false) banner("Another window or reader changed this case. You see its state now; your last change was not made. Look, and do it again if it is still needed.", "notice");
-    if (done) {
-      banner("");
-      say(`TMTV ${number(this.case.totals.final.tmtv_ml)} mL, ${this.case.totals.final.lesion_count} lesions.`);
-    }
-    return done;
+    const made = await this.attempt(() => this.case.edit(edit));
+    if (made === null) await this.elsewhere();
+    if (!made) return false;
+    banner(made.said.join(" "), "notice");
+    say(`TMTV ${number(this.case.totals.final.tmtv_ml)} mL, ${this.case.totals.final.lesion_count} lesions.`);
+    return true;
   }
 
   choose(label, more = false) {
@@ -246,7 +259,8 @@ export class CasePage {
     if (why) return say(why);
     say("Writing SEG, RTSTRUCT, SR and report…");
     const answer = await this.attempt(() => this.case.export());
-    if (answer) banner(`Exported: ${(answer.files ?? []).join(", ") || "done"}.`, "notice");
+    say(answer ? "Exported." : "Not exported.");
+    if (answer) banner([`Exported to ${answer.folder}: ${answer.files.join(", ")}.`, ...answer.warnings].join(" "), "notice");
     return undefined;
   }
 

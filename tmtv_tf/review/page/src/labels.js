@@ -9,6 +9,9 @@ export class Labels {
   static read(buffer, frame) {
     return new Labels(readVolume(buffer, frame));
   }
+  copy() {
+    return Object.assign(Object.create(Labels.prototype), { volume: { ...this.volume, data: this.volume.data.slice() }, index: this.index });
+  }
   at([i, j, k]) {
     const [X, Y] = this.volume.dims;
     return this.volume.data[i + X * (j + Y * k)];

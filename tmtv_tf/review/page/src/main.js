@@ -8,7 +8,8 @@ let turn = Promise.resolve();
 
 async function show() {
   const [, where, id] = location.hash.split("/");
-  await current?.close();
+  const leaving = current?.close();
+  if (where !== "case") await leaving; // the list shows what was written
   banner("");
   current = where === "case" && id ? new CasePage(decodeURIComponent(id)) : new WorkList();
   try {
@@ -19,6 +20,8 @@ async function show() {
     if ($("#app .loading")) $("#app").replaceChildren();
   }
 }
+
+window.addEventListener("pagehide", () => current?.leave?.());
 
 const showNext = () => (turn = turn.then(show, show));
 window.addEventListener("hashchange", showNext);

@@ -25,7 +25,7 @@ export class Distance {
       line(context, ...a, ...b);
       for (const [x, y] of [a, b]) (line(context, x - 4 * s, y, x + 4 * s, y), line(context, x, y - 4 * s, x, y + 4 * s));
     });
-    write(context, this.text, b, s);
+    write(context, tile, this.text, b, s);
   }
 }
 
@@ -36,7 +36,7 @@ export class Sphere {
   get text() {
     const a = this.answer;
     if (!a) return `r ${number(this.radius)} mm`;
-    return `mean ${number(a.suv_mean, 2)} max ${number(a.suv_max, 2)} SD ${number(a.suv_sd, 2)}  ${number(a.volume_ml, 2)} mL`;
+    return `mean ${number(a.suv_mean, 2)}, max ${number(a.suv_max, 2)}\nSD ${number(a.suv_sd, 2)}, ${number(a.volume_ml, 2)} mL`;
   }
   draw(context, tile, viewer) {
     const { through } = PLANES[tile.plane];
@@ -48,7 +48,7 @@ export class Sphere {
       context.beginPath();
       context.arc(x, y, Math.max(radius, 1), 0, 2 * Math.PI);
     });
-    write(context, this.text, [x + radius, y - radius], s);
+    write(context, tile, this.text, [x + radius, y - radius], s);
   }
 }
 
@@ -61,14 +61,17 @@ function outlined(context, scale, path) {
   }
 }
 
-function write(context, text, [x, y], scale) {
+function write(context, tile, text, [x, y], scale) {
   context.font = `600 ${11 * scale}px system-ui, sans-serif`;
-  const width = context.measureText(text).width;
-  const at = Math.min(x + 4 * scale, context.canvas.width - width - 4 * scale);
+  const lines = text.split("\n"), step = 15 * scale;
+  const [left, top, width] = tile.rect;
+  const wide = Math.max(...lines.map((one) => context.measureText(one).width));
+  const at = Math.max(left + 4 * scale, Math.min(x + 4 * scale, left + width - wide - 4 * scale));
+  const first = Math.max(top + 2 * scale, y - step * lines.length);
   context.textAlign = "left";
-  context.textBaseline = "bottom";
+  context.textBaseline = "top";
   context.fillStyle = "rgba(0, 0, 0, 0.7)";
-  context.fillRect(at - 3 * scale, y - 15 * scale, width + 6 * scale, 16 * scale);
+  context.fillRect(at - 3 * scale, first, wide + 6 * scale, step * lines.length);
   context.fillStyle = INK;
-  context.fillText(text, at, y);
+  lines.forEach((one, i) => context.fillText(one, at, first + 2 * scale + i * step));
 }

@@ -39,7 +39,7 @@ export function traceSlice({ volume }, { across, up, through }, point) {
 }
 
 /** How the outline of a lesion looks, by who drew it: the network, a reader over it, a reader. */
-export const DASHES = { automatic: [], changed: [7, 3], added: [2, 3], excluded: [1, 4] };
+export const DASHES = { automatic: [], changed: [9, 3], added: [4, 2], excluded: [1, 4] };
 export const MARKS = { automatic: "", changed: "~", added: "+", excluded: "×" };
 
 /** Draw one outline. `place` turns corners into pixels of the canvas. */
@@ -50,8 +50,8 @@ export function stroke(context, edges, place, { color, dash = [], width = 1.5, s
   }
   context.setLineDash([]);
   context.lineJoin = "round";
-  context.strokeStyle = "rgba(0, 0, 0, 0.55)";
-  context.lineWidth = (width + 1.6) * scale;
+  context.strokeStyle = "rgba(0, 0, 0, 0.4)";
+  context.lineWidth = (width + 1.4) * scale;
   context.stroke(path);
   context.setLineDash(dash.map((d) => d * scale));
   context.strokeStyle = color;

@@ -48,7 +48,7 @@ export class Tools {
   /** `[` and `]`. */
   resize(by) {
     if (this.name === "add") {
-      this.limit_mm = clamp(this.limit_mm + 10 * by, 10, 500);
+      this.limit_mm = clamp(this.limit_mm + 10 * by, 10, 300);
       if (this.asked) this.ask(this.asked);
     } else this.radius_mm = clamp(this.radius_mm + by, 1, 60);
     this.actions.changed();
@@ -258,7 +258,7 @@ export class Tools {
     if (!sphere.radius) sphere.radius = this.radius_mm;
     this.keep(sphere, true);
     sphere.answer = await this.actions.measure(sphere.centre, sphere.radius);
-    if (sphere.answer) this.actions.tell(`Sphere of ${Math.round(2 * sphere.radius)} mm: ${sphere.text}`);
+    if (sphere.answer) this.actions.tell(`Sphere of ${Math.round(2 * sphere.radius)} mm: ${sphere.text.replace("\n", ", ")}`);
     this.viewer.redraw();
   }
 

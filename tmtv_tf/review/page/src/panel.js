@@ -103,7 +103,7 @@ export class Panel {
     this.totals.replaceChildren(
       element(
         "div",
-        { class: "tmtv" },
+        { class: "headline" },
         element("span", { class: "name" }, "TMTV"),
         element("strong", { id: "tmtv", "data-ml": final.tmtv_ml }, number(final.tmtv_ml)),
         element("span", { class: "unit" }, "mL"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from petct.errors import CaseError
-from petct.image import Geometry, Image, image_geometry, read_image
+from petct.image import Geometry, Image, image_geometry, read_image, resample
 from petct.orientation import to_canonical
 from postprocess.config import Config
 from postprocess.measures import lesions_of_voxels, summarize
@@ -24,6 +24,9 @@ from tmtv_tf.review.worklist import Folders, ct_path, pet_path
 MAX_VOXELS = 200_000_000
 # Two computations of one number from the same files.
 SAME_NUMBER = 1e-6
+# Axes whose unit vectors differ by less are parallel.
+PARALLEL = 1e-3
+OUTSIDE_CT_HU = -1000.0
 CHECKED = ("tmtv_ml", "tlg", "suv_max", "lesion_count")
 
 
@@ -62,7 +65,10 @@ class CaseImages:
         if path is None:
             return None
         _check_size(path)
-        return to_canonical(read_image(path))
+        ct, pet = to_canonical(read_image(path)), self.pet.geometry
+        if np.allclose(ct.geometry.direction, pet.direction, rtol=0, atol=PARALLEL):
+            return ct
+        return resample(ct, pet, fill=OUTSIDE_CT_HU)  # the page draws both along the same axes
 
     @cached_property
     def projections(self) -> Projections:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +35,7 @@ class Projections:
         self._coarse = _pooled(pet.array, *self._blocks)
         self.mm_per_pixel = (sz, max(sy * self._blocks[0], sx * self._blocks[1]))
         ny, nx = self.geometry.shape[1] * sy, self.geometry.shape[2] * sx
-        width = math.ceil(math.hypot(ny, nx) / self.mm_per_pixel[1])
+        width = math.ceil(math.hypot(ny, nx) / self.mm_per_pixel[1]) + 1  # room for half a pixel
         # Even or odd as the blocks across: from the front, pixels and blocks have the same centres.
         self.width = width + (width - self._coarse.shape[1]) % 2
         self._cache: dict[int, npt.NDArray[np.int16]] = {}
@@ -85,11 +84,7 @@ class Projections:
         """Row and column (fractions; the first pixel reaches from 0 to 1) of the centres of voxels (flat indices)."""
         check_angle(angle)
         z, y, x = np.unravel_index(index, self.geometry.shape)
-        _, sy, sx = self.geometry.spacing_mm
-        _, ny, nx = self.geometry.shape
-        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-        across = (x - (nx - 1) / 2) * (sx * cos) + (y - (ny - 1) / 2) * (sy * sin)
-        return (self.height - 0.5 - z).astype(np.float64), across / self.mm_per_pixel[1] + self.width / 2
+        return (self.height - 0.5 - z).astype(np.float64), self._across(angle, y, x)
 
     def inside(
         self, angle: int, polygon: Sequence[Sequence[float]], index: npt.NDArray[np.int64]
@@ -109,41 +104,37 @@ class Projections:
         return found
 
     def _project(self, angle: int) -> npt.NDArray[np.int16]:
-        columns, ny, nx = self._lines
-        _, sy, sx = self.geometry.spacing_mm
-        sy, sx = sy * self._blocks[0], sx * self._blocks[1]
-        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-        across, along = (
-            (np.arange(self.width) + 0.5 - self.width / 2) * self.mm_per_pixel[1],
-            columns,
-        )
-        # Block centres lie half a block inside the volume, whose extent the last block may exceed.
-        centre_x = (self.geometry.shape[2] * self.geometry.spacing_mm[2]) / 2
-        centre_y = (self.geometry.shape[1] * self.geometry.spacing_mm[1]) / 2
-        x = np.floor((across[:, None] * cos - along * sin + centre_x) / sx).astype(int)
-        y = np.floor((across[:, None] * sin + along * cos + centre_y) / sy).astype(int)
-        inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
-        result = np.zeros((self.width, self.height), np.int16)
-        flat = self._coarse.reshape(ny * nx, -1)
-        for column in np.flatnonzero(inside.any(axis=1)):
-            take = inside[column]
-            result[column] = flat[y[column, take] * nx + x[column, take]].max(axis=0)
+        """Every block goes to each pixel that it covers, so that no hot one falls between two lines of sight."""
+        ny, nx, nz = self._coarse.shape
+        by, bx = self._blocks
+        y = np.minimum(np.arange(ny) * by + (by - 1) / 2, self.geometry.shape[1] - 1)
+        x = np.minimum(np.arange(nx) * bx + (bx - 1) / 2, self.geometry.shape[2] - 1)
+        middle = self._across(angle, y[:, None], x).reshape(-1)
+        half = self._half_voxel(angle, *self._blocks)
+        pixels = np.floor(middle + np.array([[-half], [0.0], [half]])).astype(int)
+        pixels = np.clip(pixels, 0, self.width - 1)
+        pairs = np.unique(pixels * middle.size + np.arange(middle.size))
+        pixel, block = np.divmod(pairs, middle.size)
+        first = np.flatnonzero(np.append(True, np.diff(pixel)))
+        result = np.zeros((self.width, nz), np.int16)
+        flat = self._coarse.reshape(-1, nz)
+        for start, stop in zip(first, [*first[1:], pixel.size]):
+            result[pixel[start]] = flat[block[start:stop]].max(axis=0)
         return np.ascontiguousarray(result.T[::-1])
 
-    @cached_property
-    def _lines(self) -> tuple[npt.NDArray[np.float64], int, int]:
-        """Steps along the line of sight in mm, and the size of the coarse volume."""
-        ny, nx = self._coarse.shape[:2]
+    def _across(self, angle: int, y: npt.NDArray, x: npt.NDArray) -> npt.NDArray[np.float64]:
+        """The column (a fraction) of places given as array indices y and x."""
         _, sy, sx = self.geometry.spacing_mm
-        step = min(sy * self._blocks[0], sx * self._blocks[1])
-        reach = self.width * self.mm_per_pixel[1] / 2
-        return np.arange(-reach, reach + step, step), ny, nx
+        _, ny, nx = self.geometry.shape
+        cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        across_mm = (x - (nx - 1) / 2) * (sx * cos) + (y - (ny - 1) / 2) * (sy * sin)
+        return np.asarray(across_mm / self.mm_per_pixel[1] + self.width / 2, np.float64)
 
-    def _half_voxel(self, angle: int) -> float:
-        """Half of the width of a voxel in the picture, in pixels."""
+    def _half_voxel(self, angle: int, by: int = 1, bx: int = 1) -> float:
+        """Half of the width in the picture, in pixels, of a block of voxels."""
         cos, sin = abs(math.cos(math.radians(angle))), abs(math.sin(math.radians(angle)))
         _, sy, sx = self.geometry.spacing_mm
-        return 0.49 * (sx * cos + sy * sin) / self.mm_per_pixel[1]
+        return 0.499 * (bx * sx * cos + by * sy * sin) / self.mm_per_pixel[1]
 
 
 def check_angle(angle: int) -> None:

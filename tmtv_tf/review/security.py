@@ -12,10 +12,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 8 << 20
-# Nothing but this server is ever asked. NiiVue draws on canvases and makes pictures and workers of its own bytes.
-CONTENT_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; worker-src 'self' blob:; connect-src 'self' data: blob:; "
-    "style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+# Nothing but this server is ever asked. NiiVue makes pictures of its own bytes, and sets styles of its canvas.
+CONTENT_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "style-src 'self' 'unsafe-inline'",
+        *(f"{name} 'none'" for name in ("object-src", "base-uri", "form-action", "frame-ancestors")),
+    )
 )
 HEADERS = {
     "content-security-policy": CONTENT_POLICY,

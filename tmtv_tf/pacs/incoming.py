@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 from petct.errors import DicomError, TmtvError
@@ -17,6 +16,7 @@ from tmtv_tf.pacs.instance import (
     Header,
     as_file,
     digest,
+    read_file_header,
     read_header,
     refuse_deflated_bomb,
     same_object,
@@ -132,6 +132,7 @@ class Incoming:
             self._read_headers(study)
             study.last = self._now()
             self._studies[row.case_id] = study
+        self.queue.count(self.amounts())
         known = {row.case_id for row in self.queue.studies()}
         for path in self.folder.iterdir():
             if path.name not in known:  # taken off the queue when the power went
@@ -157,16 +158,16 @@ class Incoming:
         """Keep one object. With the status 0 it is on disk and in the queue, whatever happens next."""
         if (full := self._full(len(data_set))) is not None:
             return full
-        data = as_file(data_set, sop_class_uid, sop_instance_uid, transfer_syntax)
         try:
             refuse_deflated_bomb(data_set, transfer_syntax)
-            header = read_header(BytesIO(data), self.key)
+            header = read_header(data_set, transfer_syntax, self.key)
         except DicomError as error:
             return Answer(NOT_UNDERSTOOD, str(error))
         if header.sop_class_uid != sop_class_uid:
             return Answer(WRONG_CLASS, "SOPClassUID is not that of the request.")
         if header.sop_instance_uid != sop_instance_uid:
             return Answer(NOT_UNDERSTOOD, "SOPInstanceUID is not that of the request.")
+        data = as_file(data_set, sop_class_uid, sop_instance_uid, transfer_syntax)
         try:
             while True:
                 study = self._study(header, peer)
@@ -281,7 +282,7 @@ class Incoming:
     def _read_headers(self, study: _Arriving) -> None:
         for path in study.folder.paths():
             try:
-                study.add(read_header(path, self.key))
+                study.add(read_file_header(path, self.key))
             except (DicomError, OSError) as error:  # it was readable when it arrived: the disk is at fault
                 log.error("%s: an image cannot be read any more (%s).", study.case_id, error)
 

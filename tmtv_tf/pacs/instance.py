@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,8 +14,10 @@ from io import BytesIO
 from pathlib import Path
 
 import pydicom
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filewriter import write_file_meta_info
+from pydicom.charset import convert_encodings, default_encoding
+from pydicom.dataset import Dataset
+from pydicom.filereader import data_element_generator
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, PositronEmissionTomographyImageStorage
 
 from petct.dicom.quiet import PYDICOM_ERRORS
@@ -22,23 +25,21 @@ from petct.dicom.structure import DEFLATED_LIMIT_BYTES
 from petct.dicom.values import element_text, tag_name, tag_value, whole_number
 from petct.errors import DicomError
 from petct.files import sync_folder
-from petct.version import software
 from tmtv_tf.cases.pseudonym import case_pseudonym, pseudonym
 
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 KEYWORDS = (
+    *UIDS,
     "SpecificCharacterSet",
-    "SOPClassUID",
-    "SOPInstanceUID",
     "Modality",
     "PatientName",
     "PatientID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
     "NumberOfStudyRelatedInstances",
     "NumberOfSeriesRelatedInstances",
     "NumberOfFrames",
     "NumberOfSlices",
 )
+_TAGS = sorted(Tag(keyword) for keyword in KEYWORDS)
 IMPLEMENTATION_UID = "2.25.22473179084346160764405586533266110503"
 _DIGEST_BYTES = 16
 _FILE = re.compile(r"([0-9a-f]{32})\.([0-9]+)\.([0-9a-f]{32})\.dcm")
@@ -66,33 +67,59 @@ class Header:
     series_count: int
 
 
-def read_header(file: BytesIO | Path, key: bytes) -> Header:
-    """Read a DICOM file as far as its pixels.
+def read_header(data_set: bytes, transfer_syntax: str, key: bytes) -> Header:
+    """Read an object as far as its last attribute of interest; its pixels are not touched.
+
+    Parameters
+    ----------
+    data_set : as it comes from the network, without File Meta Information
 
     Raises
     ------
     DicomError
-        Not a DICOM file, or one without the UIDs that every object has. The sentence holds no value.
+        It cannot be read, or lacks the UIDs that every object has. The sentence holds no value.
     """
     try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(KEYWORDS))
-        uids = [
-            element_text(dataset, keyword)
-            for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-        ]
+        dataset = _scanned(data_set, UID(transfer_syntax))
+        uids = [element_text(dataset, keyword) for keyword in UIDS]
         patient_id = str(tag_value(dataset, "PatientID") or "")  # as find_series reads it
         name = patient_id.strip() or str(tag_value(dataset, "PatientName") or "").upper().rstrip("^ ")
         modality = str(tag_value(dataset, "Modality") or "")
         counts = _counts(dataset, str(uids[3]))
     except PYDICOM_ERRORS as error:
         raise DicomError("The data set cannot be read.") from error
-    for uid, keyword in zip(uids, ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")):
+    for uid, keyword in zip(uids, UIDS):
         if not uid or len(uid) > 64 or not uid.isascii() or not uid.isprintable():
             raise DicomError(f"{tag_name(keyword)} is missing or no UID.")
     study_uid, series_uid, sop_uid, class_uid = (str(uid) for uid in uids)
     case_id = case_pseudonym(key, patient_id, study_uid)
     patient = pseudonym(key, "received", name)
     return Header(case_id, patient, study_uid, series_uid, sop_uid, class_uid, modality, *counts)
+
+
+def read_file_header(path: Path, key: bytes) -> Header:
+    """`read_header` of a file that `as_file` made."""
+    data = path.read_bytes()
+    start, syntax = _start(data)
+    return read_header(data[start:], syntax, key)
+
+
+def _scanned(data_set: bytes, syntax: UID) -> Dataset:
+    """The elements of `KEYWORDS`, still as bytes: half the time of `dcmread`, and 200 slices a second need it."""
+    if syntax == DeflatedExplicitVRLittleEndian:
+        data_set = zlib.decompress(data_set, -zlib.MAX_WBITS)
+    implicit, little = syntax.is_implicit_VR, syntax.is_little_endian
+    elements = data_element_generator(
+        BytesIO(data_set), implicit, little, stop_when=_beyond, specific_tags=list(_TAGS)
+    )
+    dataset = Dataset({element.tag: element for element in elements})
+    charset = dataset.get("SpecificCharacterSet") or default_encoding
+    dataset.set_original_encoding(implicit, little, convert_encodings(charset))
+    return dataset
+
+
+def _beyond(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag > _TAGS[-1]
 
 
 def _counts(dataset: Dataset, sop_class_uid: str) -> tuple[int, int]:
@@ -104,17 +131,37 @@ def _counts(dataset: Dataset, sop_class_uid: str) -> tuple[int, int]:
 
 
 def as_file(data_set: bytes, sop_class_uid: str, sop_instance_uid: str, transfer_syntax: str) -> bytes:
-    """A data set as it came, behind the File Meta Information of a DICOM file; the same for the same object."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\0\1"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
-    meta.ImplementationVersionName = software()["name"][:16]
-    buffer = BytesIO()
-    write_file_meta_info(buffer, meta, enforce_standard=False)  # type: ignore[arg-type]
-    return b"".join((b"\0" * 128, b"DICM", buffer.getvalue(), data_set))
+    """A data set as it came, behind the File Meta Information of a DICOM file; the same for the same object.
+
+    Group 0002 is always explicit VR little endian (DICOM PS3.10 7.1).
+    """
+    meta = b"".join(
+        [
+            _element(0x0001, b"OB", b"\0\1"),
+            _element(0x0002, b"UI", sop_class_uid.encode("ascii", "replace")),
+            _element(0x0003, b"UI", sop_instance_uid.encode("ascii", "replace")),
+            _element(0x0010, b"UI", transfer_syntax.encode("ascii", "replace")),
+            _element(0x0012, b"UI", IMPLEMENTATION_UID.encode()),
+            _element(0x0013, b"SH", b"TMTV-TF"),
+        ]
+    )
+    return b"".join(
+        (b"\0" * 128, b"DICM", _element(0x0000, b"UL", struct.pack("<I", len(meta))), meta, data_set)
+    )
+
+
+def _element(number: int, vr: bytes, value: bytes) -> bytes:
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    length = struct.pack("<HI", 0, len(value)) if vr == b"OB" else struct.pack("<H", len(value))
+    return struct.pack("<HH2s", 2, number, vr) + length + value
+
+
+def _start(data: bytes) -> tuple[int, str]:
+    """Where the data set of a file that `as_file` made begins, and its transfer syntax."""
+    start = 144 + int.from_bytes(data[140:144], "little")
+    meta = pydicom.dcmread(BytesIO(data[:start])).file_meta
+    return start, str(meta.TransferSyntaxUID)
 
 
 def refuse_deflated_bomb(data_set: bytes, transfer_syntax: str) -> None:

@@ -288,6 +288,7 @@ def _uid(text: str) -> str | None:
 
 def serve(options: ServeOptions, stop: threading.Event) -> None:
     """Run the service until `stop` is set, and say where it listens."""
+    threading.excepthook = _connection_failed  # this process is the service's own
     service = Service(options)
     try:
         print(f"Receiving as {service.receiver.address}; results in {service.out}.", flush=True)
@@ -296,3 +297,8 @@ def serve(options: ServeOptions, stop: threading.Event) -> None:
         service.run(stop)
     finally:
         service.close()
+
+
+def _connection_failed(what: threading.ExceptHookArgs) -> None:
+    """A thread of pynetdicom met bytes that no honest sender sends; its connection ends, and no other."""
+    log.error("A connection was cut: %s.", what.exc_type.__name__)

@@ -44,7 +44,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     run(
         *("tmtv", "predict", out / "cases", "--model", out / "model" / "best.keras"),
-        *("--out", out / "probability", "--split", "test"),
+        *("--out", out / "probability"),
     )
     run(
         "tmtv-postprocess",
@@ -66,9 +66,9 @@ def test_every_file_of_the_contract_is_there(chain: Path) -> None:
         names = {p.name for p in case.iterdir()}
         assert names >= {"pet.nii.gz", "ct.nii.gz", "tmtvprob.nii.gz", "rois.csv", "reference_41.nii.gz"}
         assert names >= {"reference_2.5.nii.gz", "reference_4.0.nii.gz", "reference_otsu.nii.gz"}
-    tested = sorted(p.name for p in (chain / "probability").iterdir() if p.is_dir())
-    assert tested
-    for case_id in tested:
+    predicted = sorted(p.name for p in (chain / "probability").iterdir() if p.is_dir())
+    assert len(predicted) == CASES
+    for case_id in predicted:
         pet = read_image(chain / "cases" / case_id / "pet.nii.gz")
         probability = read_image(chain / "probability" / case_id / "probability.nii.gz")
         assert probability.geometry.same_grid(pet.geometry)
@@ -86,6 +86,8 @@ def test_the_report_is_one_page_without_other_hosts(chain: Path) -> None:
     assert "median_dice_tmtvprob" in evaluation
     assert {"41", "2.5", "4.0"} <= set(evaluation["methods"])
     assert {"median_dice", "spearman"} <= set(evaluation["methods"]["41"])
+    assert list(evaluation["dice_by_split"]) == ["train", "validation", "test"]
+    assert evaluation["cases_reported"] == evaluation["dice_by_split"]["test"]["n"] < CASES
 
 
 def test_the_truth_went_through_dicom(chain: Path) -> None:

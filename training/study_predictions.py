@@ -22,7 +22,7 @@ from tmtv_tf.cases.cohort import Row
 from tmtv_tf.cases.table import read_table
 from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.prognosis.classification import youden_threshold
-from tmtv_tf.evaluation.prognosis.clinical_pet import CLINICAL_PET
+from tmtv_tf.evaluation.prognosis.clinical_pet import PET_MODEL
 from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
 from tmtv_tf.evaluation.prognosis.study_tables import NETWORK_GRID, ORACLE, SEGMENTATION
 from tmtv_tf.input.multitask_input import MultitaskArrays, probability_on_pet, read_truth
@@ -126,7 +126,7 @@ def case_measures(study: Study) -> pd.DataFrame:
     path = study.out / "measures.csv"
     if path.is_file():
         known = pd.read_csv(path, dtype={"case_id": str})
-        complete = {*CLINICAL_PET, *(f"{name}_ceiling" for name in SEGMENTATION)} <= set(known)
+        complete = {*PET_MODEL, *(f"{name}_ceiling" for name in SEGMENTATION)} <= set(known)
         if complete and sorted(known["case_id"]) == [row["case_id"] for row in study.rows]:
             return known
     rows = []
@@ -150,7 +150,7 @@ def rival_predictions(study: Study, measures: pd.DataFrame, folds: Iterable[int]
         "tmtv": lambda train, test: logistic_scores(train, test, ["tmtv_ml"]),
         "logistic": logistic_scores,
         "cox": cox_scores,
-        "clinical_pet": lambda train, test: logistic_scores(train, test, CLINICAL_PET),
+        "pet_model": lambda train, test: logistic_scores(train, test, PET_MODEL),
     }
     tables = []
     for name, scores in rivals.items():

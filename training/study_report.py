@@ -49,6 +49,7 @@ def write_study_report(
         cohort_frame(study.rows),
         ceilings={name: float(measures[f"{name}_ceiling"].mean()) for name in SEGMENTATION},
         reachable_auc=reachable_auc,
+        volumes=None if fold else volumes_of(study, measures),
         pictures=pictures,
         facts={
             "phantom": all(load_case(study.data / row["case_id"]).is_phantom for row in study.rows),
@@ -60,6 +61,12 @@ def write_study_report(
             "software": software(),
         },
     )
+
+
+def volumes_of(study: Study, measures: pd.DataFrame) -> pd.DataFrame:
+    """The readers' volumes of every case with its outcome and fold, for the cut-offs."""
+    cohort = cohort_frame(study.rows)
+    return cohort.assign(fold=cohort["case_id"].map(study.folds)).merge(measures, on="case_id")
 
 
 def random_fold(seed: int, folds: int) -> int:

@@ -57,7 +57,7 @@ def test_every_patient_is_tested_once_by_every_model(study):
     segmenter = table[table["model"] == "segmentation_unet"]
     assert segmenter["dice"].notna().sum() == 15
     assert segmenter["probability"].isna().all()
-    assert set(table["model"]) == {*CONFIG.models, "tmtv", "logistic", "cox", "clinical_pet"}
+    assert set(table["model"]) == {*CONFIG.models, "tmtv", "logistic", "cox", "pet_model"}
     assert {path.name for path in (study / "report").glob("*.csv")} >= {
         "table3_main.csv",
         "table4_ablation.csv",

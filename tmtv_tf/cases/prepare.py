@@ -203,6 +203,7 @@ def summary_row(info: dict[str, Any], status: str) -> Row:
         "suv_factor": "per slice" if isinstance(suv.get("factor"), list) else suv.get("factor"),
         "suv_rule": suv.get("rule"),
         "rois": rois.get("count"),
+        "readers": " | ".join(sorted(rois.get("readers") or {})),
         **{f"tmtv_{method}_ml": (rois.get("tmtv_ml") or {}).get(method) for method in METHODS},
         "warnings": " | ".join(info.get("warnings", [])),
     }

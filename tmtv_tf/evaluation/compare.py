@@ -14,7 +14,7 @@ from petct.errors import CaseError
 from petct.files import write_csv, write_json, write_text
 from tmtv_tf.evaluation.agreement import BOOTSTRAP_RESAMPLES, CONFIDENCE
 from tmtv_tf.evaluation.cohort import Evaluation
-from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value
+from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value, span
 
 NAN = float("nan")
 CHANGED_SHOWN = 15
@@ -175,6 +175,7 @@ def write_comparison(evaluations: Mapping[str, Evaluation], out: Path) -> Path:
         rows=table.to_dict("records"),
         changes=changes[changes["change"] != 0].head(CHANGED_SHOWN).to_dict("records"),
         phantom=all(evaluation.phantom for evaluation in evaluations.values()),
+        span=span,
         measures={"dice": "Dice", "tmtv_error_ml": "|TMTV error|, mL", "tmtv_ml": "TMTV, mL"},
     )
     write_text(out / "index.html", page)

@@ -17,7 +17,16 @@ from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WIND
 from tmtv_tf.evaluation.report_files import remove_report
 from tmtv_tf.evaluation.summary import summary
 from tmtv_tf.evaluation.truths import RAW
-from tmtv_tf.evaluation.wording import FINAL, METHOD_NAMES, NO_TEST_CASE, no_rivals, number, p_value
+from tmtv_tf.evaluation.wording import (
+    FINAL,
+    METHOD_NAMES,
+    NO_TEST_CASE,
+    no_rivals,
+    number,
+    p_value,
+    span,
+    spread,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,6 +92,8 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         no_test_case=NO_TEST_CASE,
         final=FINAL if evaluation.final else "",
         no_rivals=no_rivals,
+        span=span,
+        spread=spread,
         paper=paper,
         colours={"reference": REFERENCE_COLOUR, "prediction": PREDICTION_COLOUR},
         suv_window=SUV_WINDOW,

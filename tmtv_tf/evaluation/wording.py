@@ -25,6 +25,18 @@ def number(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     return text.lstrip("−+") if not text.strip("−+0.") else text
 
 
+def span(low: float, high: float, digits: int = 2, sign: bool = False) -> str:
+    """An interval, `low to high`; a dash where one end is undefined."""
+    if low != low or high != high:
+        return DASH
+    return f"{number(low, digits, sign=sign)} to {number(high, digits, sign=sign)}"
+
+
+def spread(mean: float, sd: float, digits: int = 2) -> str:
+    """`mean ± SD`; the mean alone where the SD is undefined (one case), a dash without a mean."""
+    return number(mean, digits) + (f" ± {number(sd, digits)}" if mean == mean and sd == sd else "")
+
+
 def no_rivals(why: str) -> str:
     """In place of the rivals, where no training case was at hand to choose them."""
     return f"No simple rival could be chosen: {why}"

@@ -131,6 +131,9 @@ def test_prepare_with_readers(tmp_path: Path) -> None:
     assert list(first.readers) == ["r1", "r2", "r3"]
     assert list(second.readers) == ["r1", "r3"]
     assert any("Readers without ROIs for this case: r2" in text for text in second.info["warnings"])
+    with (tmp_path / "cases" / "prepare.csv").open(newline="") as file:
+        summary = {row["case_id"]: row["readers"] for row in csv.DictReader(file)}
+    assert summary == {"c1": "r1 | r2 | r3", "c2": "r1 | r3"}
     outlines = read_image(first.outlines).array  # both boxes: two of three drew the cooler one
     assert np.array_equal(outlines, read_image(first.readers["r1"] / "reference_outlines.nii.gz").array)
     again = CliRunner().invoke(app, arguments)

@@ -216,6 +216,9 @@ def test_one_case_with_the_raw_mask_alone(copy):
         assert list(found["methods"]) == [kept]
         assert found["methods"][kept]["spearman"] is None
         assert found["median_dice_tmtvprob_interval_95"] == [None, None]
+        page = text_of(copy / "report" / "index.html")
+        assert "– to –" not in page
+        assert "± –" not in page
     shutil.rmtree(copy / "probability")
     assert evaluate(copy) == 2
 

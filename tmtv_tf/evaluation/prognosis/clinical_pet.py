@@ -1,4 +1,4 @@
-"""What the clinic has without a network: the clinical PET model, IMPI, and cut-offs of TMTV."""
+"""What there is without a network: the PET model of the literature, IMPI, cut-offs of TMTV; and calibration."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ from petct.errors import ParameterError
 from tmtv_tf.evaluation.prognosis.survival import GroupComparison, compare_groups
 
 NAN = float("nan")
-# The three PET measures of the clinical model under SUV 4.0 (Eertink 2022; Ferrandez et al., J Nucl Med 2024;65:1802,
-# 836 external DLBCL: AUC 0.71, a deep MIP network 0.66, IPI 0.60). Here it is fitted anew on the training folds.
-CLINICAL_PET = ("mtv4_ml", "dmax_bulk4_mm", "suv_peak4")
-PUBLISHED_AUC = {"clinical PET model": 0.71, "deep MIP network": 0.66, "IPI": 0.60}
+# The measures of the published PET model, here under SUV 4.0. It is fitted anew on the training folds.
+PET_MODEL = ("mtv4_ml", "dmax_bulk4_mm", "suv_peak4")
+PUBLISHED = (
+    "Published AUC on 836 cases of DLBCL from other trials (Ferrandez et al., J Nucl Med 2024;65:1802): this PET model "
+    "0.71, with age and performance status 0.69, a deep network on MIPs 0.66, IPI 0.60."
+)
 OPTIMISTIC = "chosen on the same cases: optimistic, its p is not to be believed; see the cross-validated row"
 SMALLEST_GROUP = 0.1  # of the cases on each side of an optimal cut-off
 
-# IMPI, Mikhaeel et al., J Clin Oncol 2022;40:2352: linear spline of MTV (SUV >= 4.0) with one knot at the median.
+# IMPI, Mikhaeel et al., J Clin Oncol 2022;40:2352: linear spline of MTV (SUV >= 4.0) with one knot at the median, age
+# and stage. Not verified: the paper's abstract gives the knot and the form; the coefficients stand in an abstract of a
+# later validation (Kameda Medical Center) that quotes the paper. No report uses them.
 IMPI_KNOT_ML = 307.9
 IMPI_BELOW, IMPI_CHANGE_ABOVE, IMPI_AGE = 0.003077330, -0.002761985, 0.008092449
 IMPI_STAGE = {"I": 0.0, "II": -0.114645415, "III": 0.281141117, "IV": 0.322247142}
 
 
 def impi(mtv_ml: float, age_years: float, stage: str) -> float:
-    """Linear predictor of the International Metabolic Prognostic Index; a higher one is a higher risk.
+    """Linear predictor of the International Metabolic Prognostic Index; a higher one is a higher risk. Not verified.
 
     0.003077330 MTV - 0.002761985 max(MTV - 307.9, 0) + 0.008092449 age + stage (II -0.114645415, III 0.281141117,
     IV 0.322247142). Read as a marginal spline: the slope above the knot is the sum of both, since a risk that falls
@@ -40,8 +44,8 @@ def impi(mtv_ml: float, age_years: float, stage: str) -> float:
 
     References
     ----------
-    Mikhaeel et al., J Clin Oncol 2022;40:2352; the coefficients as printed by a later validation study. Not for
-    decisions about patients.
+    Mikhaeel et al., J Clin Oncol 2022;40:2352; the coefficients as an abstract of a later validation quotes them, not
+    compared with the paper itself. So no report shows it. Not for decisions about patients.
     """
     roman = stage.rstrip("ABSEX")
     if roman not in IMPI_STAGE:
@@ -69,13 +73,17 @@ def impi_scores(cohort: pd.DataFrame) -> pd.Series:
 
 @dataclass(frozen=True)
 class CutOff:
-    """A cut-off of TMTV: high is > `value_ml`. `note` says how far the comparison is to be believed."""
+    """A cut-off of TMTV: high is > `value_ml`. `note` says how far the comparison is to be believed.
+
+    high : which of the cases without a missing value are high, in their order.
+    """
 
     name: str
     value_ml: float
     n_high: int
     n_low: int
     comparison: GroupComparison
+    high: npt.NDArray[np.bool_]
     note: str = ""
 
 
@@ -210,5 +218,5 @@ def _cut(
     note: str,
 ) -> CutOff:
     return CutOff(
-        name, value_ml, int(high.sum()), int((~high).sum()), compare_groups(months, events, high), note
+        name, value_ml, int(high.sum()), int((~high).sum()), compare_groups(months, events, high), high, note
     )

@@ -14,7 +14,7 @@ import pandas as pd
 from petct.image import read_image
 from postprocess import patient_measures, segment
 from tmtv_tf.cases.case import Case
-from tmtv_tf.evaluation.prognosis.clinical_pet import CLINICAL_PET
+from tmtv_tf.evaluation.prognosis.clinical_pet import PET_MODEL
 
 MEASURES = ("tmtv_ml", "dmax_mm", "suv_max")
 HORIZON_MONTHS = 24.0
@@ -23,12 +23,12 @@ COX_PENALIZER = 0.05
 
 
 def measure(case: Case, method: str = "41") -> dict[str, float]:
-    """TMTV, Dmax (between centroids) and SUVmax of the reader's lesions, and `CLINICAL_PET` of them under SUV 4.0.
+    """TMTV, Dmax (between centroids) and SUVmax of the reader's lesions, and `PET_MODEL` of them under SUV 4.0.
 
     No lesion: all 0; no contours: NaN.
     """
     if case.tmtvprob is None:
-        return dict.fromkeys((*MEASURES, *CLINICAL_PET), float("nan"))
+        return dict.fromkeys((*MEASURES, *PET_MODEL), float("nan"))
     pet, truth = read_image(case.pet), read_image(case.tmtvprob)
     labels = segment(truth, pet, method=method)
     found = patient_measures(labels, pet).as_dict()
@@ -36,7 +36,7 @@ def measure(case: Case, method: str = "41") -> dict[str, float]:
     clinical = (above_4[name] for name in ("tmtv_ml", "dmax_bulk_mm", "suv_peak"))
     return {
         **{name: float(found[name] or 0.0) for name in MEASURES},
-        **{name: float(value or 0.0) for name, value in zip(CLINICAL_PET, clinical)},
+        **{name: float(value or 0.0) for name, value in zip(PET_MODEL, clinical)},
     }
 
 

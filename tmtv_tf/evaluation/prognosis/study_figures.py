@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from tmtv_tf.evaluation.prognosis.classification import (
 )
 from tmtv_tf.evaluation.prognosis.study_tables import ORACLE, RIVALS, calls, name_of
 from tmtv_tf.evaluation.prognosis.survival import at_risk, compare_groups, kaplan_meier
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 METHOD_COLOUR = "#B00020"
 # Okabe and Ito, and greys: distinct for colour-blind readers.
@@ -131,17 +135,21 @@ def kaplan_meier_figure(predictions: pd.DataFrame, cohort: pd.DataFrame, model: 
                 axes.text(0.5, 0.5, f"no {end.upper()} in the cohort", ha="center", transform=axes.transAxes)
                 table.set_axis_off()
                 continue
-            _survival_panel(axes, table, known, end, calls(known, rule).to_numpy())
+            labels = ("predicted no event", "predicted event")
+            survival_panel(axes, table, known, end, calls(known, rule).to_numpy(), labels)
         return png(figure)
 
 
-def _survival_panel(axes, table, rows: pd.DataFrame, end: str, high: np.ndarray) -> None:  # noqa: ANN001
+def survival_panel(
+    axes: Axes, table: Axes, rows: pd.DataFrame, end: str, high: np.ndarray, labels: tuple[str, str]
+) -> None:
+    """Kaplan-Meier curves of two groups of `rows`, `labels` for low and high, and below them who is at risk."""
     months, events = rows[f"{end}_months"].to_numpy(float), rows[f"{end}_event"].to_numpy(bool)
     times = np.arange(0, months.max() + 1, GRID_MONTHS)
     table.set_axis_off()
     table.text(0, 1.02, "at risk", transform=table.transAxes, fontsize=7.5, color="#777777")
     for line, (group, colour, label) in enumerate(
-        ((~high, LOW_COLOUR, "predicted no event"), (high, HIGH_COLOUR, "predicted event"))
+        ((~high, LOW_COLOUR, labels[0]), (high, HIGH_COLOUR, labels[1]))
     ):
         if not group.any():
             continue

@@ -12,6 +12,8 @@ import pandas as pd
 
 from petct.files import replace_atomically, write_csv, write_text
 from tmtv_tf.evaluation.prognosis import liu2022, study_figures
+from tmtv_tf.evaluation.prognosis.clinical_pet import PUBLISHED
+from tmtv_tf.evaluation.prognosis.cut_offs import cut_off_figure, study_cut_offs
 from tmtv_tf.evaluation.prognosis.study_tables import (
     NETWORK_GRID,
     ORACLE,
@@ -26,7 +28,7 @@ from tmtv_tf.evaluation.prognosis.study_tables import (
     survival_table,
     with_ceiling,
 )
-from tmtv_tf.evaluation.report import number, p_value
+from tmtv_tf.evaluation.wording import number, p_value, span, spread
 
 TEMPLATE = Path(__file__).parent / "templates" / "study.html.j2"
 # Column -> what it is called, and whether the paper's number stands beside it.
@@ -72,6 +74,7 @@ def write_study_report(
     pictures: dict[str, bytes],
     facts: dict[str, Any],
     reachable_auc: float | None = None,
+    volumes: pd.DataFrame | None = None,
     draws: int = 2000,
 ) -> Path:
     """Write the report; returns the page.
@@ -85,9 +88,12 @@ def write_study_report(
     facts : what the page says of the study: `phantom` (bool), `cases`, `folds`, `settings`, `software`; `only_fold`,
         the one fold that it is about; `ablation_fold`, the one of a further Table 4, as the paper's.
     reachable_auc : the expected AUC of the phantoms' true risk; None for patients.
+    volumes : the readers' TMTV of every case, see `cut_offs`; None: no cut-offs.
     draws : bootstrap draws.
     """
     tables = study_tables(predictions, cohort, ceilings, reachable_auc, draws, facts.get("ablation_fold"))
+    if volumes is not None:
+        tables += [table for table in [_cut_offs(study_cut_offs(volumes))] if len(table.data)]
     figures = {
         "roc": study_figures.roc_figure(predictions),
         "calibration": study_figures.calibration_figure(predictions),
@@ -97,7 +103,8 @@ def write_study_report(
             figures[f"kaplan_meier_{rule}"] = study_figures.kaplan_meier_figure(
                 predictions, cohort, liu2022.METHOD, rule
             )
-    figures |= pictures
+    curves = None if volumes is None else cut_off_figure(volumes)
+    figures |= pictures | ({} if curves is None else {"cut_offs": curves})
     for table in tables:
         write_csv(out / f"{table.key}.csv", table.data.columns, table.data.itertuples(index=False))
     for name, content in figures.items():
@@ -126,8 +133,8 @@ def study_tables(
         main = beside_paper(by_rule[rule], [*liu2022.TABLE_3, *RIVALS, ORACLE], liu2022.MAIN)
         ablation = beside_paper(by_rule[rule], liu2022.TABLE_4, liu2022.ABLATION)
         main, ablation = with_ceiling(main, ceilings), with_ceiling(ablation, ceilings)
-        spread = SPREAD if predictions["fold"].nunique() > 1 else ONE_FOLD
-        caption = f"{spread} An event is predicted by: {text}. {GRIDS}"
+        folds = SPREAD if predictions["fold"].nunique() > 1 else ONE_FOLD
+        caption = f"{folds} An event is predicted by: {text}. {GRIDS}"
         tables.append(
             _performance(
                 f"table3_main{suffix}", f"The paper's Table 3: main study, {threshold}", caption, main
@@ -167,18 +174,18 @@ def _folds(predictions: pd.DataFrame) -> ReportTable:
 
 
 def _performance(key: str, title: str, caption: str, data: pd.DataFrame) -> ReportTable:
-    def spread(metric: str) -> Callable:
-        return lambda r: _spread(getattr(r, metric), getattr(r, f"{metric}_sd"))
+    def over_folds(metric: str) -> Callable:
+        return lambda r: spread(getattr(r, metric), getattr(r, f"{metric}_sd"), 3)
 
     def published(metric: str) -> tuple[str, Callable]:
         return PAPER, lambda r: number(getattr(r, f"paper_{metric}"), 3)
 
     columns: list[tuple[str, Callable]] = [("Method", lambda r: r.name)]
     for metric, label in LABELS.items():
-        columns += [(label, spread(f"{metric}{NETWORK_GRID}")), published(metric)]
-    columns += [(f"{label}, PET grid", spread(metric)) for metric, label in LABELS.items()]
+        columns += [(label, over_folds(f"{metric}{NETWORK_GRID}")), published(metric)]
+    columns += [(f"{label}, PET grid", over_folds(metric)) for metric, label in LABELS.items()]
     for metric, label in LABELS_PROGNOSIS.items():
-        columns += [(label, spread(metric)), published(metric)]
+        columns += [(label, over_folds(metric)), published(metric)]
     return _table(key, title, caption, data, columns)
 
 
@@ -191,6 +198,7 @@ def _one_fold(half: pd.DataFrame, fold: int, ceilings: Mapping[str, float]) -> R
 
 def _intervals(performances: pd.DataFrame) -> ReportTable:
     names = ["dice", "dice_low", "dice_high", "auc", "auc_low", "auc_high", "auc_pooled", "brier"]
+    names += ["calibration_intercept", "calibration_slope"]
     data = performances[
         ["model", "name", "n_segmentation", "n_prognosis", *(n for n in names if n in performances)]
     ]
@@ -200,10 +208,14 @@ def _intervals(performances: pd.DataFrame) -> ReportTable:
         ("AUC, mean of folds (95 %)", lambda r: _interval(r.auc, r.auc_low, r.auc_high)),
         ("AUC, pooled", lambda r: number(r.auc_pooled, 3)),
         ("Brier score", lambda r: number(r.brier, 3)),
+        ("Calibration intercept", lambda r: number(_get(r, "calibration_intercept"), 2, sign=True)),
+        ("Calibration slope", lambda r: number(_get(r, "calibration_slope"), 2)),
     ]
     caption = (
         "95 % intervals by bootstrap: Dice over cases; AUC stratified by fold and class. The pooled AUC ranks "
-        "out-of-fold scores of different networks together. Brier score: 0 is perfect, 0.25 is always one half."
+        "out-of-fold scores of different networks together. Brier score: 0 is perfect, 0.25 is always one half. "
+        "Calibration of the pooled probabilities: intercept (with slope 1) 0 and slope 1 are perfect; undefined where "
+        f"classes are separated. {PUBLISHED}"
     )
     return _table("intervals", "Intervals, pooled AUC and calibration", caption, data, columns)
 
@@ -262,6 +274,25 @@ def _survival(data: pd.DataFrame, rule: str, text: str) -> ReportTable:
     return _table(f"survival_{rule}", "Survival by predicted group", caption, data, columns)
 
 
+def _cut_offs(data: pd.DataFrame) -> ReportTable:
+    columns: list[tuple[str, Callable]] = [
+        ("TMTV under", lambda r: r.volume),
+        ("End point", lambda r: r.end_point),
+        ("Cut-off", lambda r: r.cut_off),
+        ("mL", lambda r: number(r.value_ml, 0)),
+        ("n, above", lambda r: str(r.n_high)),
+        ("n, others", lambda r: str(r.n_low)),
+        ("log-rank p", lambda r: p_value(r.logrank_p)),
+        ("Hazard ratio (95 %)", lambda r: _interval(r.hazard_ratio, r.hazard_low, r.hazard_high, 2)),
+        ("How far to believe it", lambda r: r.note),
+    ]
+    caption = (
+        "The readers' TMTV, no network. The optimal cut-off has the largest log-rank statistic of all that leave 10 % "
+        "of the cases on each side. Cross-validated: each case is called by the cut-off of the other folds."
+    )
+    return _table("cut_offs", "Cut-offs of TMTV and survival", caption, data, columns)
+
+
 def _shares(data: pd.DataFrame, reachable_auc: float) -> ReportTable:
     columns: list[tuple[str, Callable]] = [
         ("Method", lambda r: r.name),
@@ -286,16 +317,10 @@ def _get(row: Any, name: str) -> float | None:
     return getattr(row, name, None)
 
 
-def _spread(mean: float, sd: float) -> str:
-    if mean != mean:
-        return number(None)
-    return number(mean, 3) + (f" ± {number(sd, 3)}" if sd == sd else "")
-
-
 def _interval(value: float, low: float, high: float, digits: int = 3) -> str:
     if value != value:
         return number(None)
-    return f"{number(value, digits)} ({number(low, digits)} to {number(high, digits)})"
+    return f"{number(value, digits)} ({span(low, high, digits)})"
 
 
 def _markdown(tables: list[ReportTable], facts: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from tmtv_tf.evaluation.prognosis.classification import (
     operating_point,
     youden_test,
 )
+from tmtv_tf.evaluation.prognosis.clinical_pet import calibration
 from tmtv_tf.evaluation.prognosis.survival import compare_groups
 
 NAN = float("nan")
@@ -33,7 +34,7 @@ RIVALS = {
     "tmtv": "TMTV alone (logistic regression)",
     "logistic": "TMTV, Dmax, SUVmax (logistic regression)",
     "cox": "TMTV, Dmax, SUVmax (Cox)",
-    "clinical_pet": "MTV, Dmax from the bulk, SUVpeak (clinical PET model, fitted here)",
+    "pet_model": "MTV, Dmax from the bulk, SUVpeak (PET model, fitted here)",
 }
 ORACLE = "true_risk"
 ORACLE_NAME = "The phantoms' true risk"
@@ -97,6 +98,8 @@ def performance(predictions: pd.DataFrame, rule: str, *, draws: int = 2000) -> p
             y, p = known["efs2y_event"], known["probability"]
             row["auc_low"], row["auc_high"] = bootstrap_auc(y, p, known["fold"], draws=draws)
             row["auc_pooled"], row["brier"] = auc(y, p), brier_score(y, p)
+            line = calibration(y, p)
+            row["calibration_intercept"], row["calibration_slope"] = line.intercept, line.slope
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -280,6 +280,7 @@ def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):
         pictures={"features": PNG},
         facts=facts,
         reachable_auc=0.9,
+        volumes=cohort.assign(fold=[1, 2] * 20, tmtv_ml=range(40), mtv4_ml=range(40)),
         draws=20,
     )
     text = page.read_text()
@@ -299,11 +300,12 @@ def test_report_holds_every_table_and_figure(predictions, cohort, tmp_path):
         "comparisons_half",
         "survival_youden",
         "share_of_best",
+        "cut_offs",
     ):
         assert (tmp_path / f"{name}.csv").is_file()
-    for name in ("roc", "calibration", "kaplan_meier_half", "kaplan_meier_youden", "features"):
+    for name in ("roc", "calibration", "kaplan_meier_half", "kaplan_meier_youden", "cut_offs", "features"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(PNG)
-        assert name == "features" or text.count("data:image/png") == 5
+        assert name == "features" or text.count("data:image/png") == 6
     assert "| paper |" in (tmp_path / "report.md").read_text()
     saved = pd.read_csv(tmp_path / "table3_main.csv").set_index("model")
     assert saved.loc["multitask_unet", ["dice", "dice_network_grid"]].tolist() == pytest.approx([0.75, 0.8])

@@ -14,7 +14,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 PAGE   := tmtv_tf/review/page
 
-.PHONY: help page model demo test lint docs format test-tools test-docker study-small clean
+.PHONY: help page model demo test lint docs sbom format test-tools test-docker study-small clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo 'make lint         ruff, mypy, and which package may import which'
 	@echo 'make docs         the documentation as a site, warnings are errors: docs/_build/html/index.html'
 	@echo 'make page         the page of tmtv review: $(PAGE)/ -> tmtv_tf/review/static/ (npm, or that of PyPI)'
+	@echo 'make sbom         the bill of materials of constraints.txt (CycloneDX): docs/sbom.cdx.json'
 	@echo 'make model        the packaged networks from seeds; ANATOMIES=folder of the label maps (hours)'
 	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
 	@echo 'make test-docker  build the image of the post-processing without a Docker engine, and try it (root, Debian)'
@@ -86,6 +87,10 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.dev
 	@rm -rf docs/reference/generated  # pages of names that are gone
 	$(BIN)/python -m sphinx -b html -W --keep-going -q docs docs/_build/html
+
+# The bill of materials of the constraints.
+sbom: $(VENV)/.dev
+	$(BIN)/cyclonedx-py requirements --output-reproducible -o docs/sbom.cdx.json constraints.txt
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from petct.console import print_version
+from tmtv_tf.commands.card import card
 from tmtv_tf.commands.evaluate import evaluate
 from tmtv_tf.commands.export import export, export_model
 from tmtv_tf.commands.inspect import inspect
@@ -44,7 +45,8 @@ def options(
         logging.getLogger().setLevel(logging.INFO)
 
 
-for command in (run, serve, review, export, pull, push, inspect, prepare, predict, evaluate, phantom):
+COMMANDS = (run, serve, review, export, pull, push, inspect, prepare, predict, evaluate, card, phantom)
+for command in COMMANDS:
     app.command(no_args_is_help=True)(command)
 app.command("export-model", no_args_is_help=True)(export_model)
 

@@ -49,6 +49,7 @@ class Evaluation:
     readers : one row per case, method and pair of readers, see `methods.reader_rows`; of reported cases.
     masks : masks of another program were measured.
     outside : results whose case is not in cohort.csv.
+    model : `file` and `sha256` of the network behind the results; empty where they name none.
     """
 
     split: str | None
@@ -68,6 +69,7 @@ class Evaluation:
     readers: pd.DataFrame = field(default_factory=pd.DataFrame)
     masks: bool = False
     outside: list[str] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
 
     @property
     def truths(self) -> dict[str, int]:
@@ -134,7 +136,7 @@ def evaluate_cohort(
     results, cases = Path(results), Path(cases)
     masks = _masks(results, cases)
     ids = sorted(masks) or _case_ids(results)
-    _require_one_origin(results, [] if masks else ids)
+    model = _require_one_origin(results, [] if masks else ids)
     cohort = _cohort(cases)
     clinical = {row["case_id"]: row for row in cohort or []}
     tested = [case_id for case_id in ids if clinical.get(case_id, {}).get("split") == TEST] or ids
@@ -186,6 +188,7 @@ def evaluate_cohort(
         ],
         final=final,
         masks=bool(masks),
+        model=model,
         outside=[case_id for case_id in ids if cohort is not None and case_id not in clinical],
     )
     patients = cohort_table(cohort or [])
@@ -256,10 +259,10 @@ def _case_ids(results: Path) -> list[str]:
     return ids
 
 
-def _require_one_origin(results: Path, ids: Sequence[str]) -> None:
+def _require_one_origin(results: Path, ids: Sequence[str]) -> dict[str, Any]:
     """Results of two models, of masks and maps, or with two sets of parameters say nothing in one table.
 
-    Results that name no model are let pass.
+    Returns `file` and `sha256` of the one model; empty if any of the results names none, which is let pass.
     """
     origins = {case_id: origin_of(results / case_id) for case_id in ids}
     first: dict[str, str] = {}
@@ -287,6 +290,9 @@ def _require_one_origin(results: Path, ids: Sequence[str]) -> None:
                 f"{results}: {other} and {case_id} were post-processed with different parameters "
                 f"({'; '.join(changed)}); run tmtv-postprocess on all cases alike."
             )
+    if not origins or not all(origin.model.get("sha256") for origin in origins.values()):
+        return {}
+    return {key: next(iter(origins.values())).model.get(key) for key in ("file", "sha256")}
 
 
 def _cohort(cases: Path) -> list[Row] | None:

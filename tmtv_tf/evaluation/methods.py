@@ -34,7 +34,7 @@ def patient_numbers(
 
     No lesion: TLG and count are 0, Dmax NaN. One lesion: `dmax_mm` and `dmax_bulk_mm` are 0.
     """
-    index = np.flatnonzero(labels.reshape(-1))
+    index = np.flatnonzero(labels.reshape(-1) != 0)  # of booleans: several times faster than of integers
     if not index.size:
         return {"tlg": 0.0, "dmax_mm": NAN, "dmax_voxel_mm": NAN, "dmax_bulk_mm": NAN, "lesion_count": 0}
     _, label = np.unique(labels.reshape(-1)[index], return_inverse=True)

@@ -13,11 +13,13 @@ from petct.image import Geometry, Image
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUV_WINDOW = (0.0, 10.0)  # inverse grey: 0 is white, 10 and more is black
 BODY_SUV = 0.2  # the picture is cut to where the projection exceeds this
 MARGIN_MM = 15.0
 PIXELS_PER_MM = 1.0
+PNG_LEVEL = 6  # of zlib: 9 makes 5 % less in seven times the time
 HEADER_MM, FOOTER_MM = 28.0, 40.0  # above the body: the case; below: the SUV scale
 SMALLEST_WIDTH_MM = 260.0  # so that the scale and a case id have room
 NUMBERS_SHOWN = 30  # more would hide what they stand for
@@ -175,20 +177,18 @@ def _letters(axes: Axes, text: str, place: tuple[float, float], colour: str) -> 
     )
 
 
-def png(figure, dpi: float | str = "figure") -> bytes:
+def png(figure: Figure) -> bytes:
     """A matplotlib figure as the bytes of a PNG with a palette (a third of the size, no visible loss)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image as Picture
 
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = Picture.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    palette = picture.quantize(256, method=Picture.Quantize.MAXCOVERAGE, dither=Picture.Dither.NONE)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi)
-    buffer.seek(0)
-    small = io.BytesIO()
-    with Picture.open(buffer) as picture:
-        palette = picture.convert("RGB").quantize(
-            256, method=Picture.Quantize.MAXCOVERAGE, dither=Picture.Dither.NONE
-        )
-        palette.save(small, "png", optimize=True)
-    return small.getvalue()
+    palette.save(buffer, "png", compress_level=PNG_LEVEL)
+    return buffer.getvalue()
 
 
 def _body(suv: npt.NDArray, spacing_mm: tuple[float, float]) -> tuple[slice, slice]:

@@ -21,6 +21,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "median_dice_tmtvprob_interval_95": list(median_interval(dice)),
         "dice_tmtvprob": asdict(found),
         "split": evaluation.split or "all",
+        "model": evaluation.model or None,
         "result": "final" if evaluation.final else "automatic",
         "cases_evaluated": len(evaluation.found),
         "cases_reported": len(evaluation.reported),

@@ -109,13 +109,13 @@ def roi_labels(folder: Path, pet: Image) -> npt.NDArray[np.integer] | None:
     """The readers' ROIs as one label image (the lowest number where they overlap), or None without `rois.nii.gz`."""
     if not (folder / "rois.nii.gz").is_file():
         return None
-    labels, number = np.zeros(pet.array.shape, np.int32), 1
-    path = folder / "rois.nii.gz"
-    while path.is_file():
-        more = on_grid(path, pet).astype(np.int32)
-        labels = np.where((more > 0) & ((labels == 0) | (more < labels)), more, labels)
+    labels, number = on_grid(folder / "rois.nii.gz", pet).astype(np.int32), 2
+    while (path := folder / f"rois_{number}.nii.gz").is_file():
+        more = on_grid(path, pet)
+        index = np.flatnonzero(more > 0)
+        here, other = labels.reshape(-1)[index], more.reshape(-1)[index]
+        labels.reshape(-1)[index] = np.where((here == 0) | (other < here), other, here)
         number += 1
-        path = folder / f"rois_{number}.nii.gz"
     return labels
 
 

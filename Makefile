@@ -14,12 +14,15 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 PAGE   := tmtv_tf/review/page
 
-.PHONY: help page model demo test lint docs sbom format test-tools test-docker study-small clean
+.PHONY: help page model demo test test-base test-lowest coverage lint docs sbom format test-tools test-docker study-small clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo         phantom DICOM -> SUV -> V-Net -> lesions -> TMTV -> report (under ten minutes on 2 cores)'
 	@echo 'make test         all tests'
+	@echo 'make test-base    the tests of petct and postprocess on an install without TensorFlow'
+	@echo 'make test-lowest  the same with the lowest versions that setup.cfg allows'
+	@echo 'make coverage     all tests, and which lines they run'
 	@echo 'make study-small  nine models, five folds, on 60 phantoms at reduced size (under 90 minutes on 2 cores)'
 	@echo 'make lint         ruff, mypy, and which package may import which'
 	@echo 'make docs         the documentation as a site, warnings are errors: docs/_build/html/index.html'
@@ -78,6 +81,26 @@ model: $(VENV)/.runtime
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
+# An install without extras, as a user of the post-processing has it; and the same with the lowest versions allowed.
+$(VENV)-base/.installed: setup.cfg constraints.txt
+	$(PYTHON) -m venv $(VENV)-base
+	$(VENV)-base/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e . pytest pytest-xdist hypothesis
+	@touch $@
+
+$(VENV)-lowest/.installed: setup.cfg
+	$(PYTHON) -m venv $(VENV)-lowest
+	sed -n '/^install_requires/,/^\[/s/^ *\([A-Za-z_0-9-]*\)>=/\1==/p' setup.cfg > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/pip install --quiet --disable-pip-version-check -c $(VENV)-lowest/constraints.txt -e . \
+	  pytest pytest-xdist hypothesis
+	@touch $@
+
+test-base test-lowest: test-%: $(VENV)-%/.installed
+	$(VENV)-$*/bin/python -m pytest -n $(WORKERS) -m 'not slow' tests/petct tests/postprocess $(PYTEST_ARGS)
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) --cov=petct --cov=postprocess --cov=tmtv_tf --cov=training \
+	  --cov-report=term:skip-covered $(PYTEST_ARGS)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -104,4 +127,4 @@ test-docker:
 	bash tests/docker/build_without_engine.sh
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(VENV)-base $(VENV)-lowest runs

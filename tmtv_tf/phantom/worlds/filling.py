@@ -65,7 +65,7 @@ def paint_head(out: Labels, body, depth, marks: Landmarks) -> None:
 
 def paint_vessels(out: Labels, body, labels: Labels, marks: Landmarks) -> None:
     """Aorta, vena cava, carotids, iliacs, trachea, oesophagus: tubes between landmarks."""
-    mx, hip, n = marks.mid_x, marks.hip_z, marks.neck_z
+    mx, hip, n, low = marks.mid_x, marks.hip_z, marks.neck_z, marks.hip_z + 235
     heart = np.argwhere(np.isin(labels, (20, 21))) * VOXEL_MM
     top, (hy, hx) = float(heart[:, 0].max()), heart[:, 1:].mean(axis=0)
 
@@ -73,7 +73,6 @@ def paint_vessels(out: Labels, body, labels: Labels, marks: Landmarks) -> None:
         return spine_y(body, marks, z) - gap
 
     arch = min(top + 38, marks.shoulder_z - 50)
-    low = hip + 235
     aorta = [
         (top - 25, hy, hx - 10),
         (arch - 12, front(arch, 62), mx - 12),

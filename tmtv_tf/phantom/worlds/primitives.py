@@ -45,7 +45,7 @@ def random_adult(rng: np.random.Generator) -> Anatomy:
     labels[chest & (np.abs(x) < about(34))] = T.MEDIASTINUM
     _bones(labels, about, near, half, deep, depth)
     _head(labels, about, near, rng)
-    _belly(labels, about, near, rng, half, deep)
+    _belly(labels, about, near, rng, deep)
     _heart_and_vessels(labels, about, near, rng)
     left, right = (np.array([1420.0, MID_Y + 5, MID_X + side * half]) for side in (1, -1))
     joints = [np.array([zz, MID_Y, MID_X + s * 95.0]) for zz in (890.0, 460.0) for s in (1, -1)]
@@ -140,7 +140,7 @@ def _head(labels, about, near, rng) -> None:
             paint_ellipsoid(labels, point, [about(r, 0.2) for r in radii], tissue)
 
 
-def _belly(labels, about, near, rng, half: float, deep: float) -> None:
+def _belly(labels, about, near, rng, deep: float) -> None:
     for _ in range(int(rng.integers(2, 4))):
         paint_ellipsoid(
             labels,
@@ -168,6 +168,12 @@ def _belly(labels, about, near, rng, half: float, deep: float) -> None:
         T.PANCREAS,
         over=INNER,
     )
+    _urinary_tract(labels, about, near)
+    _gut(labels, about, near, rng)
+    _pelvis(labels, about, near, rng, deep)
+
+
+def _urinary_tract(labels, about, near) -> None:
     for side in (1, -1):
         kidney = near(side * 64, 42, 1128, 12)
         paint_ellipsoid(labels, kidney, (about(55), about(27), about(28)), T.KIDNEY)
@@ -184,6 +190,9 @@ def _belly(labels, about, near, rng, half: float, deep: float) -> None:
             T.URINE,
         )
         paint_ellipsoid(labels, near(side * 32, 22, 1186, 5), (12, 12, 6), T.ADRENAL)
+
+
+def _gut(labels, about, near, rng) -> None:
     colon = [
         (-98, -20, 985),
         (-102, -18, 1060),
@@ -205,6 +214,9 @@ def _belly(labels, about, near, rng, half: float, deep: float) -> None:
         )
         loop.append(end)
     paint_tube(labels, loop, about(11, 0.2), T.SMALL_BOWEL, over=INNER)
+
+
+def _pelvis(labels, about, near, rng, deep: float) -> None:
     fill = rng.uniform(0.45, 1.6)
     paint_ellipsoid(
         labels, near(0, -26 - 6 * fill, 880 + 18 * fill, 7), np.array([30, 32, 40]) * fill, T.BLADDER

@@ -42,7 +42,6 @@ def push(
     What the archive holds already is not sent again. With a reader's edits the reviewed objects are sent: new series
     that say so.
     """
-    from petct.console import report_failures
     from tmtv_tf.pacs.log import default_log
     from tmtv_tf.pacs.push import print_pushed
     from tmtv_tf.pacs.push import push as push_results
@@ -57,4 +56,6 @@ def push(
         audit=audit or default_log(),
     )
     print_pushed(report, to_pacs)
-    raise typer.Exit(report_failures(report.outcomes()))
+    for one in report.failed:
+        typer.echo(f"Failed: {one.reason}", err=True)
+    raise typer.Exit(report.exit_status)

@@ -54,7 +54,10 @@ Keep = Annotated[str, typer.Option(help="all: also PET, CT and probability as NI
 ProbabilitySeg = Annotated[
     bool, typer.Option("--probability-seg", help="Also the probability as a FRACTIONAL SEG.")
 ]
-PdfDicom = Annotated[bool, typer.Option("--pdf-dicom", help="Also the page as encapsulated PDF, report.dcm.")]
+PdfDicom = Annotated[
+    bool,
+    typer.Option("--pdf-dicom", help="Also the page as encapsulated PDF, report.dcm; with --to-pacs always."),
+]
 ShowPatient = Annotated[bool, typer.Option("--show-patient", help="Name, id and birth date on the page.")]
 Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
 Overwrite = Annotated[
@@ -134,7 +137,7 @@ def run(
         keep_images=keep == "all",
         seg_kind=seg.upper(),  # type: ignore[arg-type]
         probability_seg=probability_seg,
-        pdf_dicom=pdf_dicom,
+        pdf_dicom=pdf_dicom or to_pacs is not None,
         show_patient=show_patient,
         backend=backend,
         overwrite=overwrite,

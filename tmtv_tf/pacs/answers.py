@@ -60,6 +60,7 @@ def studies_of(query: StudyQuery, rows: Sequence[Dataset], address: str) -> list
             text_of(row, "AccessionNumber"),
             text_of(row, "StudyDate"),
             (),
+            whole_number(row, "NumberOfStudyRelatedSeries"),
         )
         if not _fits(study, query):
             continue
@@ -75,7 +76,7 @@ def series_of(study: StudyFound, rows: Sequence[Dataset], address: str) -> tuple
     Raises
     ------
     ArchiveError
-        One is of another patient, or has no UID.
+        One is of another patient, or has no UID; or some are not listed.
     """
     found = {}
     for row in rows:
@@ -89,6 +90,7 @@ def series_of(study: StudyFound, rows: Sequence[Dataset], address: str) -> tuple
             whole_number(row, "SeriesNumber"),
             whole_number(row, "NumberOfSeriesRelatedInstances"),
         )
+    require_all(len(found), study.series_count, f"series of study {study.study_uid}", address)
     return tuple(
         sorted(found.values(), key=lambda one: (one.number is None, one.number or 0, one.series_uid))
     )
@@ -99,6 +101,20 @@ def objects_of(rows: Sequence[Dataset], address: str) -> set[str]:
     return {
         require_uid(text_of(row, "SOPInstanceUID"), "SOPInstanceUID (0008,0018)", address) for row in rows
     }
+
+
+def require_all(listed: int, there: int | None, what: str, address: str) -> None:
+    """Refuse a list that an archive cut: some answer no more than so many rows, and do not say it.
+
+    Raises
+    ------
+    ArchiveError
+        It lists fewer than it says that it has.
+    """
+    if there is not None and listed < there:
+        raise ArchiveError(
+            f"{address}: it lists {listed} of the {there} {what}; the limit of its answers must be raised there."
+        )
 
 
 def text_of(row: Dataset, keyword: str) -> str:

@@ -79,13 +79,23 @@ class SeriesFound:
 
 @dataclass(frozen=True)
 class StudyFound:
-    """A study as the archive lists it."""
+    """A study as the archive lists it.
+
+    Attributes
+    ----------
+    series_count : how many series it has; None where the archive does not say
+    """
 
     study_uid: str
     patient_id: str
     accession: str
     date: str
     series: tuple[SeriesFound, ...]
+    series_count: int | None = None
+
+    def images_of(self, series_uid: str) -> int | None:
+        """How many objects a series holds; None where the archive does not say."""
+        return next((one.images for one in self.series if one.series_uid == series_uid), None)
 
 
 @dataclass(frozen=True)

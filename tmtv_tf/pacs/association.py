@@ -48,7 +48,11 @@ _HTJ2K = [f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203)]
 SYNTAXES = [one for one in ALL_TRANSFER_SYNTAXES if not one.startswith("1.2.840.10008.1.2.4.1")] + _HTJ2K
 SUCCESS, WARNING = 0x0000, 0xB000
 _OUT_OF_RESOURCES, _UNABLE = 0xA702, 0xC000
-_FIND_TEXT = {0xA900: "it does not understand the query", 0x0122: "it does not offer this kind of query"}
+_FIND_TEXT = {
+    0xFE00: "it lists only part of what fits; ask for less at once, or raise the limit of its answers there",
+    0xA900: "it does not understand the query",
+    0x0122: "it does not offer this kind of query",
+}
 
 
 class Link:

@@ -21,11 +21,13 @@ class Choice:
     ----------
     series : SeriesInstanceUIDs; empty if nothing of the study can be used, and then `problem` says why
     notes : choices made, in sentences
+    no_pet : it is no PET study
     """
 
     series: tuple[SeriesFound, ...]
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    no_pet: bool = False
 
     @property
     def uids(self) -> list[str]:
@@ -57,7 +59,9 @@ def choose(
     images = [one for one in study.series if one.modality in IMAGES]
     if not any(one.modality == "PT" for one in images):
         kinds = ", ".join(sorted({one.modality or "no modality" for one in study.series})) or "no series"
-        return Choice((), problem=f"no PET series in it (Modality (0008,0060) PT); found {kinds}.")
+        return Choice(
+            (), problem=f"no PET series in it (Modality (0008,0060) PT); found {kinds}.", no_pet=True
+        )
     try:
         described = [series_of_headers(archive.headers(study, one.series_uid)) for one in images]
         if not all(map(_is_placed, described)):

@@ -21,7 +21,7 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from petct.dicom.headers import SCAN_KEYWORDS
 from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ArchiveError, ParameterError, TmtvError
-from tmtv_tf.pacs.answers import is_for_later, objects_of, series_of, store_text, studies_of
+from tmtv_tf.pacs.answers import is_for_later, objects_of, require_all, series_of, store_text, studies_of
 from tmtv_tf.pacs.archive import (
     LOOPBACK,
     Address,
@@ -57,7 +57,13 @@ class DicomWeb:
         logging.getLogger("retrying").setLevel(logging.CRITICAL)
 
     def find(self, query: StudyQuery) -> list[StudyFound]:
-        fields = ["PatientID", "AccessionNumber", "StudyDate", "StudyInstanceUID"]
+        fields = [
+            "PatientID",
+            "AccessionNumber",
+            "StudyDate",
+            "StudyInstanceUID",
+            "NumberOfStudyRelatedSeries",
+        ]
         rows = self._search(self._client.search_for_studies, search_filters=query.keys(), fields=fields)
         return [replace(one, series=self._series(one)) for one in studies_of(query, rows, self.address)]
 
@@ -81,6 +87,7 @@ class DicomWeb:
         files: list[Path] = []
         for uid in series:
             landing = Landing(study, uid, self._objects(study.study_uid, uid), folder, self.address)
+            require_all(len(landing.expected), study.images_of(uid), f"objects of series {uid}", self.address)
             if not landing.is_there:
                 with landing, self._asking():
                     for part in self._client.files(study.study_uid, uid):

@@ -15,7 +15,15 @@ from pynetdicom import build_context
 from petct.dicom.headers import SCAN_KEYWORDS
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import ArchiveError, ParameterError
-from tmtv_tf.pacs.answers import is_for_later, objects_of, series_of, store_text, studies_of, text_of
+from tmtv_tf.pacs.answers import (
+    is_for_later,
+    objects_of,
+    require_all,
+    series_of,
+    store_text,
+    studies_of,
+    text_of,
+)
 from tmtv_tf.pacs.archive import Address, SeriesFound, StoreOutcome, StudyFound, StudyQuery
 from tmtv_tf.pacs.association import (
     FIND,
@@ -31,7 +39,7 @@ from tmtv_tf.pacs.association import (
 from tmtv_tf.pacs.credentials import Credentials, tls_context
 from tmtv_tf.pacs.landing import Landing, by_series, identity
 
-_STUDY = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate")
+_STUDY = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate", "NumberOfStudyRelatedSeries")
 _SERIES = ("SeriesInstanceUID", "Modality", "SeriesNumber", "NumberOfSeriesRelatedInstances", "PatientID")
 # Sequences cannot be asked for by an empty key.
 _IMAGE = tuple(keyword for keyword in SCAN_KEYWORDS if not keyword.endswith("Sequence"))
@@ -100,6 +108,7 @@ class Dimse:
         for uid in series:
             rows = self._images(study.study_uid, uid, ("SOPClassUID",))
             landing = Landing(study, uid, objects_of(rows, self.address), folder, self.address)
+            require_all(len(landing.expected), study.images_of(uid), f"objects of series {uid}", self.address)
             if not landing.is_there:
                 keys = {"StudyInstanceUID": study.study_uid, "SeriesInstanceUID": uid}
                 with landing:

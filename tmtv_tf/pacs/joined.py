@@ -64,7 +64,7 @@ def fetched(
         names = {str(folder): archive.address} if keep is None else {}
         outcomes = pull(archive, query, folder, wanted, audit=audit, key_file=key_file)
         print_pulled(outcomes, folder if keep is not None else None)
-        pulled: list[Pulled] = [one.value for one in outcomes if one.error is None]
+        pulled: list[Pulled] = [one.value for one in outcomes if one.error is None and one.value.files]
         failed = tuple(one for one in outcomes if one.error is not None)
         if not pulled:
             raise ArchiveError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def pull(
     audit: Path | None = None,
     key_file: Path | None = None,
 ) -> list[Outcome]:
-    """Fetch the studies that fit into `out/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`.
+    """Fetch the PET studies that fit into `out/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`.
 
     A series appears whole or not at all. One that is there whole is not fetched again, so the same call goes on where
     it was stopped.
@@ -69,12 +70,13 @@ def pull(
     Returns
     -------
     list of Outcome
-        One a study, by its UID: a `Pulled`, or why it failed. One bad study does not stop the others.
+        One a study, by its UID: a `Pulled`, or why it failed. One bad study does not stop the others. A study without
+        a PET is passed over: its `Pulled` has no series.
 
     Raises
     ------
     TmtvError
-        The archive cannot be asked, no study fits, or `out` cannot be written.
+        The archive cannot be asked, no PET study fits, or `out` cannot be written.
     """
     wanted, log = wanted or Wanted(), Log(audit, key_file)
     if not dry_run:
@@ -83,14 +85,17 @@ def pull(
     studies = archive.find(query)
     if not studies:
         raise ArchiveError(f"{archive.address}: no study fits what was asked for.")
-    if dry_run:
-        return [_outcome(archive, study, None, wanted, log) for study in studies]
-    outcomes = []
-    with locked(out), progress("Studies", len(studies)) as advance:
-        clear_leftovers(out)
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(locked(out))
+            clear_leftovers(out)
+        advance = stack.enter_context(progress("Studies", len(studies)))
+        outcomes = []
         for study in studies:
-            outcomes.append(_outcome(archive, study, out, wanted, log))
+            outcomes.append(_outcome(archive, study, None if dry_run else out, wanted, log))
             advance(1)
+    if all(one.error is None and one.value.choice.no_pet for one in outcomes):
+        raise ArchiveError(f"{archive.address}: {outcomes[0].value.choice.problem}")
     return outcomes
 
 
@@ -104,6 +109,8 @@ def _outcome(archive: Archive, study: StudyFound, out: Path | None, wanted: Want
             pet_uid=wanted.pet_uid,
             ct_uid=wanted.ct_uid,
         )
+        if choice.no_pet:
+            return Outcome(study.study_uid, Pulled(study, choice))
         if choice.problem is not None:
             raise ArchiveError(choice.problem)
         if out is None:
@@ -119,8 +126,9 @@ def _outcome(archive: Archive, study: StudyFound, out: Path | None, wanted: Want
 
 def print_pulled(outcomes: list[Outcome], out: Path | None) -> None:
     """What came, or would come, and where it is if it stays; no word that names a patient."""
+    passed_over = sum(one.error is None and one.value.choice.no_pet for one in outcomes)
     for outcome in outcomes:
-        if outcome.error is None:
+        if outcome.error is None and outcome.value.choice.series:
             pulled: Pulled = outcome.value
             series = ", ".join(
                 f"{one.modality} series {one.number if one.number is not None else '-'} ({one.images or '?'} objects)"
@@ -130,5 +138,7 @@ def print_pulled(outcomes: list[Outcome], out: Path | None) -> None:
             print(f"{verb} {series} of the {len(pulled.study.series)} series of study {outcome.case_id}.")
             for note in pulled.choice.notes:
                 print(f"  {note}")
+    if passed_over:
+        print(f"{passed_over} studies without a PET are passed over.")
     if out is not None and any(outcome.error is None and outcome.value.files for outcome in outcomes):
         print(f"They are in {out}.")

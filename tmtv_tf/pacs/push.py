@@ -15,7 +15,6 @@ from petct.dicom.structure import ends_early, first_fault
 from petct.errors import ArchiveError, CaseError, ParameterError, TmtvError
 from petct.export.source import MANUFACTURER
 from petct.files import read_json
-from petct.parallel import Outcome
 from postprocess.results import RESULT_FILE
 from postprocess.review import final_folder
 from tmtv_tf.pacs.archive import Archive, StoreOutcome
@@ -59,10 +58,12 @@ class PushReport:
         """Something failed, and all of it may do later."""
         return bool(self.failed) and all(one.retry for one in self.failed)
 
-    def outcomes(self) -> list[Outcome]:
-        """One an object, for the end of a command."""
-        good = [Outcome(path.name) for path in (*self.kept, *self.waiting)]
-        return good + [Outcome(one.path.name, error=None if one.ok else one.reason) for one in self.sent]
+    @property
+    def exit_status(self) -> int:
+        """0 if all is in the archive, 1 if some failed, 2 if all did."""
+        if not self.failed:
+            return 0
+        return 1 if len(self.failed) < len(self.sent) + len(self.kept) else 2
 
 
 def push(
@@ -188,8 +189,8 @@ def _export_reviewed(folder: Path, final: Path, source: dict, series: Path | Non
     place = series or Path(str(source.get("dicom_folder", "")))
     if not place.is_dir():
         raise CaseError(
-            f"{folder}: a reader changed this result, and its DICOM series is not at {place} any more. --series names "
-            "its folder, so that the reviewed objects can be made."
+            f"{folder}: a reader changed this result, and its DICOM series is not at {place} any more. Give --series "
+            "with its folder (tmtv pull fetches it again), so that the reviewed objects can be made."
         )
     options = (source.get("made") or {}).get("options") or {}
     export(

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import uid, write_series
-from orthanc import Orthanc, data_set, dcmtk
+from orthanc import Orthanc, data_set, dcmtk, running_orthanc
 from study_files import BOXES, SHAPE, suv_image, write_pet_ct
 from typer.testing import CliRunner, Result
 
@@ -107,17 +107,33 @@ def test_pull_goes_on_past_a_bad_study(orthanc: Orthanc, tmp_path: Path) -> None
     def dated(ds: pydicom.Dataset, k: int) -> None:
         ds.StudyDate = "20240131"
 
+    def uncorrected(ds: pydicom.Dataset, k: int) -> None:
+        ds.StudyDate, ds.CorrectedImage = "20240131", ["DECY"]
+
     write_series(tmp_path / "a", patient="P1", edit=dated)
     write_series(tmp_path / "b", "CT", patient="P2", edit=dated)
+    write_series(tmp_path / "c", patient="P3", edit=uncorrected)
     orthanc.upload(tmp_path)
-    ask = ("pull", "--from-pacs", orthanc.web, "--date", "2024-01-31")
-    said = tmtv(*ask, "--out", tmp_path / "in", status=1)
-    assert f"Failed: {uid('P2', 'S1')}: no PET series in it" in said.stderr
+    ask = ("pull", "--from-pacs", orthanc.web, "--out", tmp_path / "in")
+    said = tmtv(*ask, "--date", "2024-01-31", status=1)
+    assert "1 studies without a PET are passed over" in said.stdout
+    assert f"Failed: {uid('P3', 'S1')}:" in said.stderr
+    assert "not attenuation-corrected" in said.stderr
     assert len(list((tmp_path / "in").rglob("*.dcm"))) == 4
     shutil.rmtree(tmp_path / "in")
-    tmtv(*ask[:3], "--patient", "P2", "--out", tmp_path / "in", status=2)
-    tmtv(*ask[:3], "--patient", "nobody", "--out", tmp_path / "in", status=2)
-    tmtv("pull", "--from-pacs", orthanc.web, "--out", tmp_path / "in", status=2)
+    assert "no PET series" in str(tmtv(*ask, "--patient", "P2", status=2).exception)
+    assert "no study fits" in str(tmtv(*ask, "--patient", "nobody", status=2).exception)
+    assert "Which studies" in str(tmtv(*ask, status=2).exception)
+    assert not list((tmp_path / "in").rglob("*.dcm"))
+
+
+def test_an_archive_that_lists_only_part_is_refused(network: None, tmp_path: Path) -> None:
+    write_pet_ct(tmp_path / "study")
+    with running_orthanc(tmp_path / "o", LimitFindInstances=5) as few:
+        few.upload(tmp_path / "study")
+        for address in (few.web, few.dicom):
+            ask = ("pull", "--from-pacs", address, "--patient", "P1", "--out", tmp_path / "in", "--all")
+            assert "limit of its answers" in tmtv(*ask, status=2).stderr
     assert not list((tmp_path / "in").rglob("*.dcm"))
 
 
@@ -347,9 +363,9 @@ def test_run_from_and_to_an_archive(
         mask,
     )
     said = tmtv(*ask).stdout
-    assert "3 sent" in said
+    assert "4 sent" in said
     series = [one["MainDicomTags"]["Modality"] for one in orthanc.rest("/series?expand")]
-    assert sorted(series) == ["CT", "PT", "RTSTRUCT", "SEG", "SR"]
+    assert sorted(series) == ["CT", "DOC", "PT", "RTSTRUCT", "SEG", "SR"]
     (case,) = [path.parent for path in out.glob("*/tmtv.json")]
     assert json.loads((case / "source.json").read_text())["dicom_folder"].startswith(f"{address}/")
     assert json.loads((case / "tmtv.json").read_text())["methods"]["4.0"]["tmtv_ml"] == pytest.approx(
@@ -358,7 +374,7 @@ def test_run_from_and_to_an_archive(
     before = stored(orthanc)
     said = tmtv(*ask).stdout
     assert "(kept)" in said
-    assert "0 sent, 3 there already" in said
+    assert "0 sent, 4 there already" in said
     assert stored(orthanc) == before
 
 
@@ -403,7 +419,7 @@ def test_everything_is_in_the_audit_log_without_names(
          "--out", tmp_path / "results")  # fmt: skip
     log = tmp_path / "state" / "tmtv" / "audit.jsonl"
     found = events(log)
-    assert [one["event"] for one in found] == ["asked", "fetched", "sent", "sent", "sent"]
+    assert [one["event"] for one in found] == ["asked", "fetched", "sent", "sent", "sent", "sent"]
     assert found[0]["archive"] == orthanc.web
     assert found[1]["count"] == 2 * SHAPE[0]
     assert {one["state"] for one in found[2:]} == {"stored"}

@@ -18,9 +18,9 @@ WORKDIR /data
 
 # Dependencies first, of a package that is still empty: a change of the source does not install them again.
 FROM base AS run-dependencies
-RUN pip install -c /src/constraints.txt '/src[review]'
+RUN pip install -c /src/constraints.txt '/src[review,pacs]'
 FROM base AS postprocess-dependencies
-RUN pip install -c /src/constraints.txt '/src[codecs,cluster,review]'
+RUN pip install -c /src/constraints.txt '/src[codecs,cluster,review,pacs]'
 FROM postprocess-dependencies AS cpu-dependencies
 RUN pip install -c /src/constraints.txt '/src[cpu]'
 FROM postprocess-dependencies AS gpu-dependencies

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tmtv_tf.commands._archive import ADDRESS, AeTitle, CaFile, ClientCert, Connection
 from tmtv_tf.commands._options import KeyFile, Seg
 
 if TYPE_CHECKING:
@@ -29,17 +30,18 @@ Forget = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on. Other than loopback needs --allow.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="DICOM port; 0 takes any free one.")]
-AeTitle = Annotated[str, typer.Option(help="Our AE title; a sender must call us by it.")]
 Allow = Annotated[
     list[str] | None,
     typer.Option(
         help="Who may send: AE, AE@ADDRESS or @ADDRESS. Repeats. Default: anybody on this computer."
     ),
 ]
-ToPacs = Annotated[
-    str | None,
+ToPacs = Annotated[str | None, typer.Option("--to-pacs", help=f"Store the results in an archive: {ADDRESS}")]
+Objects = Annotated[
+    list[str] | None,
     typer.Option(
-        help="Archive for the results: https://host/dicom-web or dicom://AE@host:port. Default: none."
+        "--object",
+        help="What to store: seg, rtstruct, sr, pdf, probability. Repeats. Default: but probability.",
     ),
 ]
 Model = Annotated[
@@ -81,6 +83,9 @@ def serve(
     ae_title: AeTitle = "TMTV",
     allow: Allow = None,
     to_pacs: ToPacs = None,
+    objects: Objects = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
     model: Model = None,
     method: Method = None,
     export: Export = "41",
@@ -109,10 +114,16 @@ def serve(
         _look(folder, again or [], forget or [], as_json=as_json)
         return
     from petct.errors import ParameterError
-    from tmtv_tf.pacs.incoming import Limits
-    from tmtv_tf.pacs.receiver import Caller
-    from tmtv_tf.pacs.serve import ServeOptions
     from tmtv_tf.pipeline.options import RunOptions
+
+    try:
+        from tmtv_tf.pacs.incoming import Limits
+        from tmtv_tf.pacs.receiver import Caller
+        from tmtv_tf.pacs.serve import ServeOptions
+    except ModuleNotFoundError as error:
+        raise ParameterError(
+            f"tmtv serve needs more packages ({error.name}): pip install 'tmtv-tf[pacs]'."
+        ) from error
 
     if keep not in ("all", "none"):
         raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
@@ -120,7 +131,8 @@ def serve(
         export=export,
         keep_images=keep == "all",
         seg_kind=seg.upper(),  # type: ignore[arg-type]
-        pdf_dicom=to_pacs is not None,
+        probability_seg="probability" in (objects or ()),
+        pdf_dicom=to_pacs is not None and (not objects or "pdf" in objects),
         backend=backend,
     )
     options = ServeOptions(
@@ -131,7 +143,8 @@ def serve(
         allowed=tuple(map(Caller.parse, allow or ())),
         model=model,
         run=replace(run, methods=tuple(method)) if method else run,
-        archive=to_pacs,
+        archive=Connection(ae_title, None, ca_file, client_cert).open(to_pacs) if to_pacs else None,
+        objects=tuple(objects) if objects else None,
         key_file=key_file,
         limits=Limits(quiet_s, patience_s, int(max_gb * 1e9), int(min_free_gb * 1e9)),
         keep_days=keep_days,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from petct.errors import ArchiveError, TmtvError
 from petct.parallel import explain
-from tmtv_tf.pacs.archive import open_archive
+from tmtv_tf.pacs.archive import Archive
+from tmtv_tf.pacs.push import push
 from tmtv_tf.pacs.queue import Queue, Row
 
 log = logging.getLogger(__name__)
@@ -27,15 +29,16 @@ def pause_s(tries: int) -> float:
 class Sender:
     """A thread that stores the results of every study in the state `sending`.
 
-    Raises
-    ------
-    TmtvError
-        The address cannot be an archive's.
+    Parameters
+    ----------
+    objects : which objects of a result; None: all that it has (`push.OBJECTS`)
     """
 
-    def __init__(self, queue: Queue, out: Path, address: str, *, ae_title: str, audit: Path) -> None:
+    def __init__(
+        self, queue: Queue, out: Path, archive: Archive, *, objects: Sequence[str] | None, audit: Path
+    ) -> None:
         self._queue, self._out, self._audit = queue, out, audit
-        self._archive = open_archive(address, ae_title=ae_title)
+        self._archive, self._objects = archive, objects
         self._due: dict[str, float] = {}  # monotonic: a clock that is turned back delays nothing
         self._stop, self._new = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
@@ -65,11 +68,9 @@ class Sender:
             self._new.clear()
 
     def _send(self, row: Row) -> None:
-        from tmtv_tf.pacs.push import push
-
         final = False
         try:
-            report = push(self._out / row.case_id, self._archive, audit=self._audit)
+            report = push(self._out / row.case_id, self._archive, objects=self._objects, audit=self._audit)
             reason = "; ".join(dict.fromkeys(outcome.reason for outcome in report.failed))
             final = bool(report.failed) and not report.retry
         except ArchiveError as error:  # gone, or it does not let us in: somebody will mend that

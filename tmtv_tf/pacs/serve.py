@@ -23,10 +23,11 @@ from petct.parallel import Outcome, explain
 from petct.processes import WorkerProcess
 from postprocess.cohort import write_table
 from tmtv_tf.cases.pseudonym import load_key
-from tmtv_tf.pacs.archive import LOOPBACK
+from tmtv_tf.pacs.archive import LOOPBACK, Archive
 from tmtv_tf.pacs.arrived import Job, run_arrived
 from tmtv_tf.pacs.audit import record
 from tmtv_tf.pacs.incoming import Incoming, Limits
+from tmtv_tf.pacs.push import OBJECTS
 from tmtv_tf.pacs.queue import SETTLED, Queue, Row
 from tmtv_tf.pacs.receiver import Caller, Receiver
 from tmtv_tf.pacs.sender import Sender
@@ -57,7 +58,8 @@ class ServeOptions:
     ----------
     allowed : who may send; empty: anybody, which only a loopback address allows
     model : file or name; None: the packaged one that fits each study
-    archive : address to which results are sent; None: they are kept here only
+    archive : where results are stored; None: they are kept here only
+    objects : which of them are stored (`push.OBJECTS`); None: all
     keep_days : images are removed so many days (of service) after their study was done or refused
     run_minutes : a run that takes longer is ended and refused
     page_port : of the status page; None for none
@@ -70,7 +72,8 @@ class ServeOptions:
     allowed: tuple[Caller, ...] = ()
     model: str | None = None
     run: RunOptions = field(default_factory=RunOptions)
-    archive: str | None = None
+    archive: Archive | None = None
+    objects: tuple[str, ...] | None = None
     key_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
     keep_days: float = 7.0
@@ -83,6 +86,9 @@ class ServeOptions:
             raise ParameterError(
                 f"With --host {self.host} other computers can send: say which, by --allow AE@ADDRESS (it repeats)."
             )
+        for name in self.objects or ():
+            if name not in OBJECTS:
+                raise ParameterError(f"`object` is one of {', '.join(OBJECTS)}. Received: {name!r}.")
         if not 1 <= len(self.ae_title.strip()) <= 16:
             raise ParameterError(f"`ae_title` has 1 to 16 characters. Received: {self.ae_title!r}.")
 
@@ -130,7 +136,7 @@ class Service:
                 self.queue,
                 self.out,
                 options.archive,
-                ae_title=options.ae_title,
+                objects=options.objects,
                 audit=self.folder / AUDIT_FILE,
             )
             close(self.sender.close)

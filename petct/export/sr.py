@@ -68,6 +68,8 @@ def write_sr(
     source: SourceSeries,
     provenance: Provenance,
     seg: Dataset | None,
+    *,
+    replaces: Dataset | None = None,
 ) -> Dataset:
     """Write volume, SUVmax, SUVmean, SUVpeak and TLG of each lesion, and the patient's totals; returns the object.
 
@@ -80,6 +82,7 @@ def write_sr(
     source : the PET series that the object belongs to
     provenance : method, network and version, as every object states them
     seg : the segmentation that holds the lesions; None without lesions
+    replaces : an earlier report of the same study, named as the predecessor of this one
 
     Returns
     -------
@@ -110,8 +113,9 @@ def write_sr(
         imaging_measurements=groups,
         title=codes.DCM.ImagingMeasurementReport,
     )
+    before = [str(replaces.SOPInstanceUID)] if replaces is not None else []
     key = content_key(
-        source, provenance, repr(_said(lesions, patient)), str(seg.SOPInstanceUID) if seg else ""
+        source, provenance, repr(_said(lesions, patient)), str(seg.SOPInstanceUID) if seg else "", *before
     )
     dataset = new_object(source, provenance, "SR", ComprehensiveSRStorage, key)
     dataset.update(report[0])  # the root of the content tree is the object itself (PS3.3 C.17.3)
@@ -119,7 +123,11 @@ def write_sr(
     dataset.PreliminaryFlag = "PRELIMINARY"
     dataset.ReferencedPerformedProcedureStepSequence = []
     dataset.PerformedProcedureCodeSequence = []
-    dataset.CurrentRequestedProcedureEvidenceSequence = [_evidence(source, seg)]
+    dataset.CurrentRequestedProcedureEvidenceSequence = [
+        _evidence(source, source.headers if seg is None else [seg])
+    ]
+    if replaces is not None:
+        dataset.PredecessorDocumentsSequence = [_evidence(source, [replaces])]
     stamp(dataset, provenance.created)
     with replace_atomically(path) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
@@ -139,9 +147,8 @@ def _observer(provenance: Provenance) -> sr.ObserverContext:
     )
 
 
-def _evidence(source: SourceSeries, seg: Dataset | None) -> Dataset:
-    """The objects that the content refers to: the segmentation, or without a lesion the slices of the PET."""
-    objects: Sequence[Dataset] = source.headers if seg is None else [seg]
+def _evidence(source: SourceSeries, objects: Sequence[Dataset]) -> Dataset:
+    """A reference to objects of one series of the study."""
     series = item(
         SeriesInstanceUID=objects[0].SeriesInstanceUID,
         ReferencedSOPSequence=[reference(one) for one in objects],

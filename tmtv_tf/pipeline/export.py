@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from petct.dicom.quiet import PYDICOM_ERRORS
 from petct.errors import CaseError
@@ -91,7 +92,8 @@ def export_exam(path: Path, exam: Exam, out: Path, *, method: str, seg_kind: str
     if stated is not None:
         _check_same(path, exam.pet_series.folder, stated, measures)
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
-    files = write_objects(out, volume, table, measures, source, provenance, seg_kind)
+    before = _automatic_report(path, source, provenance) if provenance.edited else None
+    files = write_objects(out, volume, table, measures, source, provenance, seg_kind, replaces=before)
     return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings))
 
 
@@ -114,8 +116,11 @@ def write_objects(
     source: SourceSeries,
     provenance: Provenance,
     seg_kind: str = "BINARY",
+    replaces: Dataset | None = None,
 ) -> list[str]:
     """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0. labels : on the grid of `source`.
+
+    replaces : the report before a reader's edits
 
     Those of an earlier call are removed first, so that no two results stand beside each other.
     """
@@ -127,11 +132,11 @@ def write_objects(
         if out.is_dir():
             remove(out / name)
     if not table:
-        write_sr(out / "sr.dcm", [], measures, source, provenance, None)
+        write_sr(out / "sr.dcm", [], measures, source, provenance, None, replaces=replaces)
         return ["sr.dcm"]
     seg = write_seg(out / "seg.dcm", labels, source, provenance, kind=seg_kind)  # type: ignore[arg-type]
     write_rtstruct(out / "rtstruct.dcm", labels, source, provenance)
-    write_sr(out / "sr.dcm", table, measures, source, provenance, seg)
+    write_sr(out / "sr.dcm", table, measures, source, provenance, seg, replaces=replaces)
     return list(OBJECTS)
 
 
@@ -150,6 +155,20 @@ def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, dict[str, 
     note = model_note(found.get("warnings", []))
     provenance = Provenance(method, str(model)[:64], found["software"]["version"], edited=edited, note=note)
     return to_canonical(labels), found["methods"][method], provenance
+
+
+def _automatic_report(folder: Path, source: SourceSeries, provenance: Provenance) -> Dataset | None:
+    """The SR of the automatic result that lies in its folder; None where there is none of this method and study."""
+    try:
+        found = dcmread(folder / "sr.dcm", stop_before_pixels=True)
+        same = found.StudyInstanceUID == source.first.StudyInstanceUID
+        name = f"TMTV {provenance.method} "
+        automatic = (
+            found.SeriesDescription.startswith(name) and f"{name}reviewed" not in found.SeriesDescription
+        )
+    except PYDICOM_ERRORS:
+        return None
+    return found if same and automatic else None
 
 
 def model_note(warnings: Sequence[str]) -> str:

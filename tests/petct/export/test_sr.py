@@ -108,3 +108,17 @@ def test_the_same_numbers_give_the_same_uid(tmp_path: Path) -> None:
         for n, patient in enumerate((EMPTY, EMPTY, {**EMPTY, "suv_max": 1.0}))
     ]
     assert uids[0] == uids[1] != uids[2]
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed")
+def test_a_report_names_the_one_that_it_replaces(tmp_path: Path) -> None:
+    source, _ = pet_source(tmp_path / "pet")
+    first = write_sr(tmp_path / "first.dcm", [], EMPTY, source, PROVENANCE, None)
+    second = write_sr(tmp_path / "second.dcm", [], EMPTY, source, PROVENANCE, None, replaces=first)
+    (study,) = dcmread(tmp_path / "second.dcm").PredecessorDocumentsSequence
+    (series,) = study.ReferencedSeriesSequence
+    assert study.StudyInstanceUID == first.StudyInstanceUID
+    assert series.SeriesInstanceUID == first.SeriesInstanceUID
+    assert series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert second.SOPInstanceUID != first.SOPInstanceUID
+    assert dciodvfy_errors(tmp_path / "second.dcm") == []

@@ -256,6 +256,11 @@ def test_a_reviewed_result_is_a_new_series_that_says_so(
         assert "reviewed" not in old.SeriesDescription
         assert new.StudyInstanceUID == old.StudyInstanceUID
         assert new.SeriesInstanceUID != old.SeriesInstanceUID
+    (before,) = pydicom.dcmread(report.sent[0].path.with_name("sr.dcm")).PredecessorDocumentsSequence
+    assert (
+        before.ReferencedSeriesSequence[0].SeriesInstanceUID
+        == pydicom.dcmread(result / "sr.dcm").SeriesInstanceUID
+    )
     assert [len(again.sent) for again in [push(result, archive)]] == [0]
     seg = pydicom.dcmread(report.sent[0].path.with_name("seg.dcm"))
     assert [one.SegmentLabel for one in seg.SegmentSequence] == ["Lesion 2"]

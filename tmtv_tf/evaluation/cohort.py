@@ -197,11 +197,12 @@ def evaluate_cohort(
     reported = set(evaluation.reported["case_id"])
     rows = [row for case in found if case.case_id in reported for row in case.reader_rows]
     evaluation.readers = pd.DataFrame(rows, columns=field_tables.READER_COLUMNS)
-    evaluation.tables.update(_tables(evaluation))
+    evaluation.tables.update(report_tables(evaluation))
     return evaluation, outcomes
 
 
-def _tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
+def report_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
+    """Every table of the report by its name, of the reported cases."""
     cases, methods = evaluation.reported, evaluation.reported_methods
     reported = set(cases["case_id"])
     foci = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -115,6 +116,21 @@ def test_the_page_fetches_nothing_and_loads_its_pictures_when_they_are_seen(coho
     assert shown == [row["case_id"] for row in worst_first]
     assert "Not a medical device" in page
     assert str(cohort) not in page
+
+
+def test_the_papers_figure_4_and_differences_stand_on_the_page(cohort):
+    """The lowest and the highest Dice; the differences of the median TMTV; the quartiles of Jaccard."""
+    page = " ".join(html.unescape(text_of(cohort / "report" / "index.html")).split())
+    dice = sorted(float(row["dice_tmtvprob"]) for row in rows(cohort, "cases.csv"))
+    assert f"A: the lowest Dice, {dice[0]:.2f} (paper's Figure 4: 0.32)" in page
+    assert f"B: the highest Dice, {dice[-1]:.2f} (paper's Figure 4: 0.84)" in page
+    assert "quartiles 0.55 to 0.76" in page
+    medians = {
+        (r["method"], r["source"]): float(r["median_ml"]) for r in rows(cohort, "tmtv_distribution.csv")
+    }
+    difference = medians["2.5", "predicted"] - medians["2.5", "manual"]
+    row = page.split("Difference of the median TMTV")[1].split("SUV > 2.5")[1].split("SUV > 4.0")[0].split()
+    assert row[-2:] == [f"{difference:+.0f}".replace("-", "−"), "147"]
 
 
 def test_two_processes_write_the_same_report(copy):

@@ -13,13 +13,12 @@ import pydicom
 import pytest
 from dicom_files import uid, write_series
 from orthanc import Orthanc, data_set, dcmtk, running_orthanc
-from study_files import BOXES, SHAPE, suv_image, write_pet_ct
+from study_files import BOXES, SHAPE, write_pet_ct
 from typer.testing import CliRunner, Result
 
 import petct
 import tmtv_tf
 from petct.errors import ArchiveError, CaseError, TmtvError
-from petct.image import Image, write_image
 from postprocess.cli import app as postprocess
 from tmtv_tf.cli import app
 from tmtv_tf.pacs.archive import open_archive
@@ -31,12 +30,8 @@ NONE = Credentials()
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TMTV_PACS_TOKEN", "TMTV_PACS_USER", "TMTV_PACS_PASSWORD", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+def _home(own_home: None) -> None:
+    """Every test here has one of its own."""
 
 
 def tmtv(*arguments: object, status: int = 0) -> Result:
@@ -47,25 +42,6 @@ def tmtv(*arguments: object, status: int = 0) -> Result:
     else:
         assert result.exit_code == status, result.output
     return result
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    return write_pet_ct(tmp_path / "dicom")
-
-
-@pytest.fixture
-def mask(study: Path, tmp_path: Path) -> Path:
-    exam = petct.read_exam(study)
-    write_image(tmp_path / "mask.nii.gz", Image(suv_image() > 4, exam.pet.geometry))
-    return tmp_path / "mask.nii.gz"
-
-
-@pytest.fixture
-def result(study: Path, mask: Path, tmp_path: Path) -> Path:
-    options = tmtv_tf.RunOptions(pdf_dicom=True)
-    (case_id,) = tmtv_tf.run(study, mask=mask, out=tmp_path / "out", options=options).studies
-    return tmp_path / "out" / case_id
 
 
 def stored(orthanc: Orthanc) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,16 @@ from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.run import study_of
 from tmtv_tf.pipeline.study import run_study
 
+OF_THE_COMPUTER = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EMFILE,
+    errno.EACCES,
+)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -24,7 +35,7 @@ class Job:
     images : folder with the objects of the study
     out : folder for `<case_id>/`
     model : file; None: the packaged model that fits
-    grown : the study was run before, with fewer images: its result is replaced unless a reader has edited it
+    again : it was run before, perhaps with fewer images: its result is replaced unless a reader has edited it
     threads : of the image operations
     """
 
@@ -33,35 +44,54 @@ class Job:
     out: Path
     model: Path | None
     options: RunOptions
-    grown: bool
+    again: bool
     threads: int
 
 
-def run_arrived(job: Job) -> str:
-    """Run it; "done", or "kept" where the result of the same images and options is there already.
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended.
 
-    Raises
-    ------
-    CaseError
-        It cannot be run: one sentence without names or paths.
+    Attributes
+    ----------
+    reason : why it failed, one sentence without names or paths; "" if it did not
+    retry : the computer is at fault, not the study: it may do later
     """
+
+    reason: str = ""
+    retry: bool = False
+
+
+def run_arrived(job: Job) -> Ended:
+    """Run it; the result of the same images and options is kept if it is there already."""
     import SimpleITK as sitk
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(job.threads)
     try:
-        return _run(job)
+        _run(job)
     except Exception as error:
         first = next(job.images.glob("*.dcm"), None)
         words = identifying_words(first) if first is not None else set()
-        raise CaseError(without_identifiers(explain(error)[0], words, [job.images, job.out])) from None
+        reason = without_identifiers(explain(error)[0], words, [job.images, job.out])
+        return Ended(reason, retry=_is_of_the_computer(error))
+    return Ended()
 
 
-def _run(job: Job) -> str:
+def _is_of_the_computer(error: BaseException | None) -> bool:
+    """Whether a full or broken disk, or too little memory, is behind an error."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in OF_THE_COMPUTER):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _run(job: Job) -> None:
     found, _ = find_dicom([job.images])
     if len(found) != 1:
         raise CaseError(f"{len(found)} studies with a PET in what came as one study.")
     options = job.options
-    if job.grown and not (job.out / job.case_id / EDITS_FILE).exists():
+    if job.again and not (job.out / job.case_id / EDITS_FILE).exists():
         options = replace(options, overwrite=True)
     study = study_of(found[0], job.case_id, job.out, job.model, None, options)
-    return run_study(study).status
+    run_study(study)

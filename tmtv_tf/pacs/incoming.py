@@ -174,7 +174,7 @@ class Incoming:
                 if study is None:
                     return Answer(OTHER_PATIENT, "This StudyInstanceUID came for another patient before.")
                 with study.lock:
-                    if not study.left:
+                    if not study.left and self._is_held(study):
                         return self._keep(study, header, data, association)
         except OSError as error:
             log.error("An object cannot be written (%s).", error.strerror or error)
@@ -193,6 +193,7 @@ class Incoming:
             with study.lock:
                 series = {uid for uid, who in study.touched if who == association}
                 study.touched -= {(uid, association) for uid in series}
+                study.begun -= {(uid, association) for uid in series}
                 study.associations.discard(association)
                 study.last = self._now()
             if released:
@@ -285,6 +286,12 @@ class Incoming:
                 study.add(read_file_header(path, self.key))
             except (DicomError, OSError) as error:  # it was readable when it arrived: the disk is at fault
                 log.error("%s: an image cannot be read any more (%s).", study.case_id, error)
+
+    def _is_held(self, study: _Arriving) -> bool:
+        """False, and the study is as good as new, if it was taken off the queue after it was done."""
+        if not study.receiving and self.queue.study(study.case_id) is None:
+            study.left = True
+        return not study.left
 
     def _keep(self, study: _Arriving, header: Header, data: bytes, association: str) -> Answer:
         study.associations.add(association)

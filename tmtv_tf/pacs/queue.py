@@ -34,7 +34,6 @@ CREATE TABLE studies (
     attempts INTEGER NOT NULL DEFAULT 0,
     runs INTEGER NOT NULL DEFAULT 0,
     may_change INTEGER NOT NULL DEFAULT 0,
-    asked INTEGER NOT NULL DEFAULT 0,
     changed_at TEXT NOT NULL,
     settled_s REAL
 );
@@ -60,9 +59,8 @@ class Row:
     peer : AE title@address of the first sender
     reason : why it was refused, or why its results could not be stored yet
     attempts : failed tries of the step that it is in
-    runs : how often the pipeline came to an end with it
+    runs : how often the pipeline was started with it
     may_change : images may arrive with other content than before: the study was refused as it was
-    asked : a person asked for it to be run as it is
     changed_at : UTC, for reading only
     settled_s : seconds of service at which it was done or refused
     """
@@ -79,7 +77,6 @@ class Row:
     attempts: int
     runs: int
     may_change: int
-    asked: int
     changed_at: str
     settled_s: float | None
 
@@ -131,8 +128,8 @@ class Queue:
         return self._rows(f"{where} ORDER BY sequence LIMIT {limit}", *states)
 
     def latest(self, count: int) -> list[Row]:
-        """The last that arrived, newest first."""
-        return self._rows(f"ORDER BY sequence DESC LIMIT {count}")
+        """Those that are not done, then the others; of each the newest first."""
+        return self._rows(f"ORDER BY state = 'done', sequence DESC LIMIT {count}")
 
     def counts(self) -> dict[str, int]:
         """How many studies are in each state."""
@@ -184,7 +181,7 @@ class Queue:
             )
             db.execute(
                 "UPDATE studies SET state = 'receiving', may_change = (state = 'refused'), reason = '', attempts = 0,"
-                " asked = 0, settled_s = NULL, changed_at = ? WHERE case_id = ? AND state != 'receiving'",
+                " settled_s = NULL, changed_at = ? WHERE case_id = ? AND state != 'receiving'",
                 (_now(), case_id),
             )
 
@@ -242,7 +239,7 @@ class Queue:
         with self._transaction() as db:
             return bool(
                 db.execute(
-                    "UPDATE studies SET state = 'waiting', reason = '', attempts = 0, asked = 1, settled_s = NULL"
+                    "UPDATE studies SET state = 'waiting', reason = '', attempts = 0, settled_s = NULL"
                     " WHERE case_id = ? AND state IN ('done', 'refused')",
                     (case_id,),
                 ).rowcount

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from socket import SHUT_RDWR
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -33,6 +34,9 @@ LONGEST_OBJECT_BYTES = 2 * 2**30
 ASSOCIATIONS = 16
 # A connection that says nothing for so long is closed, also in the middle of a data unit.
 SILENCE_S = 60.0
+# A connection that has not asked for an association after so long is closed; there may be so many of them.
+REQUEST_S = 15.0
+CONNECTIONS = 64
 REJECTED_PERMANENTLY, BY_USER, CALLING_AE_UNKNOWN = 1, 1, 3
 
 
@@ -91,7 +95,8 @@ class Receiver:
         ae.require_called_aet = True
         ae.maximum_pdu_size = PDU_BYTES
         ae.maximum_associations = ASSOCIATIONS
-        ae.network_timeout = ae.acse_timeout = ae.dimse_timeout = SILENCE_S
+        ae.network_timeout = ae.dimse_timeout = SILENCE_S
+        ae.acse_timeout = REQUEST_S
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, self._connected),
             (evt.EVT_REQUESTED, self._requested),
@@ -123,13 +128,19 @@ class Receiver:
         with self._lock:
             rest = list(self._open)
         for association in rest:
-            association.abort()
+            association.abort(block=False)
 
     # What pynetdicom tells
 
     def _connected(self, event: evt.Event) -> None:
         socket = event.assoc.dul.socket
         if socket is None or socket.socket is None:
+            return
+        address = str(event.assoc.requestor.address)
+        known = not self.allowed or any(caller.address in ("", address) for caller in self.allowed)
+        if not known or len(self._readers) >= CONNECTIONS:
+            log.warning("%s: cut off (%s).", address, "too many connections" if known else "not in --allow")
+            socket.socket.shutdown(SHUT_RDWR)
             return
         socket.socket.settimeout(SILENCE_S)
         reader = _Reader(socket)

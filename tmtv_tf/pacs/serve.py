@@ -24,13 +24,13 @@ from petct.processes import WorkerProcess
 from postprocess.cohort import write_table
 from tmtv_tf.cases.pseudonym import load_key
 from tmtv_tf.pacs.archive import LOOPBACK, Archive
-from tmtv_tf.pacs.arrived import Job, run_arrived
+from tmtv_tf.pacs.arrived import Ended, Job, run_arrived
 from tmtv_tf.pacs.audit import record
 from tmtv_tf.pacs.incoming import Incoming, Limits
 from tmtv_tf.pacs.push import OBJECTS
 from tmtv_tf.pacs.queue import SETTLED, Queue, Row
 from tmtv_tf.pacs.receiver import Caller, Receiver
-from tmtv_tf.pacs.sender import Sender
+from tmtv_tf.pacs.sender import Sender, pause_s
 from tmtv_tf.pacs.status import AUDIT_FILE, IMAGES_FOLDER, QUEUE_FILE, Page
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.run import chosen_model
@@ -111,6 +111,10 @@ class Service:
         key = load_key(options.key_file)
         self._workers: dict[str, tuple[WorkerProcess, float]] = {}
         self._idle: list[WorkerProcess] = []
+        self._outcomes: dict[str, Outcome] = {}
+        self._not_before: dict[str, float] = {}  # monotonic
+        self._last_error = ""
+        self._tidied = False
         self._writing = ExitStack()
         self._new_results = False
         self._stack = ExitStack()
@@ -172,8 +176,12 @@ class Service:
                     last = now
                     self._remove_old()
                     self._write_table()
+                self._last_error = ""
             except Exception as error:
-                log.error("%s", explain(error)[0])
+                text = explain(error)[0]
+                if text != self._last_error:  # a full disk is said once, not every second
+                    log.error("%s", text)
+                self._last_error = text
                 stop.wait(COUNT_S)
 
     def close(self) -> None:
@@ -196,18 +204,31 @@ class Service:
             self._writing.close()  # now a reader may edit results
 
     def _dispatch(self) -> None:
-        if len(self._workers) >= self.options.workers:
+        free = self.options.workers - len(self._workers)
+        if free <= 0:
             return
-        waiting = [row for row in self.queue.studies("waiting", limit=50) if row.case_id not in self._workers]
-        for row in waiting[: self.options.workers - len(self._workers)]:
-            if not self._workers:
-                try:
-                    self._writing.enter_context(locked(self.out))
-                except TmtvError:  # a reader edits a result at this moment: in the next step
-                    return
-                remove_leftovers(self.out)
-            if self.queue.move(row.case_id, "waiting", "running"):
+        now = time.monotonic()
+        due = [
+            row
+            for row in self.queue.studies("waiting")
+            if row.case_id not in self._workers and now >= self._not_before.get(row.case_id, 0.0)
+        ]
+        for row in due[:free]:
+            if not self._workers and not self._may_write():
+                return
+            if self.queue.move(row.case_id, "waiting", "running", ran=True):
                 self._start(row)
+
+    def _may_write(self) -> bool:
+        """Take the lock on the results; False while a reader edits one: then in the next step."""
+        try:
+            self._writing.enter_context(locked(self.out))
+        except TmtvError:
+            return False
+        if not self._tidied:
+            remove_leftovers(self.out)
+            self._tidied = True
+        return True
 
     def _start(self, row: Row) -> None:
         worker = self._idle.pop() if self._idle else WorkerProcess()
@@ -218,7 +239,7 @@ class Service:
             self.out,
             self.model,
             self.options.run,
-            grown=row.runs > 0,
+            again=row.runs > 0,
             threads=threads,
         )
         worker.start(row.case_id, run_arrived, job)
@@ -226,39 +247,50 @@ class Service:
 
     def _collect(self) -> None:
         for case_id, (worker, begun) in list(self._workers.items()):
-            try:
-                outcome = worker.outcome()
-            except TmtvError as error:  # it died before it could work
-                outcome = Outcome(case_id, error=str(error), lost=True)
-            if outcome is None and time.monotonic() - begun > self.options.run_minutes * 60:
-                minutes = f"{self.options.run_minutes:g} minutes"
-                outcome = Outcome(case_id, error=f"The run took more than {minutes} (--run-minutes).")
-                worker.end()
-                worker.cases = STUDIES_A_WORKER
+            outcome = self._outcome(case_id, worker, begun)
             if outcome is None:
                 continue
+            self._outcomes[case_id] = outcome
             del self._workers[case_id]
-            self._settle(case_id, outcome)
             if outcome.lost or worker.cases >= STUDIES_A_WORKER:
                 worker.end()
             else:
                 self._idle.append(worker)
+        for case_id, outcome in list(self._outcomes.items()):
+            self._settle(case_id, outcome)
+            del self._outcomes[case_id]  # not if the queue could not be written: then in the next step
+
+    def _outcome(self, case_id: str, worker: WorkerProcess, begun: float) -> Outcome | None:
+        try:
+            outcome = worker.outcome()
+        except TmtvError as error:  # it died before it could work
+            return Outcome(case_id, error=str(error), lost=True)
+        if outcome is None and time.monotonic() - begun > self.options.run_minutes * 60:
+            worker.end()
+            worker.cases = STUDIES_A_WORKER
+            minutes = f"{self.options.run_minutes:g} minutes"
+            return Outcome(case_id, value=Ended(f"The run took more than {minutes} (--run-minutes)."))
+        return outcome
 
     def _settle(self, case_id: str, outcome: Outcome) -> None:
-        if outcome.lost:
-            tries = self.queue.failed(case_id, "running", outcome.error or "")
-            after = "waiting" if tries < LOST_TRIES else "refused"
-            self.queue.move(case_id, "running", after, reason=outcome.error or "")
-        elif outcome.error is not None:
+        ended = outcome.value if outcome.error is None else Ended(outcome.error, retry=outcome.lost)
+        after = "done" if self.sender is None else "sending"
+        if ended.retry:
+            tries = self.queue.failed(case_id, "running", ended.reason)
+            self._not_before[case_id] = time.monotonic() + pause_s(tries)
+            after = "refused" if outcome.lost and tries >= LOST_TRIES else "waiting"
+        elif ended.reason:
             after = "refused"
-            self.queue.move(case_id, "running", after, reason=outcome.error, ran=True)
-        else:
+        moved = self.queue.move(case_id, "running", after, reason=ended.reason)
+        if not ended.reason:
             self._new_results = True
-            after = "done" if self.sender is None else "sending"
-            if self.queue.move(case_id, "running", after, ran=True) and self.sender is not None:
-                self.sender.wake()
-        row = self.queue.study(case_id)
-        self._say("run", case_id=case_id, state=after, study_uid=_uid(row.study_uid) if row else None)
+        if not ended.retry:
+            self._not_before.pop(case_id, None)
+        if self.sender is not None:
+            self.sender.wake()
+        if moved:
+            row = self.queue.study(case_id)
+            self._say("run", case_id=case_id, state=after, study_uid=_uid(row.study_uid) if row else None)
 
     # Now and then
 

@@ -31,7 +31,7 @@ MEANING = {
 
 
 def summary(queue: Queue, *, shown: int = SHOWN) -> dict[str, Any]:
-    """Counts by state, and the latest studies, newest first."""
+    """Counts by state, and the studies: those that are not done first, newest first."""
     return {
         "software": " ".join(software().values()),
         "counts": queue.counts(),
@@ -106,7 +106,7 @@ def as_text(found: dict[str, Any], *, lines: int = 20) -> str:
     """For a terminal: the counts, then the studies that are not done, then the last that are."""
     text = [f"tmtv serve is {'running' if found['running'] else 'not running'}."]
     text += [f"{found['counts'][state]:6d} {state:10s} {MEANING[state]}" for state in STATES]
-    studies = sorted(found["studies"], key=lambda study: study["state"] == "done")
+    studies = found["studies"]
     for study in studies[:lines]:
         tries = f" ({study['failed_tries']} failed tries)" if study["failed_tries"] else ""
         reason = f": {study['reason']}" if study["reason"] else ""
@@ -137,7 +137,7 @@ class Page:
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}/"
-        threading.Thread(target=self._server.serve_forever, name="page", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="page", daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()

@@ -6,10 +6,8 @@ import secrets
 from pathlib import Path
 
 import pytest
-from dicom_files import add_pet_header, slice_dataset
+from arriving import encoded, images
 from pydicom.dataset import Dataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from tmtv_tf.pacs.incoming import (
@@ -76,25 +74,6 @@ class Network:
     @property
     def files(self) -> int:
         return len(list((self.folder / "received").glob("*/*.dcm")))
-
-
-def encoded(ds: Dataset, explicit: bool = True) -> bytes:
-    buffer = DicomBytesIO()
-    buffer.is_little_endian, buffer.is_implicit_VR = True, not explicit
-    write_dataset(buffer, ds)
-    return buffer.getvalue()
-
-
-def images(modality: str, count: int = 3, **more) -> list[Dataset]:
-    found = []
-    for k in range(count):
-        ds = slice_dataset(modality, modality, k, **more)
-        if modality == "PT":
-            add_pet_header(ds)
-        ds.Rows = ds.Columns = 2
-        ds.PixelData = bytes([k] * 8)
-        found.append(ds)
-    return found
 
 
 @pytest.fixture

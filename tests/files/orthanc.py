@@ -205,7 +205,7 @@ class Cutter:
         upwards: bool = False,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._target, self._left, self._upwards, self._tls = port, cut_after, upwards, tls
+        self._target, self.left, self._upwards, self._tls = port, cut_after, upwards, tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -232,10 +232,10 @@ class Cutter:
     def _pump(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if counted and self._left is not None:
-                    data, self._left = data[: max(0, self._left)], self._left - len(data)
+                if counted and self.left is not None:
+                    data, self.left = data[: max(0, self.left)], self.left - len(data)
                 sink.sendall(data)
-                if counted and self._left is not None and self._left <= 0:
+                if counted and self.left is not None and self.left <= 0:
                     break
         for one in (source, sink):
             with suppress(OSError):

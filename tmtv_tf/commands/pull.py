@@ -49,7 +49,7 @@ def pull(
     tmtv pull --from-pacs dicom://PACS@pacs.example:104 --date 2024-01-01..2024-01-31 --out dicom --dry-run
 
     Credentials of DICOMweb: TMTV_PACS_TOKEN, or TMTV_PACS_USER and TMTV_PACS_PASSWORD, or a netrc file.
-    The same command goes on where it was stopped; a series that is there whole is not fetched again.
+    The same command goes on where it was stopped.
     """
     from petct.console import report_failures
     from tmtv_tf.pacs.log import default_log

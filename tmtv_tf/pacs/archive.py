@@ -132,10 +132,12 @@ class Archive(Protocol):
         """One object as a file."""
         ...
 
-    def fetch(self, study: StudyFound, series: Sequence[str], folder: Path) -> list[Path]:
+    def fetch(
+        self, study: StudyFound, series: Sequence[str], folder: Path, *, keep: bool = False
+    ) -> list[Path]:
         """Write the objects of these series to `folder/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`, as they were sent.
 
-        Each series folder appears whole or not at all; one that is there with every object is kept.
+        Each series folder appears whole or not at all. keep : one that is there with every object is not fetched again
         """
         ...
 

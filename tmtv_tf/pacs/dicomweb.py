@@ -83,12 +83,14 @@ class DicomWeb:
             found = self._client.retrieve_series_metadata(study.study_uid, series_uid)
         return [self._dataset({tag: one[tag] for tag in _JSON_TAGS & one.keys()}) for one in found]
 
-    def fetch(self, study: StudyFound, series: Sequence[str], folder: Path) -> list[Path]:
+    def fetch(
+        self, study: StudyFound, series: Sequence[str], folder: Path, *, keep: bool = False
+    ) -> list[Path]:
         files: list[Path] = []
         for uid in series:
             landing = Landing(study, uid, self._objects(study.study_uid, uid), folder, self.address)
             require_all(len(landing.expected), study.images_of(uid), f"objects of series {uid}", self.address)
-            if not landing.is_there:
+            if not (keep and landing.is_there):
                 with landing, self._asking():
                     for part in self._client.files(study.study_uid, uid):
                         landing.add(part)

@@ -103,13 +103,15 @@ class Dimse:
             raise ArchiveError(f"{self.address}: object {sop_uid} did not come.", retry=True)
         return came[0]
 
-    def fetch(self, study: StudyFound, series: Sequence[str], folder: Path) -> list[Path]:
+    def fetch(
+        self, study: StudyFound, series: Sequence[str], folder: Path, *, keep: bool = False
+    ) -> list[Path]:
         files: list[Path] = []
         for uid in series:
             rows = self._images(study.study_uid, uid, ("SOPClassUID",))
             landing = Landing(study, uid, objects_of(rows, self.address), folder, self.address)
             require_all(len(landing.expected), study.images_of(uid), f"objects of series {uid}", self.address)
-            if not landing.is_there:
+            if not (keep and landing.is_there):
                 keys = {"StudyInstanceUID": study.study_uid, "SeriesInstanceUID": uid}
                 with landing:
                     self._retrieve("SERIES", keys, rows, landing.add)

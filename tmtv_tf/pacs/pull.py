@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from petct.errors import ArchiveError, TmtvError
-from petct.files import locked, require_writable
+from petct.files import locked, remove, require_writable, write_text
 from petct.parallel import Outcome, progress
 from tmtv_tf.pacs.archive import Archive, StudyFound, StudyQuery
 from tmtv_tf.pacs.choose import Choice, choose
 from tmtv_tf.pacs.landing import clear_leftovers
 from tmtv_tf.pacs.log import Log
+
+# In the folder of a pull that did not come to its end.
+UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ def pull(
 ) -> list[Outcome]:
     """Fetch the PET studies that fit into `out/<StudyInstanceUID>/<SeriesInstanceUID>/<SOPInstanceUID>.dcm`.
 
-    A series appears whole or not at all. One that is there whole is not fetched again, so the same call goes on where
-    it was stopped.
+    A series appears whole or not at all. A call that was stopped, or cut by the network, is continued by the same call:
+    it keeps what came. After a call that ended, everything is fetched again, because an archive may have changed it.
 
     Parameters
     ----------
@@ -85,21 +87,40 @@ def pull(
     studies = archive.find(query)
     if not studies:
         raise ArchiveError(f"{archive.address}: no study fits what was asked for.")
-    with ExitStack() as stack:
-        if not dry_run:
-            stack.enter_context(locked(out))
-            clear_leftovers(out)
-        advance = stack.enter_context(progress("Studies", len(studies)))
-        outcomes = []
-        for study in studies:
-            outcomes.append(_outcome(archive, study, None if dry_run else out, wanted, log))
-            advance(1)
+    if dry_run:
+        outcomes = [_chosen(archive, study, wanted) for study in studies]
+    else:
+        with locked(out):
+            outcomes = _pull(archive, studies, out, wanted, log)
     if all(one.error is None and one.value.choice.no_pet for one in outcomes):
         raise ArchiveError(f"{archive.address}: {outcomes[0].value.choice.problem}")
     return outcomes
 
 
-def _outcome(archive: Archive, study: StudyFound, out: Path | None, wanted: Wanted, log: Log) -> Outcome:
+def _pull(archive: Archive, studies: list[StudyFound], out: Path, wanted: Wanted, log: Log) -> list[Outcome]:
+    """Fetch all; the file `UNFINISHED` is there for as long as the same call has something to go on with."""
+    outcomes, again = [], False
+    clear_leftovers(out)
+    goes_on = (out / UNFINISHED).exists()
+    write_text(out / UNFINISHED, "")
+    with progress("Studies", len(studies)) as advance:
+        for study in studies:
+            outcome = _chosen(archive, study, wanted)
+            try:
+                if outcome.error is None and not outcome.value.choice.no_pet:
+                    outcome = _fetched(archive, outcome.value, out / study.study_uid, log, keep=goes_on)
+            except TmtvError as error:
+                outcome = Outcome(study.study_uid, error=str(error))
+                again = again or not isinstance(error, ArchiveError) or error.retry
+            outcomes.append(outcome)
+            advance(1)
+    if not again:
+        remove(out / UNFINISHED)
+    return outcomes
+
+
+def _chosen(archive: Archive, study: StudyFound, wanted: Wanted) -> Outcome:
+    """A study with the series that would be fetched, or why none of it can be used."""
     try:
         choice = choose(
             archive,
@@ -109,19 +130,18 @@ def _outcome(archive: Archive, study: StudyFound, out: Path | None, wanted: Want
             pet_uid=wanted.pet_uid,
             ct_uid=wanted.ct_uid,
         )
-        if choice.no_pet:
-            return Outcome(study.study_uid, Pulled(study, choice))
-        if choice.problem is not None:
-            raise ArchiveError(choice.problem)
-        if out is None:
-            return Outcome(study.study_uid, Pulled(study, choice))
-        folder = out / study.study_uid
-        clear_leftovers(folder)
-        files = archive.fetch(study, choice.uids, folder)
-        log.fetched(archive.address, study, files)
     except TmtvError as error:
         return Outcome(study.study_uid, error=str(error))
-    return Outcome(study.study_uid, Pulled(study, choice, tuple(files)))
+    if choice.problem is not None and not choice.no_pet:
+        return Outcome(study.study_uid, error=choice.problem)
+    return Outcome(study.study_uid, Pulled(study, choice))
+
+
+def _fetched(archive: Archive, chosen: Pulled, folder: Path, log: Log, *, keep: bool) -> Outcome:
+    clear_leftovers(folder)
+    files = archive.fetch(chosen.study, chosen.choice.uids, folder, keep=keep)
+    log.fetched(archive.address, chosen.study, files)
+    return Outcome(chosen.study.study_uid, replace(chosen, files=tuple(files)))
 
 
 def print_pulled(outcomes: list[Outcome], out: Path | None) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import uid, write_series
-from orthanc import Orthanc, data_set, dcmtk, running_orthanc
+from orthanc import Cutter, Orthanc, data_set, dcmtk, running_orthanc
 from study_files import BOXES, SHAPE, write_pet_ct
 from typer.testing import CliRunner, Result
 
@@ -71,12 +71,48 @@ def test_pull_by_command(orthanc: Orthanc, study: Path, tmp_path: Path) -> None:
     assert of_files(*(tmp_path / "in").rglob("*.dcm")) == of_files(
         *(study / "pet").iterdir(), *(study / "ct").iterdir()
     )
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*.dcm")}
-    tmtv(*ask)
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*.dcm")} == before
     assert petct.read_exam(tmp_path / "in").pet.array.shape == SHAPE
     tmtv(*ask[:-1], tmp_path / "whole", "--all")
     assert len(list((tmp_path / "whole").rglob("*.dcm"))) == 2 * SHAPE[0] + 4
+
+
+def test_what_was_changed_in_the_archive_under_the_same_uids_comes(
+    orthanc: Orthanc, study: Path, tmp_path: Path
+) -> None:
+    """A weight that was corrected there must not leave the old SUV here."""
+    ask = ("pull", "--from-pacs", orthanc.web, "--patient", "P1", "--out", tmp_path / "in")
+    orthanc.upload(study)
+    tmtv(*ask)
+    for path in (study / "pet").iterdir():
+        ds = pydicom.dcmread(path)
+        ds.PatientWeight = "140"
+        ds.save_as(path)
+    orthanc.clear()
+    orthanc.upload(study)
+    tmtv(*ask)
+    assert petct.read_exam(tmp_path / "in").pet.array.max() == pytest.approx(16.0, rel=1e-3)
+
+
+def test_a_pull_that_was_cut_keeps_what_came(orthanc: Orthanc, study: Path, tmp_path: Path) -> None:
+    orthanc.upload(study)
+    ask = ("pull", "--patient", "P1", "--out", tmp_path / "in", "--from-pacs")
+    much = 10**9
+    whole = Cutter(orthanc.http_port, much)
+    tmtv(*ask[:-2], tmp_path / "whole", ask[-1], f"http://localhost:{whole.port}/dicom-web")
+    wire = Cutter(orthanc.http_port, much - whole.left - 5000)  # of the last answer, the PET
+    tmtv(*ask, f"http://localhost:{wire.port}/dicom-web", status=2)
+    wire.close()
+    came = {path: path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*.dcm")}
+    assert len(came) == SHAPE[0]  # the CT was whole, the PET was not
+    tmtv(*ask, orthanc.web)
+    now = {path: path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*.dcm")}
+    assert len(now) == 2 * SHAPE[0]
+    assert came.items() < now.items()
+    tmtv(*ask, orthanc.web)
+    assert (
+        not came.items()
+        & {path: path.stat().st_mtime_ns for path in (tmp_path / "in").rglob("*.dcm")}.items()
+    )
 
 
 def test_pull_goes_on_past_a_bad_study(orthanc: Orthanc, tmp_path: Path) -> None:

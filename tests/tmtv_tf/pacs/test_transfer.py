@@ -124,9 +124,12 @@ def test_a_series_that_is_there_is_kept_and_a_changed_one_replaced(
     series = [one.series_uid for one in found.series if one.images == SHAPE[0]]
     files = archive.fetch(found, series, tmp_path / "in")
     before = {path: path.stat().st_mtime_ns for path in files}
-    assert {path: path.stat().st_mtime_ns for path in archive.fetch(found, series, tmp_path / "in")} == before
+    again = archive.fetch(found, series, tmp_path / "in", keep=True)
+    assert {path: path.stat().st_mtime_ns for path in again} == before
     files[0].unlink()
-    assert sorted(archive.fetch(found, series, tmp_path / "in")) == sorted(before)
+    assert sorted(archive.fetch(found, series, tmp_path / "in", keep=True)) == sorted(before)
+    files[0].write_bytes(b"changed")
+    archive.fetch(found, series, tmp_path / "in")
     assert sets(tmp_path / "in") == sets(study / "pet", study / "ct")
 
 

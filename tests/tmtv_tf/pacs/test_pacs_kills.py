@@ -109,6 +109,10 @@ def test_a_full_disk_leaves_nothing(orthanc: Orthanc, tmp_path: Path, kind: str)
         raise SystemExit(0 if "cannot be written (File too large)." in text else 1)
 
     duration_s(on_a_full_disk)
-    assert [path for path in (tmp_path / "in").rglob("*") if path.is_file() and path.name != ".lock"] == []
+    assert [
+        path
+        for path in (tmp_path / "in").rglob("*")
+        if path.is_file() and path.name not in (".lock", ".unfinished")
+    ] == []
     (outcome,) = pull(archive, query, tmp_path / "in")
     assert outcome.error is None

@@ -100,12 +100,19 @@ class Reader:
         return self.page.inner_text("#banner span")
 
     def look_at(self, label: int) -> None:
-        """The crosshair in the middle of a lesion, nothing chosen, the pointer away."""
+        """The crosshair at the hottest voxel of a lesion; nothing chosen, no message, the pointer away."""
         self.page.mouse.move(640, 795)
+        if self.page.locator("#banner").is_visible():
+            self.page.locator("#banner button").last.click()
         self.page.keyboard.press("Escape")
         self.page.keyboard.press("Escape")
+        rows = self.page.locator("tr[data-label]")
+        rows.nth(
+            0 if rows.nth(0).get_attribute("data-label") != str(label) else 1
+        ).click()  # so that it moves
         self.page.locator(f"tr[data-label='{label}']").click()
         self.page.locator("#over").focus()
+        self.page.mouse.move(640, 795)
         self.page.keyboard.press("Escape")
 
     def picture(self, part: str = "main.case") -> npt.NDArray[np.uint8]:

@@ -28,8 +28,8 @@ export const getBytes = async (path) => {
   const response = await request(path);
   try {
     return await response.arrayBuffer();
-  } catch {
-    throw new ApiError(GONE, 0, null);
+  } catch (problem) {
+    throw new ApiError(problem instanceof RangeError ? "The browser has too little memory for this case." : GONE, 0, null);
   }
 };
 export const getImage = async (path) => createImageBitmap(await (await request(path, { cache: "default" })).blob());

@@ -1,7 +1,10 @@
 // One open case. Its state, its labels and its numbers are always one answer of the server; nothing is computed here.
 import { casePath, getBytes, getJson, post } from "./api.js";
 import { boxLabels, Labels } from "./labels.js";
-import { frameOf, readVolume } from "./volume.js";
+import { boxAbove, frameOf, readVolume } from "./volume.js";
+
+const BODY_SUV = 0.3;
+const MIDDLE_MM = 20;
 
 export class Case {
   /** `changed` is called after each answer; `saving` with "saving", "saved" or "lost". */
@@ -15,6 +18,7 @@ export class Case {
     await this.changed("state");
     const [pet] = await Promise.all([getBytes(casePath(this.id, "/pet")), this.readLabels()]);
     this.pet = readVolume(pet, this.frame);
+    this.body = boxAbove(this.pet, BODY_SUV);
     await this.changed("images"); // the reader can begin
     if (!this.state.has_ct) return;
     this.ct = readVolume(await getBytes(casePath(this.id, "/ct")), this.frame);
@@ -27,6 +31,14 @@ export class Case {
   }
   row(label) {
     return this.rows.find((row) => row.label === label);
+  }
+  /** Where a lesion lies: its side, and the third of the imaged body; "" before there is an image. */
+  place({ centroid_mm: at }) {
+    if (!this.body) return "";
+    const { min, max } = this.body, d = this.frame.fromLps(at);
+    const right = d[0] - (min[0] + max[0]) / 2;
+    const side = Math.abs(right) < MIDDLE_MM ? "midline" : right > 0 ? "right" : "left";
+    return `${side}, ${["lower", "central", "upper"][Math.max(0, Math.min(2, Math.floor((3 * (d[2] - min[2])) / (max[2] - min[2]))))]}`;
   }
   get totals() {
     return this.state.totals[this.state.method];

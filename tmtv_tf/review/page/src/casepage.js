@@ -65,7 +65,7 @@ export class CasePage {
     this.stop = listen(CASE_KEYS, this);
     const { adjudicates } = await about();
     if (adjudicates.length) {
-      this.readers = new Readers(adjudicates, (name) => this.edit({ kind: "adopt", reader: name }));
+      this.readers = new Readers(adjudicates);
       this.panel.totals.after(this.readers.element);
     }
     await this.case.open(sessionStorage.getItem("method"));
@@ -144,7 +144,7 @@ export class CasePage {
     const suv = valueAt(one.pet, d), hu = valueAt(one.ct, d);
     const label = this.viewer.labelAt(d), row = label && one.row(label);
     const [x, y, z] = one.frame.toLps(d);
-    const where = row ? `  lesion ${label}${row.region ? ` (${row.region})` : ""}${row.origin === "excluded" ? ", excluded" : ""}` : "";
+    const where = row ? `  lesion ${label}${row.origin === "excluded" ? ", excluded" : ""}` : "";
     this.values.textContent = `SUV ${suv === null ? "–" : number(suv, 2)}   HU ${hu === null ? "–" : number(hu, 0)}   x ${number(x, 0)} y ${number(y, 0)} z ${number(z, 0)} mm${where}`;
   }
 
@@ -186,7 +186,7 @@ export class CasePage {
       const row = this.case.row(label);
       const here = viewer.labelAt(viewer.settings.crosshair) === label;
       if (!here) viewer.goTo(this.case.frame.fromLps(row.hottest_mm));
-      say(`Lesion ${label}${row.region ? `, ${row.region}` : ""}: ${number(row.volume_ml)} mL, SUVmax ${number(row.suv_max)}, ${row.origin}.`);
+      say(`Lesion ${label}, ${this.case.place(row)}: ${number(row.volume_ml)} mL, SUVmax ${number(row.suv_max)}, ${row.origin}.`);
     }
     viewer.redraw();
     this.panel.show(this.case, viewer.selected);

@@ -11,6 +11,7 @@ async function show() {
   const leaving = current?.close();
   if (where !== "case") await leaving; // the list shows what was written
   banner("");
+  document.title = where === "case" && id ? `${decodeURIComponent(id)} – tmtv review` : "tmtv review";
   current = where === "case" && id ? new CasePage(decodeURIComponent(id)) : new WorkList();
   try {
     await current.open($("#app"));

@@ -5,7 +5,7 @@ import { MARKS } from "./outlines.js";
 const ORIGINS = { automatic: "network", changed: "changed", added: "added", excluded: "excluded" };
 const COLUMNS = [
   ["label", "No.", (r) => r.label, (r) => String(r.label)],
-  ["region", "Place", (r) => r.region ?? "", (r) => r.region ?? "–"],
+  ["place", "Place", (r) => r.place, (r) => r.place],
   ["volume_ml", "mL", (r) => r.volume_ml, (r) => number(r.volume_ml)],
   ["suv_max", "SUVmax", (r) => r.suv_max, (r) => number(r.suv_max)],
   ["suv_peak", "SUVpeak", (r) => r.suv_peak ?? -1, (r) => number(r.suv_peak)],
@@ -18,7 +18,9 @@ export class Panel {
     this.actions = actions;
     this.sort = { by: "label", down: false };
     this.totals = element("section", { class: "totals", "aria-label": "Total metabolic tumour volume" });
-    this.body = element("tbody");
+    // On the body, not on its rows: they are made anew under the pointer.
+    const hover = (event) => actions.hover(Number(event.target.closest("tr")?.dataset.label) || null);
+    this.body = element("tbody", { onmouseover: hover, onmouseleave: () => actions.hover(null) });
     this.head = element("tr");
     this.table = element("table", { class: "lesions", "aria-label": "Lesions" }, element("thead", {}, this.head), this.body);
     this.warnings = element("ul", { class: "warnings", "aria-label": "Warnings" });
@@ -27,11 +29,10 @@ export class Panel {
 
   show(one, selected) {
     this.drawTotals(one);
-    this.columns = COLUMNS.filter(([key]) => key !== "region" || one.rows.some((row) => row.region));
     this.drawHead();
     const { by, down } = this.sort;
     const value = COLUMNS.find(([name]) => name === by)?.[2] ?? ((r) => Object.keys(ORIGINS).indexOf(r.origin));
-    const rows = [...one.rows].sort((a, b) => order(value(a), value(b)) * (down ? -1 : 1) || a.label - b.label);
+    const rows = one.rows.map((row) => ({ ...row, place: one.place(row) })).sort((a, b) => order(value(a), value(b)) * (down ? -1 : 1) || a.label - b.label);
     this.order = rows.map((r) => r.label);
     const focused = document.activeElement?.closest?.("tr[data-label]")?.dataset.label;
     this.body.replaceChildren(...rows.map((row) => this.line(row, selected)));
@@ -43,7 +44,7 @@ export class Panel {
 
   line(row, selected) {
     const { actions } = this, label = row.label, gone = row.origin === "excluded";
-    const name = `Lesion ${label}, ${ORIGINS[row.origin]}${row.region ? `, ${row.region}` : ""}, ${number(row.volume_ml)} mL`;
+    const name = `Lesion ${label}, ${ORIGINS[row.origin]}${row.place ? `, ${row.place}` : ""}, ${number(row.volume_ml)} mL`;
     const made = element(
       "tr",
       {
@@ -54,11 +55,9 @@ export class Panel {
         "aria-selected": String(selected.has(label)),
         onclick: (event) => actions.choose(label, event.ctrlKey || event.metaKey),
         onkeydown: (event) => event.key === "Enter" && event.target === event.currentTarget && (event.stopPropagation(), actions.choose(label, event.ctrlKey)),
-        onmouseenter: () => actions.hover(label),
-        onmouseleave: () => actions.hover(null),
       },
       element("td", {}, swatch(row)),
-      ...this.columns.map(([key, , , text]) => element("td", { class: key }, text(row))),
+      ...COLUMNS.map(([key, , , text]) => element("td", { class: key, title: key === "place" ? "side, and third of the imaged body" : null }, text(row))),
       element(
         "td",
         {},
@@ -70,7 +69,7 @@ export class Panel {
 
   drawHead() {
     const { sort } = this;
-    const heads = [["origin", ""], ...this.columns];
+    const heads = [["origin", ""], ...COLUMNS];
     this.head.replaceChildren(
       ...heads.map(([key, title]) => {
         const sorted = sort.by === key ? (sort.down ? "descending" : "ascending") : "none";
@@ -81,7 +80,7 @@ export class Panel {
   }
 
   sortBy(key) {
-    this.sort = { by: key, down: this.sort.by === key ? !this.sort.down : key !== "label" && key !== "region" && key !== "origin" };
+    this.sort = { by: key, down: this.sort.by === key ? !this.sort.down : key !== "label" && key !== "place" && key !== "origin" };
     this.actions.redraw();
   }
 

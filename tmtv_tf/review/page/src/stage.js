@@ -130,6 +130,7 @@ function upload(gl, unit, { dims, data }) {
   for (const side of ["MIN", "MAG"]) gl.texParameteri(gl.TEXTURE_3D, gl[`TEXTURE_${side}_FILTER`], gl.NEAREST);
   for (const axis of "RST") gl.texParameteri(gl.TEXTURE_3D, gl[`TEXTURE_WRAP_${axis}`], gl.CLAMP_TO_EDGE);
   gl.pixelStorei(gl.UNPACK_ALIGNMENT, 2);
+  while (gl.getError()); // of earlier calls
   gl.texStorage3D(gl.TEXTURE_3D, 1, gl.R16I, ...dims);
   gl.texSubImage3D(gl.TEXTURE_3D, 0, 0, 0, 0, ...dims, gl.RED_INTEGER, gl.SHORT, data);
   if (gl.getError()) throw new Error("the graphics card has no room for this case; close other windows and reload");

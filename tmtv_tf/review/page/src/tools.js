@@ -27,7 +27,7 @@ export class Tools {
     for (const [name, handler] of Object.entries(handlers))
       canvas.addEventListener(name, (event) => {
         if (!this.viewer.case?.pet || !this.viewer.tiles) return;
-        const box = canvas.getBoundingClientRect(), ratio = this.viewer.scale;
+        const box = canvas.getBoundingClientRect(), { ratio } = this.viewer;
         handler([(event.clientX - box.left) * ratio, (event.clientY - box.top) * ratio], event);
       }, { passive: false });
   }
@@ -171,7 +171,7 @@ export class Tools {
   // Brush
 
   addPoint(event, tile) {
-    const box = this.viewer.over.getBoundingClientRect(), s = this.viewer.scale;
+    const box = this.viewer.over.getBoundingClientRect(), s = this.viewer.ratio;
     const d = tile.toFrame([(event.clientX - box.left) * s, (event.clientY - box.top) * s], this.viewer.settings.crosshair);
     const last = this.drag.points.at(-1);
     if (Math.hypot(...d.map((v, a) => v - last[a])) > 0.5) this.drag.points.push(d);

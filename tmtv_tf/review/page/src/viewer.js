@@ -3,7 +3,7 @@ import { casePath, getImage } from "./api.js";
 import { fitPicture, markOf, Projector, STEP } from "./mip.js";
 import { DASHES, stroke, traceSlice, writeNumber } from "./outlines.js";
 import { arrange, IMAGES, PLANES, Tile } from "./planes.js";
-import { boxAbove, boxOf, centreOf, voxelAt } from "./volume.js";
+import { boxOf, centreOf, voxelAt } from "./volume.js";
 
 export const PET_WINDOWS = [5, 7, 10, 15, 20, 30];
 export const CT_WINDOWS = [
@@ -13,7 +13,6 @@ export const CT_WINDOWS = [
   ["wide", -1000, 1000],
 ];
 const EXCLUDED = "#9aa4b2", PREVIEW = "#ffffff";
-const BODY_SUV = 0.3;
 
 export class Viewer {
   constructor(stage, canvases) {
@@ -63,7 +62,7 @@ export class Viewer {
   }
 
   fit() {
-    const body = boxAbove(this.case.pet, BODY_SUV);
+    const { body } = this.case;
     this.centre = body.min.map((m, a) => (m + body.max[a]) / 2);
     this.extent = body.max.map((m, a) => m - body.min[a]);
     this.zoom = 1;
@@ -86,7 +85,8 @@ export class Viewer {
 
   draw() {
     const ratio = window.devicePixelRatio || 1;
-    this.scale = ratio;
+    this.ratio = ratio; // pixels of a canvas in one of the page
+    this.scale = (ratio * parseFloat(getComputedStyle(document.documentElement).fontSize)) / 13; // text and lines
     resize(this.over, ratio);
     resize(this.slices, ratio);
     const { width, height } = this.over;
@@ -225,7 +225,7 @@ export class Viewer {
 
   drawMip() {
     const s = this.scale;
-    resize(this.mip, s);
+    resize(this.mip, this.ratio);
     const { width, height } = this.mip, context = this.mip.getContext("2d");
     const fit = fitPicture(this.projector, this.mipBox, width, height);
     this.mipFit = fit;

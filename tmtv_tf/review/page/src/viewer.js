@@ -46,7 +46,7 @@ export class Viewer {
   async fetchPictures() {
     for (let angle = 0; angle < 360 && this.case; angle += STEP) {
       this.picture(angle);
-      await this.pictures.get(this.pictureKey(angle));
+      await Promise.resolve(this.pictures.get(this.pictureKey(angle))).catch(() => {}); // it is asked for again when it is shown
     }
   }
 

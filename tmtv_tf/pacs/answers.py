@@ -8,6 +8,7 @@ from pydicom.dataset import Dataset
 
 from petct.dicom.values import element_text, whole_number
 from petct.errors import ArchiveError
+from petct.export.source import MANUFACTURER
 from tmtv_tf.pacs.archive import SeriesFound, StudyFound, StudyQuery, require_uid
 
 # DICOM PS3.7 annex C, PS3.4 table B.2-1, PS3.18 table I.2-2: status of a stored object.
@@ -89,6 +90,7 @@ def series_of(study: StudyFound, rows: Sequence[Dataset], address: str) -> tuple
             text_of(row, "Modality"),
             whole_number(row, "SeriesNumber"),
             whole_number(row, "NumberOfSeriesRelatedInstances"),
+            text_of(row, "Manufacturer") == MANUFACTURER,
         )
     require_all(len(found), study.series_count, f"series of study {study.study_uid}", address)
     return tuple(

@@ -69,12 +69,14 @@ class SeriesFound:
     Attributes
     ----------
     images : how many objects it holds; None where the archive does not say
+    ours : this software made it
     """
 
     series_uid: str
     modality: str
     number: int | None = None
     images: int | None = None
+    ours: bool = False
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,12 @@ def choose(
     Parameters
     ----------
     everything : all series of the study
-    rois : also readers' RTSTRUCT and SEG
+    rois : also readers' RTSTRUCT and SEG; what this software wrote is no reader's
     pet_uid, ct_uid : the user's own choice
     """
     if everything:
         return Choice(study.series)
-    extra = tuple(one for one in study.series if rois and one.modality in ROIS)
+    extra = tuple(one for one in study.series if rois and one.modality in ROIS and not one.ours)
     images = [one for one in study.series if one.modality in IMAGES]
     if not any(one.modality == "PT" for one in images):
         kinds = ", ".join(sorted({one.modality or "no modality" for one in study.series})) or "no series"

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from petct.dicom.headers import SCAN_KEYWORDS
-from petct.dicom.quiet import quiet_pydicom
+from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import ArchiveError, ParameterError, TmtvError
 from tmtv_tf.pacs.answers import is_for_later, objects_of, require_all, series_of, store_text, studies_of
 from tmtv_tf.pacs.archive import (
@@ -68,7 +68,7 @@ class DicomWeb:
         return [replace(one, series=self._series(one)) for one in studies_of(query, rows, self.address)]
 
     def _series(self, study: StudyFound) -> tuple[SeriesFound, ...]:
-        fields = ["Modality", "SeriesNumber", "NumberOfSeriesRelatedInstances", "PatientID"]
+        fields = ["Modality", "SeriesNumber", "NumberOfSeriesRelatedInstances", "PatientID", "Manufacturer"]
         rows = self._search(self._client.search_for_series, study_instance_uid=study.study_uid, fields=fields)
         return series_of(study, rows, self.address)
 
@@ -81,7 +81,7 @@ class DicomWeb:
     def headers(self, study: StudyFound, series_uid: str) -> list[Dataset]:
         with self._asking():
             found = self._client.retrieve_series_metadata(study.study_uid, series_uid)
-        return [self._dataset({tag: one[tag] for tag in _JSON_TAGS & one.keys()}) for one in found]
+            return [self._dataset(one, _JSON_TAGS) for one in found]
 
     def fetch(
         self, study: StudyFound, series: Sequence[str], folder: Path, *, keep: bool = False
@@ -155,13 +155,17 @@ class DicomWeb:
             rows += [row for key, row in zip(keys, page, strict=True) if key not in seen]
             seen.update(keys)
 
-    def _dataset(self, json: Any) -> Dataset:
+    def _dataset(self, json: Any, wanted: frozenset[str] | None = None) -> Dataset:
+        """A data set of DICOM JSON; wanted : only these tags."""
         with quiet_pydicom(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                return Dataset.from_json(json, bulk_data_uri_handler=lambda *_: None)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                chosen = {tag: one for tag, one in json.items() if wanted is None or tag in wanted}
+                found = Dataset.from_json(chosen, bulk_data_uri_handler=lambda *_: None)
+                list(found)  # every element is made
+            except PYDICOM_ERRORS as error:
                 raise ArchiveError(f"{self.address}: its answer is not DICOM JSON.") from error
+        return found
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -190,7 +194,8 @@ class DicomWeb:
             ) from error
         except TmtvError:
             raise
-        except (ValueError, KeyError) as error:  # of the library, on an answer that is not what it should be
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            # of the library, on an answer that is not what it should be
             raise ArchiveError(f"{self.address}: its answer is not DICOMweb.") from error
 
 
@@ -260,10 +265,21 @@ def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
+def _require_kind(response: requests.Response, **options: Any) -> None:
+    """Refuse an answer that was cut in its head: it would pass for an empty list."""
+    if (
+        response.request.method == "GET"
+        and response.status_code == 200
+        and not response.headers.get("Content-Type")
+    ):
+        raise requests.exceptions.InvalidHeader("no Content-Type")
+
+
 def _session(credentials: Credentials) -> requests.Session:
     session = requests.Session()
     session.mount("https://", _Adapter(credentials.ca_file))
     session.cert = None if credentials.client_cert is None else str(credentials.client_cert)
+    session.hooks["response"] = [_require_kind]
     session.auth = _nobody
     if credentials.token is not None:
         session.auth = _Bearer(credentials.token)

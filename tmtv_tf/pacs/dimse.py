@@ -40,7 +40,14 @@ from tmtv_tf.pacs.credentials import Credentials, tls_context
 from tmtv_tf.pacs.landing import Landing, by_series, identity
 
 _STUDY = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate", "NumberOfStudyRelatedSeries")
-_SERIES = ("SeriesInstanceUID", "Modality", "SeriesNumber", "NumberOfSeriesRelatedInstances", "PatientID")
+_SERIES = (
+    "SeriesInstanceUID",
+    "Modality",
+    "SeriesNumber",
+    "NumberOfSeriesRelatedInstances",
+    "PatientID",
+    "Manufacturer",
+)
 # Sequences cannot be asked for by an empty key.
 _IMAGE = tuple(keyword for keyword in SCAN_KEYWORDS if not keyword.endswith("Sequence"))
 

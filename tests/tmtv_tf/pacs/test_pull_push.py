@@ -149,13 +149,23 @@ def test_an_archive_that_lists_only_part_is_refused(network: None, tmp_path: Pat
     assert not list((tmp_path / "in").rglob("*.dcm"))
 
 
-def test_readers_rois_come_on_request(orthanc: Orthanc, study: Path, result: Path, tmp_path: Path) -> None:
-    orthanc.upload(study, result / "seg.dcm", result / "rtstruct.dcm", result / "sr.dcm")
-    tmtv("pull", "--from-pacs", orthanc.dicom, "--patient", "P1", "--rois", "--out", tmp_path / "in")
-    modalities = {
-        pydicom.dcmread(p, specific_tags=["Modality"]).Modality for p in (tmp_path / "in").rglob("*.dcm")
-    }
-    assert modalities == {"PT", "CT", "SEG", "RTSTRUCT"}
+@pytest.mark.parametrize("kind", ["web", "dicom"])
+def test_readers_rois_come_on_request_and_our_own_results_do_not(
+    orthanc: Orthanc, study: Path, result: Path, tmp_path: Path, kind: str
+) -> None:
+    """What this software found must not become the truth that it is compared with."""
+    reader = pydicom.dcmread(result / "rtstruct.dcm")
+    reader.Manufacturer, reader.SeriesInstanceUID = "A workstation", uid("reader")
+    reader.SOPInstanceUID = reader.file_meta.MediaStorageSOPInstanceUID = uid("reader", 1)
+    reader.save_as(tmp_path / "reader.dcm")
+    orthanc.upload(
+        study, result / "seg.dcm", result / "rtstruct.dcm", result / "sr.dcm", tmp_path / "reader.dcm"
+    )
+    ask = ("pull", "--from-pacs", getattr(orthanc, kind), "--patient", "P1", "--out", tmp_path / "in")
+    tmtv(*ask, "--rois")
+    found = [pydicom.dcmread(p) for p in (tmp_path / "in").rglob("*.dcm")]
+    assert {one.Modality for one in found} == {"PT", "CT", "RTSTRUCT"}
+    assert [one.SOPInstanceUID for one in found if one.Modality == "RTSTRUCT"] == [reader.SOPInstanceUID]
 
 
 def test_a_study_that_petct_would_refuse_is_not_fetched(orthanc: Orthanc, tmp_path: Path) -> None:

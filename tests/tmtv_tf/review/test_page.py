@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 from dicom_files import AXIAL
 from export_files import oblique
+from firefox import evaluate
 from pydicom import dcmread
 from review_browser import Reader, chromium, largest_dark
 from review_phantom import BALLS, CENTRE_MM, FEET_FIRST, VOXEL_MM, serving, write_result, write_study
 
 import petct
+from tmtv_tf.review.routes import STATIC
 
 pytestmark = pytest.mark.slow
 
@@ -390,3 +392,20 @@ def test_a_list_of_a_thousand(made: Made, window: Callable, tmp_path: Path) -> N
         assert page.locator("tr[data-id]").count() == 19  # x77 of each hundred, and 770 to 779 but for 777
         page.locator("th.case_id button").click()
         assert page.locator("tr[data-id]").first.get_attribute("data-id") == "case-0977"
+
+
+def test_firefox_shows_the_work_list(made: Made, tmp_path: Path) -> None:
+    firefox = shutil.which("firefox-esr")
+    if firefox is None:
+        pytest.skip("firefox-esr is not installed")
+    if not (STATIC / "app.js").is_file():
+        pytest.skip("the page is not built (make page)")
+    cases_shown = """new Promise((done) => {
+      const look = () => {
+        const rows = document.querySelectorAll("tr[data-id] .unread").length;
+        if (rows) done(rows); else setTimeout(look, 100);
+      };
+      look();
+    })"""
+    with serving(made.results) as address:
+        assert evaluate(firefox, tmp_path / "profile", address, cases_shown) == len(made.ids)

@@ -5,48 +5,25 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     UID,
-    CTImageStorage,
-    EnhancedCTImageStorage,
-    EnhancedPETImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
-    LegacyConvertedEnhancedPETImageStorage,
-    PositronEmissionTomographyImageStorage,
 )
-from pynetdicom import AE, _config, build_context, build_role, evt
+from pynetdicom import AE, _config, build_role, evt
 from pynetdicom import association as pynetdicom_association
-from pynetdicom._globals import ALL_TRANSFER_SYNTAXES
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext
 
 from petct.errors import ArchiveError, TmtvError
 from tmtv_tf.pacs.answers import FULL
 from tmtv_tf.pacs.archive import LOOPBACK, Address
+from tmtv_tf.pacs.contexts import FIND, GET, LABEL_MAP, MOVE, SYNTAXES
+from tmtv_tf.pacs.reactor import Gate
 
 CONNECT_S, ANSWER_S = 10, 120
-# Study root query/retrieve (PS3.4 C.6.2.1).
-FIND, MOVE, GET = (UID(f"1.2.840.10008.5.1.4.1.2.2.{number}") for number in (1, 2, 3))
-# PS3.8 9.3.2.2: identifiers of presentation contexts are odd numbers below 256.
-MOST_CONTEXTS = 128
-LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
-# What a series of images may hold where the archive does not say it.
-_IMAGE_CLASSES = (
-    PositronEmissionTomographyImageStorage,
-    CTImageStorage,
-    EnhancedPETImageStorage,
-    EnhancedCTImageStorage,
-    LegacyConvertedEnhancedPETImageStorage,
-    LegacyConvertedEnhancedCTImageStorage,
-)
-_HTJ2K = [f"1.2.840.10008.1.2.4.{number}" for number in (201, 202, 203)]
-SYNTAXES = [one for one in ALL_TRANSFER_SYNTAXES if not one.startswith("1.2.840.10008.1.2.4.1")] + _HTJ2K
 SUCCESS, WARNING = 0x0000, 0xB000
 _OUT_OF_RESOURCES, _UNABLE = 0xA702, 0xC000
 _FIND_TEXT = {
@@ -174,46 +151,6 @@ def associated(
         opened.release()
 
 
-class Gate:
-    """The event that pauses the reactor of an association, in place of pynetdicom's own.
-
-    pynetdicom 3.0 takes a reactor that is about to wait for one that waits. On a busy computer that reactor then takes
-    an answer for itself now and then, and the call waits for it until the time is up. Here `clear` returns when the
-    reactor does wait.
-    """
-
-    def __init__(self, reactor: threading.Thread) -> None:
-        self._reactor = reactor
-        self._change = threading.Condition()
-        self._open, self._waits = True, False
-
-    def is_set(self) -> bool:
-        """Whether the reactor runs."""
-        return self._open
-
-    def set(self) -> None:
-        """Let the reactor run."""
-        with self._change:
-            self._open = True
-            self._change.notify_all()
-
-    def clear(self) -> None:
-        """Stop the reactor; not before it stands still."""
-        with self._change:
-            self._open = False
-            while not (self._waits or self._open) and self._reactor.is_alive():
-                self._change.wait(0.05)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Of the reactor: go on when it may."""
-        with self._change:
-            self._waits = True
-            self._change.notify_all()
-            self._change.wait_for(lambda: self._open, timeout)
-            self._waits = False
-            return self._open
-
-
 class Inbox:
     """Hands over each object that comes; remembers the first error, and takes nothing after it."""
 
@@ -266,24 +203,6 @@ def receiving(
         entity.shutdown()
         server.server_close()  # type: ignore[union-attr]
     inbox.check()
-
-
-def get_contexts(kinds: Iterable[str]) -> list[PresentationContext]:
-    """Contexts of a C-GET: one for each kind and transfer syntax, so that nothing is transcoded on the way.
-
-    kinds : SOPClassUID of the objects; empty where the archive does not say
-    """
-    wanted = sorted(set(kinds) - {""})
-    most = (MOST_CONTEXTS - 1) // len(SYNTAXES)
-    if not wanted or len(wanted) > most:
-        wanted = wanted[:most] or list(_IMAGE_CLASSES[:most])
-    pairs = [build_context(kind, syntax) for kind, syntax in product(wanted, SYNTAXES)]
-    return [build_context(GET), *pairs]
-
-
-def store_contexts(kinds: Iterable[tuple[str, str]]) -> list[PresentationContext]:
-    """Contexts of a C-STORE: (SOPClassUID, TransferSyntaxUID) of the files."""
-    return [build_context(kind, syntax) for kind, syntax in sorted(set(kinds))]
 
 
 def silence() -> None:

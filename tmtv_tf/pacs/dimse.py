@@ -25,17 +25,8 @@ from tmtv_tf.pacs.answers import (
     text_of,
 )
 from tmtv_tf.pacs.archive import Address, SeriesFound, StoreOutcome, StudyFound, StudyQuery
-from tmtv_tf.pacs.association import (
-    FIND,
-    GET,
-    MOST_CONTEXTS,
-    MOVE,
-    Link,
-    associated,
-    get_contexts,
-    receiving,
-    store_contexts,
-)
+from tmtv_tf.pacs.association import Link, associated, receiving
+from tmtv_tf.pacs.contexts import FIND, GET, MOST_CONTEXTS, MOVE, get_contexts, store_contexts
 from tmtv_tf.pacs.credentials import Credentials, tls_context
 from tmtv_tf.pacs.landing import Landing, by_series, identity
 

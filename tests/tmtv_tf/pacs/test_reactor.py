@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tmtv_tf.pacs.association import Gate
+from tmtv_tf.pacs.reactor import Gate
 
 
 class Reactor(threading.Thread):

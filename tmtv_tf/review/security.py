@@ -12,12 +12,11 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 8 << 20
-# Nothing but this server is ever asked. NiiVue makes pictures of its own bytes, and sets styles of its canvas.
+# Nothing but this server is ever asked: no other script, style or frame. The page makes pictures of bytes.
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
         "img-src 'self' data: blob:",
-        "style-src 'self' 'unsafe-inline'",
         *(f"{name} 'none'" for name in ("object-src", "base-uri", "form-action", "frame-ancestors")),
     )
 )

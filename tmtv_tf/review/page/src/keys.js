@@ -41,7 +41,7 @@ export const CASE_KEYS = [
     [["f"], "fit to the body", (p) => p.fit()],
     [["+", "="], "larger", (p) => p.viewer.zoomBy(1.25)],
     [["-"], "smaller", (p) => p.viewer.zoomBy(0.8)],
-    [["g"], "next layout: all, one plane, one image", (p) => p.nextLayout()],
+    [["g"], "next layout: all planes, then each alone", (p) => p.nextLayout()],
     [["h"], "hide or show the outlines", (p) => p.hide("outlinesShown")],
     [["c"], "hide or show the crosshair", (p) => p.hide("crosshairShown")],
   ]],

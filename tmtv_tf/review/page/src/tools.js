@@ -124,7 +124,7 @@ export class Tools {
 
   alone(at) {
     const { viewer } = this, tile = viewer.tileAt(at);
-    if (!tile) return;
+    if (!tile || this.name !== "look") return;
     viewer.layout = typeof viewer.layout === "object" ? viewer.before ?? "all" : ((viewer.before = viewer.layout), { plane: tile.plane, image: tile.image });
     viewer.redraw();
   }

@@ -168,15 +168,19 @@ def reader_statements(table: pd.DataFrame) -> list[str]:
     """Per method whether the network agrees with each reader as well as the readers do with each other.
 
     Judged by the median Dice and by the absolute bias of TMTV in per cent: within the readers means not worse than
-    the worst pair of readers. A statement about these cases, not a test.
+    the worst pair of readers. Nothing is said where one of these is undefined: one case has no mean difference. A
+    statement about these cases, not a test.
     """
     said = []
     for method, rows in table.groupby("method", sort=False) if len(table) else ():
         human, network = rows[rows["second"] != NETWORK], rows[rows["second"] == NETWORK]
-        if human.empty or network.empty or human["median_dice"].isna().all():
+        if human.empty or network.empty:
             continue
         worst, ours = human["median_dice"].min(), network["median_dice"].min()
         bias, ours_bias = human["bias_percent"].abs().max(), network["bias_percent"].abs().max()
+        if not np.isfinite([worst, ours, bias, ours_bias]).all():
+            said.append(f"{method}: too few cases to say whether the network is within the readers.")
+            continue
         within = "within the readers" if ours >= worst and ours_bias <= bias else "not within the readers"
         said.append(
             f"{method}: the network is {within}. Lowest median Dice of two readers {worst:.2f}, of the network with a "

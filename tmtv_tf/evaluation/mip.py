@@ -14,11 +14,14 @@ from petct.image import Geometry, Image
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image as Picture
 
 SUV_WINDOW = (0.0, 10.0)  # inverse grey: 0 is white, 10 and more is black
 BODY_SUV = 0.2  # the picture is cut to where the projection exceeds this
 MARGIN_MM = 15.0
 PIXELS_PER_MM = 1.0
+GREYS = 160  # of 256 entries of a picture's palette
+GREY_SPREAD = 3  # largest difference of red, green and blue in what counts as grey
 PNG_LEVEL = 6  # of zlib: 9 makes 5 % less in seven times the time
 HEADER_MM, FOOTER_MM = 28.0, 40.0  # above the body: the case; below: the SUV scale
 SMALLEST_WIDTH_MM = 260.0  # so that the scale and a case id have room
@@ -180,15 +183,29 @@ def _letters(axes: Axes, text: str, place: tuple[float, float], colour: str) -> 
 def png(figure: Figure) -> bytes:
     """A matplotlib figure as the bytes of a PNG with a palette (a third of the size, no visible loss)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image as Picture
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    picture = Picture.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    palette = picture.quantize(256, method=Picture.Quantize.MAXCOVERAGE, dither=Picture.Dither.NONE)
     buffer = io.BytesIO()
-    palette.save(buffer, "png", compress_level=PNG_LEVEL)
+    with_palette(np.asarray(canvas.buffer_rgba())[..., :3]).save(buffer, "png", compress_level=PNG_LEVEL)
     return buffer.getvalue()
+
+
+def with_palette(rgb: npt.NDArray[np.uint8]) -> Picture:
+    """A picture (Y, X, 3) in GREYS greys and a palette of its colours for the rest, so that no grey gets a tint."""
+    from PIL import Image as Pillow
+
+    grey = np.ptp(rgb, axis=-1) <= GREY_SPREAD
+    index = np.rint(rgb.mean(axis=-1) * ((GREYS - 1) / 255)).astype(np.uint8)
+    palette = np.repeat(np.rint(np.linspace(0, 255, GREYS)).astype(np.uint8), 3).tolist()
+    if not grey.all():
+        coloured = Pillow.fromarray(rgb[~grey][None])
+        few = coloured.quantize(256 - GREYS, method=Pillow.Quantize.MEDIANCUT, dither=Pillow.Dither.NONE)
+        index[~grey] = GREYS + np.asarray(few)[0]
+        palette += (few.getpalette() or [])[: 3 * (256 - GREYS)]
+    picture = Pillow.fromarray(index, "P")
+    picture.putpalette(palette)
+    return picture
 
 
 def _body(suv: npt.NDArray, spacing_mm: tuple[float, float]) -> tuple[slice, slice]:

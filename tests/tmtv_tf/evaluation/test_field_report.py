@@ -128,6 +128,16 @@ def test_within_and_not_within_the_readers() -> None:
     assert "not within" in reader_statements(table(0.95, 1.5))[0]
 
 
+def test_nothing_is_said_of_the_readers_of_one_case() -> None:
+    """It has a Dice but no mean difference: NaN is neither within nor not within."""
+    rows = [("r1", "r2", 0.9, 100.0, 110.0), ("r1", "network", 0.6, 100.0, 150.0)]
+    columns = ["first", "second", "dice", "tmtv_first_ml", "tmtv_second_ml"]
+    table = pd.DataFrame(rows, columns=columns).assign(case_id="c", method="41")
+    assert reader_statements(readers(table, 1)) == [
+        "41: too few cases to say whether the network is within the readers."
+    ]
+
+
 def test_a_mask_as_truth_and_masks_of_another_program(cohort, tmp_path) -> None:
     """Expert masks only; predictions as nnU-Net writes them. Every method on both sides inside its own mask."""
     for case_id in TEST_CASES:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from petct.image import Geometry, Image
-from tmtv_tf.evaluation.mip import coronal_mip_png, coronal_projection, lesion_places
+from tmtv_tf.evaluation.mip import coronal_mip_png, coronal_projection, lesion_places, with_palette
 
 GEOMETRY = Geometry((5, 4, 3), (3.0, 2.0, 1.0))
 
@@ -37,6 +37,16 @@ def test_a_coronal_volume_gives_the_same_picture():
     projection, spacing_of_coronal = coronal_projection(array.transpose(1, 0, 2), coronal)
     np.testing.assert_array_equal(projection, expected)
     assert spacing_of_coronal == spacing_mm
+
+
+def test_the_palette_gives_no_grey_a_tint():
+    """Every grey beside the two colours of the outlines; a step of the palette is 255 / 159."""
+    rgb = np.repeat(np.tile(np.linspace(0, 255, 300), (40, 1))[..., None], 3, axis=-1).astype(np.uint8)
+    rgb[10:12], rgb[20:22] = (0x0A, 0x7F, 0xCC), (0xFF, 0x6A, 0x00)
+    shown = np.asarray(with_palette(rgb).convert("RGB")).astype(int)
+    assert np.ptp(shown[30:], axis=-1).max() == 0
+    assert np.abs(shown - rgb).max() <= 1
+    assert np.asarray(with_palette(np.full((4, 5, 3), 255, np.uint8)).convert("RGB")).min() == 255
 
 
 def test_outlines_are_drawn_in_both_colours():

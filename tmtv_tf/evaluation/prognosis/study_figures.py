@@ -168,13 +168,13 @@ def survival_panel(
     lines = [f"log-rank p {_p(found.logrank_p)}"]
     if found.hazard_ratio == found.hazard_ratio:
         lines.append(f"HR {found.hazard_ratio:.2f} ({found.hazard_low:.2f} to {found.hazard_high:.2f})")
-    axes.text(0.98, 0.04, "\n".join(lines), transform=axes.transAxes, ha="right", fontsize=8.5)
     axes.set_xlim(-1, months.max() * 1.02)
     axes.set_ylim(0, 1.03)
     axes.set_xticks(times)
     axes.set_xlabel("months")
     axes.set_ylabel("survival")
-    axes.legend(loc="lower left", frameon=False, fontsize=8)
+    # Survival falls: the upper right is the corner that curves leave free.
+    axes.legend(loc="upper right", frameon=False, fontsize=8, title="\n".join(lines), title_fontsize=8)
     table.set_xlim(axes.get_xlim())
     table.set_ylim(0, 1)
 

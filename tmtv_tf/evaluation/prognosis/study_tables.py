@@ -34,7 +34,7 @@ RIVALS = {
     "tmtv": "TMTV alone (logistic regression)",
     "logistic": "TMTV, Dmax, SUVmax (logistic regression)",
     "cox": "TMTV, Dmax, SUVmax (Cox)",
-    "pet_model": "MTV, Dmax from the bulk, SUVpeak (PET model, fitted here)",
+    "pet_model": "PET model (MTV, Dmax bulk, SUVpeak)",
 }
 ORACLE = "true_risk"
 ORACLE_NAME = "The phantoms' true risk"

@@ -14,8 +14,9 @@ from petct.files import read_json
 from petct.image import Image, image_sha256, read_image, resample
 from postprocess import Config
 from postprocess.edits import read_log
-from postprocess.results import is_result
+from postprocess.results import RESULT_FILE, is_result
 from postprocess.review import final_folder
+from postprocess.suv_source import SERIES
 from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
 from tmtv_tf.cases.case import WITHDRAWN_NAME, read_info
 from tmtv_tf.evaluation.truths import RAW, REFERENCE_METHODS, TMTVPROB_KIND, on_grid, read_truth, roi_labels
@@ -117,7 +118,7 @@ def load(files: CaseFiles) -> LoadedCase:
     tmtv = read_json(folder / "tmtv.json")
     if not is_result(tmtv):
         raise CaseError(f"{folder / 'tmtv.json'}: not a result of tmtv-postprocess; run it again.")
-    _require_same_file(files, files.case / "pet.nii.gz", _input(tmtv, "suv"), "the SUV image")
+    _require_same_pet(files, _input(tmtv, "suv"))
     compared = [name for name in tmtv["methods"] if name == RAW or name in REFERENCE_METHODS]
     parameters = tmtv.get("parameters") or {}
     truth = read_truth(files.case, pet, compared, config_of(parameters))
@@ -252,6 +253,26 @@ def _input(tmtv: dict[str, Any], name: str) -> dict[str, Any]:
     inputs = tmtv.get("inputs")
     value = inputs.get(name) if isinstance(inputs, dict) else None
     return value if isinstance(value, dict) else {}
+
+
+def _require_same_pet(files: CaseFiles, stated: dict[str, Any]) -> None:
+    """Refuse another PET than the result was made from; that of a DICOM series is known by what the case says of it."""
+    path = files.case / "pet.nii.gz"
+    name = str(stated.get("file"))
+    if not name.startswith(SERIES):
+        _require_same_file(files, path, stated, "the SUV image")
+        return
+    if (files.case / RESULT_FILE).is_file():
+        other = _input(read_json(files.case / RESULT_FILE), "suv")
+        same = other.get("sha256") == stated.get("sha256")
+    else:
+        info = files.case / CASE_INFO
+        same = info.is_file() and read_json(info).get("pet_series_uid") == name.removeprefix(SERIES)
+    if not same:
+        raise CaseError(
+            f"{path}: nothing says that it is the {name} that {files.result / RESULT_FILE} was made from; "
+            "tmtv prepare says so in case.json."
+        )
 
 
 def _require_same_file(files: CaseFiles, path: Path, stated: dict[str, Any], what: str) -> None:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 from petct.errors import CaseError
 from petct.image import Image, read_image
 from postprocess import Config, segment
+from postprocess.results import RESULT_FILE
+from postprocess.review import final_folder
 
 RAW = "raw"
 # The four masks of a reader's ROIs.
@@ -21,6 +23,7 @@ TMTVPROB_THRESHOLD = 0.5  # strict: a voxel of the reference was in at least thr
 MASK_NAMES = ("mask.nii.gz", "reference_outlines.nii.gz")
 READERS = "readers"
 TMTVPROB_KIND = "TMTVprob > 0.5"
+RESULT_KIND = "the final result of another reader"
 
 Mask = npt.NDArray[np.bool_]
 
@@ -48,7 +51,7 @@ def read_truth(folder: Path, pet: Image, methods: list[str], config: Config | No
 
     With TMTVprob, methods without a `reference_<method>.nii.gz` are left out. With a mask only (one of `MASK_NAMES`, or
     the mask of one method), every method without a mask of its own is compared with the same method inside that mask,
-    so that both sides share the rule.
+    so that both sides share the rule. In a folder of results (of another reader) the final result is the truth.
 
     Raises
     ------
@@ -59,6 +62,8 @@ def read_truth(folder: Path, pet: Image, methods: list[str], config: Config | No
     if (folder / TMTVPROB_NAME).is_file():
         return _of_rois(folder, pet, methods)
     name = _mask_name(folder)
+    if name is None and (folder / RESULT_FILE).is_file():
+        return _of_result(folder, pet, methods)
     if name is None:
         raise CaseError(
             f"{folder / TMTVPROB_NAME}: no such file; case {folder.name} has no reader's reference."
@@ -84,6 +89,23 @@ def _mask_name(folder: Path) -> str | None:
         return None  # `tmtv prepare` wrote them, and its TMTVprob is lost
     found = [name for name in MASK_NAMES if (folder / name).is_file()]
     return found[0] if found else there[0] if len(there) == 1 else None
+
+
+def _of_result(folder: Path, pet: Image, methods: list[str]) -> TruthOfCase:
+    """Another reader's result (`tmtv review --blind`), after the edits: the raw mask, and each method's lesions."""
+    final = final_folder(folder)
+    masks = {
+        method: on_grid(final / f"lesions_{method}.nii.gz", pet) > 0
+        for method in dict.fromkeys([RAW, *methods])
+        if (final / f"lesions_{method}.nii.gz").is_file()
+    }
+    if RAW not in masks:
+        raise CaseError(
+            f"{final}: as a reference a result needs the method raw; run tmtv-postprocess with it."
+        )
+    raw = masks.pop(RAW).astype(np.float32)
+    kinds = {method: f"lesions_{method}.nii.gz" for method in masks}
+    return TruthOfCase(raw, masks, RESULT_KIND, kinds)
 
 
 def _of_rois(folder: Path, pet: Image, methods: list[str]) -> TruthOfCase:

@@ -14,7 +14,7 @@ from postprocess.cohort import write_table
 from tmtv_tf.review.export import DicomTree
 from tmtv_tf.review.readers import mirror
 from tmtv_tf.review.session import Session
-from tmtv_tf.review.worklist import Case, Folders, find_cases, read_case
+from tmtv_tf.review.worklist import Case, Folders, find_cases, pet_path, read_case
 
 OPEN_CASES = 2  # each holds its PET and CT: half a gigabyte for a large one
 # Key in `tmtv.json`, column of the automatic and of the final number (the first two as in `tmtv.csv`).
@@ -115,7 +115,8 @@ class Review:
                 case = read_case(folders, case_id)
                 if case.status == "failed":
                     raise CaseError(str(case.reason))
-                mirror(case.automatic, case.folder)
+                if folders.blind is not None:
+                    mirror(case.automatic, case.folder, pet_path(folders, case_id))
                 found = self._open[key] = Session(case, folders, self.reader)
             self._open.move_to_end(key)
             most = OPEN_CASES + len(self.adjudicates)

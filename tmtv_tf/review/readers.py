@@ -8,11 +8,14 @@ from pathlib import Path
 
 from petct.errors import TmtvError
 from petct.files import replace_atomically
+from petct.image import image_suffix
 from postprocess.results import RESULT_FILE
 
 
-def mirror(automatic: Path, folder: Path) -> None:
+def mirror(automatic: Path, folder: Path, pet: Path) -> None:
     """Make a reader's folder of a case hold the automatic result, so that every command takes it for a result.
+
+    And its PET, so that `tmtv evaluate` takes it for a reference.
 
     Files are linked where the disk can, else copied. Nothing is done where it holds that result already; edits and
     versions are left alone.
@@ -26,6 +29,8 @@ def mirror(automatic: Path, folder: Path) -> None:
         (folder / RESULT_FILE).unlink(missing_ok=True)
         for path in sorted(automatic.glob("lesions_*")):
             _put(path, folder / path.name)
+        if image_suffix(pet):
+            _put(pet, folder / f"pet{image_suffix(pet)}")
         _put(automatic / RESULT_FILE, folder / RESULT_FILE)  # last: with it the result is whole
     except OSError as error:
         raise TmtvError(f"{folder}: cannot be written ({error.strerror or error}).") from error

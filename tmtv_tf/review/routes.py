@@ -68,9 +68,6 @@ def application(review: Review, token: str, port: int) -> Guard:
         one = labels_of(request, session)
         method = checked_method(one, request.path_params["method"])
         with one.lock:
-            if request.query_params.get("state") == "automatic":
-                lesions = one.automatic_snapshot().methods[method].lesions
-                return Response(label_nifti(lesions.paint(), one.images.pet.geometry), media_type=NIFTI)
             if (conflict := _other_revision(request, one, method)) is not None:
                 return conflict
             automatic = request.query_params.get("state") == "automatic"

@@ -319,6 +319,40 @@ def test_blind_readers_and_their_adjudication(tmp_path: Path) -> None:
         assert final_folder(results / "readers" / name / "p").name == "1"
 
 
+def test_two_readers_agreement_is_what_evaluate_says(tmp_path: Path) -> None:
+    """Dice of the two readers' 41 % lesions, by hand and by `tmtv evaluate` with one of them as the reference."""
+    from tmtv_tf.evaluation.command import evaluate_folders
+
+    masks = {}
+    for case_id in ("p", "q"):
+        run_case(job_of(tmp_path, case_id))
+    for name, label in (("anna", 1), ("ben", 2)):
+        review = Review(reader_folders(tmp_path / "results", tmp_path / "cases", None, name, ()), name)
+        for case_id in ("p", "q"):
+            edit = {"kind": "exclude_lesion", "label": label}
+            body = {"revision": 0, "method": "41", "edit": edit}
+            assert client_of(review).post(f"/api/cases/{case_id}/edits", json=body).status_code == 200
+        review.shutdown()
+        final = final_folder(tmp_path / "results" / "readers" / name / "p")
+        masks[name] = nib.load(final / "lesions_41.nii.gz").get_fdata() > 0
+    readers = tmp_path / "results" / "readers"
+    outcomes = evaluate_folders([readers / "anna"], readers / "ben", tmp_path / "report", final=True)
+    assert all(outcome.error is None for outcome in outcomes)
+    dice = 2 * (masks["anna"] & masks["ben"]).sum() / (masks["anna"].sum() + masks["ben"].sum())
+    found = json.loads((tmp_path / "report" / "evaluation.json").read_text())
+    text = json.dumps(found)
+    assert any(abs(value - dice) < 1e-3 for value in _numbers(found)), (dice, text[:2000])
+    assert "another reader" in text
+
+
+def _numbers(value: Any) -> list[float]:
+    if isinstance(value, dict):
+        return [number for item in value.values() for number in _numbers(item)]
+    if isinstance(value, list):
+        return [number for item in value for number in _numbers(item)]
+    return [float(value)] if isinstance(value, int | float) else []
+
+
 @pytest.mark.parametrize(
     ("blind", "adjudicates", "says"),
     [

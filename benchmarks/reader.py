@@ -1,13 +1,17 @@
 """A simulated reader corrects the packaged network by clicks: `python -m benchmarks.reader RESULTS --cases CASES`.
 
-In the manner of the interactive tracks of autoPET IV and V: the reader knows the reference, and each click mends the
-largest error that is left. RESULTS are of `tmtv run` on phantoms that the network has not seen, CASES of `tmtv prepare`
+In the manner of the interactive tracks of autoPET IV and V: the reader knows the reference, and each click mends one of
+the errors that are left. RESULTS are of `tmtv run` on phantoms that the network has not seen, CASES of `tmtv prepare`
 on the same phantoms (`reference_41.nii.gz` is the reference). Every click is an edit of the review page, by the same
 functions; one stroke of the brush is one click. A click that the preview shows to make things worse is not made.
 
-- a lesion with less than a tenth of its volume in the reference: exclude it;
+Whole lesions come first, the largest error first, then their outlines:
+
+- a lesion with less than a tenth of its volume in the reference: exclude it; or a box (the lasso of the page) around it
+  and other such lesions, with no voxel in it that is rightly found;
 - a lesion of the reference with less than a tenth of its volume found: a click on its hottest voxel;
-- any other connected part that is too much or too little: one stroke of a ball as large as fits into it.
+- any other connected part that is too much or too little: one stroke of a ball as large as fits into it, along its
+  length where that mends more.
 
 The reader needs as many clicks as it takes until TMTV is within 10 % or 10 mL of the reference; Dice and lesion F1 (a
 lesion is found if one voxel is) are given after 0, 1, 2, 3, 5 and 10 clicks of a reader who goes on. Beside it the same
@@ -37,6 +41,7 @@ from postprocess.results import read_result
 from postprocess.segmentation import Segmentation
 from tmtv_tf.evaluation.detection import unmatched_components
 from tmtv_tf.evaluation.overlap import bounding_box, confusion
+from tmtv_tf.review.brush import stroke
 from tmtv_tf.review.corrections import Context, correct, read_asked
 from tmtv_tf.review.images import CaseImages
 from tmtv_tf.review.mip import Projections
@@ -46,6 +51,7 @@ from tmtv_tf.review.worklist import Folders, find_cases
 METHOD = "41"
 SHOWN = (0, 1, 2, 3, 5, 10)
 WITHIN, WITHIN_ML = 0.10, 10.0
+STROKES_TRIED = 4  # a reader mends one of the largest errors
 BARELY = 0.1  # a lesion with less of its volume in common with the other side is wrong as a whole
 WHO = Who("simulated reader", "2026-01-01T00:00:00Z")
 
@@ -101,11 +107,10 @@ class Reader:
         return int(np.count_nonzero((snapshot.methods[METHOD].lesions.paint() > 0) != self.reference))
 
     def wishes(self) -> Iterator[dict[str, Any]]:
-        """Edits, that of the largest error first."""
-        found = sorted(
-            [*self.false_lesions(), *self.missed_lesions(), *self.strokes()], key=lambda wish: -wish[0]
-        )
-        yield from (edit for _, edit in found)
+        """Edits in the order in which a reader would try them."""
+        for kinds in ((self.false_regions, self.false_lesions, self.missed_lesions), (self.strokes,)):
+            wishes = [wish for kind in kinds for wish in kind()]
+            yield from (edit for _, edit in sorted(wishes, key=lambda wish: -wish[0]))
 
     def false_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
         lesions = self.now.methods[METHOD].lesions
@@ -113,6 +118,26 @@ class Reader:
         right = np.bincount(lesions.label[self.reference.reshape(-1)[lesions.index]], minlength=size.size)
         for label in np.flatnonzero((size > 0) & (right < BARELY * size)):
             yield int(size[label]), {"kind": "exclude_lesion", "label": int(label)}
+
+    def false_regions(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Boxes that grow from each false lesion over the next ones, while nothing that is right is in them."""
+        lesions = self.now.methods[METHOD].lesions
+        place = self.pet.geometry.to_world(np.stack(np.unravel_index(lesions.index, lesions.shape), axis=1))
+        right = place[self.reference.reshape(-1)[lesions.index]]
+        false = [edit["label"] for _, edit in self.false_lesions()]
+        corners = {n: (p.min(axis=0), p.max(axis=0)) for n in false if len(p := place[lesions.label == n])}
+        size = np.bincount(lesions.label)
+        for start in false:
+            low, high, held = *corners[start], {start}
+            for other in sorted(
+                false, key=lambda n: float(np.linalg.norm(corners[n][0] - corners[start][0]))
+            ):
+                wider = np.minimum(low, corners[other][0]), np.maximum(high, corners[other][1])
+                if not ((right >= wider[0]) & (right <= wider[1])).all(axis=1).any():
+                    low, high, held = *wider, held | {other}
+            if len(held) > 1:
+                box = {"lo": (low - 0.1).tolist(), "hi": (high + 0.1).tolist()}
+                yield int(sum(size[n] for n in held)), {"kind": "exclude_region", "box_mm": box}
 
     def missed_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
         mask = self.mask()
@@ -124,21 +149,38 @@ class Reader:
 
     def strokes(self) -> Iterator[tuple[int, dict[str, Any]]]:
         mask = self.mask()
-        for add, error in ((True, self.reference & ~mask), (False, mask & ~self.reference)):
-            for place, part in components(error):
-                depth = ndimage.distance_transform_edt(np.pad(part, 1), self.pet.spacing_mm)[1:-1, 1:-1, 1:-1]
-                at = np.unravel_index(int(depth.argmax()), depth.shape)
-                radius_mm = min(max(float(depth.max()), 1.0), 100.0)
-                stroke = {
-                    "kind": "brush",
-                    "add": add,
-                    "radius_mm": radius_mm,
-                    "points_mm": [self.world(place, at)],
-                }
-                yield int(part.sum()), stroke
+        errors = [
+            (int(part.sum()), add, place, part)
+            for add, error in ((True, self.reference & ~mask), (False, mask & ~self.reference))
+            for place, part in components(error)
+        ]
+        for size, add, place, part in sorted(errors, key=lambda error: -error[0])[:STROKES_TRIED]:
+            depth = ndimage.distance_transform_edt(np.pad(part, 1), self.pet.spacing_mm)[1:-1, 1:-1, 1:-1]
+            at = np.unravel_index(int(depth.argmax()), depth.shape)
+            radius_mm = min(max(float(depth.max()), 1.0), 100.0)
+            ball = {
+                "kind": "brush",
+                "add": add,
+                "radius_mm": radius_mm,
+                "points_mm": [self.world(place, at)],
+            }
+            deep = np.argwhere(depth >= 0.7 * depth.max()) * self.pet.spacing_mm
+            along = (deep - deep.mean(axis=0)) @ np.linalg.svd(deep - deep.mean(axis=0))[2][0]
+            order = np.argsort(along)[:: max(1, len(deep) // 6)]
+            path = [self.world(place, deep[n] / self.pet.spacing_mm) for n in order]
+            line = {**ball, "points_mm": path, "radius_mm": 0.7 * radius_mm}
+            yield size, max(line, ball, key=self.mended)
+
+    def mended(self, edit: dict[str, Any]) -> int:
+        """How many voxels a stroke puts right, less those that it spoils."""
+        covered = stroke(self.pet.geometry, edit["points_mm"], edit["radius_mm"])
+        wrong = (self.mask() != self.reference) & (self.reference == edit["add"])
+        return int(np.count_nonzero(covered & wrong)) - int(
+            np.count_nonzero(covered & (self.reference != edit["add"]))
+        )
 
     def world(self, place: tuple[slice, ...], at: Any) -> list[float]:
-        index = [part.start + int(k) for part, k in zip(place, at)]
+        index = [part.start + round(float(k)) for part, k in zip(place, at)]
         return self.pet.geometry.to_world(index)[0].tolist()
 
 

@@ -10,6 +10,7 @@ Whole lesions come first, the largest error first, then their outlines:
 - a lesion with less than a tenth of its volume in the reference: exclude it; or a box (the lasso of the page) around it
   and other such lesions, with no voxel in it that is rightly found;
 - a lesion of the reference with less than a tenth of its volume found: a click on its hottest voxel;
+- a lesion of the reference that is found in part: the same click, which fills it up to the threshold;
 - any other connected part that is too much or too little: one stroke of a ball as large as fits into it, along its
   length where that mends more.
 
@@ -38,6 +39,7 @@ from petct.orientation import to_canonical
 from postprocess.replay import edit_of
 from postprocess.requests import Who
 from postprocess.results import read_result
+from postprocess.seeds import SEED_LIMIT_MM
 from postprocess.segmentation import Segmentation
 from tmtv_tf.evaluation.detection import unmatched_components
 from tmtv_tf.evaluation.overlap import bounding_box, confusion
@@ -51,6 +53,7 @@ from tmtv_tf.review.worklist import Folders, find_cases
 METHOD = "41"
 SHOWN = (0, 1, 2, 3, 5, 10)
 WITHIN, WITHIN_ML = 0.10, 10.0
+GROWN_MM = 5.0
 STROKES_TRIED = 4  # a reader mends one of the largest errors
 BARELY = 0.1  # a lesion with less of its volume in common with the other side is wrong as a whole
 WHO = Who("simulated reader", "2026-01-01T00:00:00Z")
@@ -108,7 +111,10 @@ class Reader:
 
     def wishes(self) -> Iterator[dict[str, Any]]:
         """Edits in the order in which a reader would try them."""
-        for kinds in ((self.false_regions, self.false_lesions, self.missed_lesions), (self.strokes,)):
+        for kinds in (
+            (self.false_regions, self.false_lesions, self.missed_lesions),
+            (self.small_lesions, self.strokes),
+        ):
             wishes = [wish for kind in kinds for wish in kind()]
             yield from (edit for _, edit in sorted(wishes, key=lambda wish: -wish[0]))
 
@@ -140,12 +146,26 @@ class Reader:
                 yield int(sum(size[n] for n in held)), {"kind": "exclude_region", "box_mm": box}
 
     def missed_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Clicks on lesions that are not found."""
+        return ((size, edit) for size, share, edit in self.clicks_on_lesions() if share < BARELY)
+
+    def small_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Clicks on lesions that are found in part: the threshold fills up the rest."""
+        return ((size, edit) for size, share, edit in self.clicks_on_lesions() if BARELY <= share < 1)
+
+    def clicks_on_lesions(self) -> Iterator[tuple[int, float, dict[str, Any]]]:
+        """For each lesion of the reference the voxels it lacks, the share it has, and a click on its hottest voxel.
+
+        The region may grow as far as the lesion reaches: the reader drags it so.
+        """
         mask = self.mask()
         for place, part in components(self.reference):
-            if np.count_nonzero(mask[place] & part) < BARELY * np.count_nonzero(part):
-                suv = np.where(part, self.pet.array[place], -np.inf)
-                at = np.unravel_index(int(suv.argmax()), suv.shape)
-                yield int(part.sum()), {"kind": "add_point", "point_mm": self.world(place, at)}
+            share = np.count_nonzero(mask[place] & part) / np.count_nonzero(part)
+            at = np.unravel_index(int(np.where(part, self.pet.array[place], -np.inf).argmax()), part.shape)
+            far_mm = np.linalg.norm((np.argwhere(part) - at) * self.pet.spacing_mm, axis=1).max()
+            limit_mm = float(np.clip(far_mm + GROWN_MM, SEED_LIMIT_MM, 300.0))
+            edit = {"kind": "add_point", "point_mm": self.world(place, at), "limit_mm": limit_mm}
+            yield int(np.count_nonzero(part & ~mask[place])), share, edit
 
     def strokes(self) -> Iterator[tuple[int, dict[str, Any]]]:
         mask = self.mask()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -45,6 +46,8 @@ class DicomWeb:
             raise ParameterError(
                 f"{place.text}: a password or token is never sent over http, where others can read it. Use https."
             )
+        if ":" in place.host:
+            raise ParameterError(f"{place.text}: DICOMweb needs the name of a host, or an IPv4 address.")
         self._client = WebClient(url=place.text, session=session(credentials), timeout=(CONNECT_S, ANSWER_S))
         self._client.set_http_retry_params(retry=False)
         # It logs every error with a traceback, and the query in it.
@@ -58,7 +61,8 @@ class DicomWeb:
             "StudyInstanceUID",
             "NumberOfStudyRelatedSeries",
         ]
-        rows = self._search(self._client.search_for_studies, search_filters=query.keys(), fields=fields)
+        filters = {key: _plain(value) for key, value in query.keys().items()}
+        rows = self._search(self._client.search_for_studies, search_filters=filters, fields=fields)
         return [replace(one, series=self._series(one)) for one in studies_of(query, rows, self.address)]
 
     def _series(self, study: StudyFound) -> tuple[SeriesFound, ...]:
@@ -160,6 +164,15 @@ class DicomWeb:
             except PYDICOM_ERRORS as error:
                 raise ArchiveError(f"{self.address}: its answer is not DICOM JSON.") from error
         return found
+
+
+def _plain(value: str) -> str:
+    """A value of a query with * for what would be encoded: some archives do not decode it.
+
+    What fits exactly is chosen from the rows.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._~-]+", "*", value)
+    return plain if re.search(r"[A-Za-z0-9]", plain) else value
 
 
 def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from petct.errors import ParameterError
 from tmtv_tf.pacs.archive import StudyQuery, is_uid, open_archive, parse_address, parse_dates
 from tmtv_tf.pacs.credentials import Credentials, find_credentials
+
+USERS = [f"tmtv_tf.pacs.{name}" for name in ("dicomweb", "web_client", "dimse", "association", "contexts")]
 
 
 @pytest.fixture(autouse=True)
@@ -119,3 +122,23 @@ def test_bad_files_of_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     with pytest.raises(ParameterError, match="netrc"):
         find_credentials("pacs")
+
+
+@pytest.mark.parametrize(
+    ("address", "package"), [("https://pacs/x", "dicomweb_client"), ("dicom://A@pacs:104", "pynetdicom")]
+)
+def test_without_the_extra_packages(monkeypatch: pytest.MonkeyPatch, address: str, package: str) -> None:
+    for name in [
+        name for name in sys.modules if name.split(".")[0] == package or name.startswith("tmtv_tf.pacs.")
+    ]:
+        if name.split(".")[0] == package or name in USERS:
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ParameterError, match=r"pip install 'tmtv-tf\[pacs\]'"):
+        open_archive(address)
+
+
+def test_an_ipv6_address_in_digits() -> None:
+    with pytest.raises(ParameterError, match="name of a host"):
+        open_archive("https://[::1]/dicom-web")
+    assert open_archive("dicom://A@[::1]:104").address == "dicom://A@[::1]:104"

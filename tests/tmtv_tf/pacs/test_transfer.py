@@ -61,11 +61,12 @@ def one_sentence(error: BaseException) -> str:
 def test_studies_are_found_by_what_fits_exactly(archive: Archive, orthanc: Orthanc, tmp_path: Path) -> None:
     def dated(day: str):
         def edit(ds: pydicom.Dataset, k: int) -> None:
-            ds.StudyDate, ds.AccessionNumber = day, f"A{day}"
+            ds.StudyDate, ds.AccessionNumber, ds.SpecificCharacterSet = day, f"A{day}", "ISO_IR 192"
 
         return edit
 
-    for patient, day in (("P1", "20240131"), ("P10", "20240201"), ("Ä 1", "20240301")):
+    for patient, day in (("P1", "20240131"), ("P10", "20240201"), ("Ä 1", "20240301"), ("A 1", "20240302"),
+                         ("A/1&#", "20240303")):  # fmt: skip
         write_series(tmp_path / day, patient=patient, study=day, edit=dated(day))
     orthanc.upload(tmp_path)
     assert [s.patient_id for s in archive.find(StudyQuery(patient_id="P1"))] == ["P1"]
@@ -78,6 +79,9 @@ def test_studies_are_found_by_what_fits_exactly(archive: Archive, orthanc: Ortha
     assert (found.patient_id, found.series[0].modality, found.series[0].images) == ("P10", "PT", 4)
     assert archive.find(StudyQuery(patient_id="P1", dates=("20240201", "20240201"))) == []
     assert archive.find(StudyQuery(patient_id="nobody")) == []
+    for patient in ("Ä 1", "A 1", "A/1&#"):
+        assert [s.patient_id for s in archive.find(StudyQuery(patient_id=patient))] == [patient]
+    assert archive.find(StudyQuery(patient_id="p1")) == []
 
 
 def test_only_what_is_needed_comes_and_byte_for_byte(archive: Archive, study: Path, tmp_path: Path) -> None:

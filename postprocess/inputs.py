@@ -240,6 +240,17 @@ def _read_softmax(found: MapFile, pet: Image, source: SuvSource) -> Image:
     return Image(softmax[channel].astype(np.float32, copy=False), grid)
 
 
+def as_mask(image: Image, path: str | os.PathLike[str]) -> Image:
+    """Where a mask is not 0, as bool.
+
+    Raises
+    ------
+    ImageError
+        Its values are those of no mask: NaN, negative, neither whole numbers nor 0 and one other.
+    """
+    return _mask(image, MapFile(Path(path), is_mask=True))
+
+
 def _mask(image: Image, found: MapFile) -> Image:
     values = image.array
     if values.dtype.kind == "f":

@@ -121,7 +121,8 @@ def no_pet_reason(series: Sequence[Series]) -> str:
     if not series:
         return "no DICOM series in it."
     found = ", ".join(sorted({s.modality or "no modality" for s in series}))
-    return f"no PET series in it (Modality (0008,0060) PT); found {found}."
+    mixed = next((conflict for s in series for conflict in s.conflicts), "")  # it may hide the slices of a PET
+    return f"no PET series in it (Modality (0008,0060) PT); found {found}. {mixed}".rstrip()
 
 
 def _select(

@@ -12,11 +12,14 @@ import numpy.typing as npt
 from petct.errors import CaseError, TmtvError
 from petct.files import read_json
 from petct.image import Image, image_sha256, read_image, resample
+from petct.orientation import orientation_of
+from petct.text import one_line
 from postprocess import Config
 from postprocess.edits import read_log
+from postprocess.inputs import MapFile, case_images
 from postprocess.results import RESULT_FILE, is_result
 from postprocess.review import final_folder
-from postprocess.suv_source import SERIES
+from postprocess.suv_source import SERIES, SuvSource
 from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
 from tmtv_tf.cases.case import WITHDRAWN_NAME, read_info
 from tmtv_tf.evaluation.truths import RAW, REFERENCE_METHODS, TMTVPROB_KIND, on_grid, read_truth, roi_labels
@@ -104,7 +107,7 @@ def load(files: CaseFiles) -> LoadedCase:
     ------
     CaseError
         A reference or lesion file is missing or on another grid than the PET; the PET is not the one that the
-        result was made from; tmtv.json gives another volume than the lesion file holds.
+        result was made from; tmtv.json is of another case, or has not the volume, TLG and SUVmax of the lesion file.
     TmtvError
         `final`, and there are edits that no result has yet.
     """
@@ -118,6 +121,10 @@ def load(files: CaseFiles) -> LoadedCase:
     tmtv = read_json(folder / "tmtv.json")
     if not is_result(tmtv):
         raise CaseError(f"{folder / 'tmtv.json'}: not a result of tmtv-postprocess; run it again.")
+    if tmtv.get("case_id") not in (None, files.case_id):
+        raise CaseError(
+            f"{folder / 'tmtv.json'}: the result of {one_line(tmtv['case_id'])}, not of the case {files.case_id}."
+        )
     _require_same_pet(files, _input(tmtv, "suv"))
     compared = [name for name in tmtv["methods"] if name == RAW or name in REFERENCE_METHODS]
     parameters = tmtv.get("parameters") or {}
@@ -165,10 +172,10 @@ def config_of(parameters: dict[str, Any]) -> Config:
 
 
 def _load_mask(files: CaseFiles, mask: Path, pet: Image) -> LoadedCase:
-    """A mask of another program as the raw mask; on another grid it is resampled, kept where > 0.5."""
-    found = read_image(mask)
-    inside = found.with_array((found.array > 0).astype(np.float32))
-    prediction = resample(inside, pet.geometry).array > 0.5
+    """A mask of another program as the raw mask, read and checked as `tmtv-postprocess --mask` does."""
+    source = SuvSource(files.case / "pet.nii.gz", computed=True)
+    images = case_images(MapFile(mask, is_mask=True, instances=False), pet, source, [])
+    prediction = orientation_of(pet.geometry).undo(images.probability.array).astype(bool)
     truth = read_truth(files.case, pet, [RAW])
     from scipy.ndimage import label
 
@@ -182,6 +189,7 @@ def _load_mask(files: CaseFiles, mask: Path, pet: Image) -> LoadedCase:
         {},
         roi_count=_count_rois(files.case / "rois.csv"),
         notes=[note],
+        warnings=images.warnings,
         truth_kind=truth.kind,
         roi_labels=roi_labels(files.case, pet),
     )
@@ -214,13 +222,22 @@ def _labels(path: Path, pet: Image, measures: dict[str, Any]) -> npt.NDArray[np.
     labels = on_grid(path, pet)
     if labels.dtype.kind not in "iu":
         raise CaseError(f"{path}: lesion labels must be integers. Received: {labels.dtype}.")
-    volume_ml = np.count_nonzero(labels) * pet.geometry.voxel_ml
-    stated_ml = measures.get("tmtv_ml")
-    if stated_ml is not None and abs(stated_ml - volume_ml) > TMTV_TOLERANCE * max(volume_ml, 1.0):
-        raise CaseError(
-            f"{path}: holds {volume_ml:.3f} mL where tmtv.json says {stated_ml:.3f} mL; "
-            "run tmtv-postprocess again."
-        )
+    if labels.min(initial=0) < 0:
+        raise CaseError(f"{path}: lesion labels are 1 and more. Received: {labels.min()}.")
+    values = pet.array[labels > 0]
+    voxel_ml = pet.geometry.voxel_ml
+    held = {
+        "tmtv_ml": (values.size * voxel_ml, "mL"),
+        "tlg": (float(values.sum(dtype=np.float64)) * voxel_ml, "g of TLG"),
+        "suv_max": (float(values.max(initial=0)), "SUVmax"),
+    }
+    for measure, (found, unit) in held.items():
+        stated = measures.get(measure)
+        if stated is not None and abs(stated - found) > TMTV_TOLERANCE * max(found, 1.0):
+            raise CaseError(
+                f"{path}: holds {found:.3f} {unit} where tmtv.json says {stated:.3f} {unit}; "
+                "run tmtv-postprocess again."
+            )
     return labels
 
 

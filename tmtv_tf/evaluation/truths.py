@@ -11,6 +11,7 @@ import numpy.typing as npt
 from petct.errors import CaseError
 from petct.image import Image, read_image
 from postprocess import Config, segment
+from postprocess.inputs import as_mask
 from postprocess.results import RESULT_FILE
 from postprocess.review import final_folder
 
@@ -58,6 +59,8 @@ def read_truth(folder: Path, pet: Image, methods: list[str], config: Config | No
     CaseError
         No truth, or all four masks of `tmtv prepare` without its TMTVprob; a file on another grid than the PET;
         TMTVprob outside [0, 1].
+    ImageError
+        The values of a mask are those of no mask.
     """
     if (folder / TMTVPROB_NAME).is_file():
         return _of_rois(folder, pet, methods)
@@ -68,14 +71,14 @@ def read_truth(folder: Path, pet: Image, methods: list[str], config: Config | No
         raise CaseError(
             f"{folder / TMTVPROB_NAME}: no such file; case {folder.name} has no reader's reference."
         )
-    mask = on_grid(folder / name, pet) > 0
+    mask = _mask(folder / name, pet)
     references, kinds = {}, {}
     for method in methods:
         own = folder / f"reference_{method}.nii.gz"
         if method == RAW:
             continue
         if own.is_file():
-            references[method], kinds[method] = on_grid(own, pet) > 0, own.name
+            references[method], kinds[method] = _mask(own, pet), own.name
         else:
             references[method] = segment(mask, pet.array, pet.spacing_mm, method, config) > 0
             kinds[method] = f"{method} inside {name}"
@@ -114,7 +117,7 @@ def _of_rois(folder: Path, pet: Image, methods: list[str]) -> TruthOfCase:
     if not (tmtvprob.min() >= 0 and tmtvprob.max() <= 1):  # NaN fails both
         raise CaseError(f"{path}: its values must lie in [0, 1].")
     known = [method for method in methods if method in REFERENCE_METHODS]
-    references = {method: on_grid(folder / f"reference_{method}.nii.gz", pet) > 0 for method in known}
+    references = {method: _mask(folder / f"reference_{method}.nii.gz", pet) for method in known}
     kinds = {method: f"reference_{method}.nii.gz" for method in known}
     return TruthOfCase(tmtvprob.astype(np.float32, copy=False), references, TMTVPROB_KIND, kinds)
 
@@ -152,6 +155,11 @@ def on_grid(path: Path, pet: Image) -> npt.NDArray:
             f"{_rounded(image.geometry.origin_mm)} against {_rounded(pet.geometry.origin_mm)} mm."
         )
     return image.array
+
+
+def _mask(path: Path, pet: Image) -> Mask:
+    """A reader's mask on the grid of the PET, checked as `tmtv-postprocess --mask` does."""
+    return as_mask(Image(on_grid(path, pet), pet.geometry), path).array
 
 
 def _rounded(values: tuple[float, ...]) -> tuple[float, ...]:

@@ -25,7 +25,7 @@ from pydicom.uid import (
 
 from petct.dicom.headers import Series
 from petct.dicom.ranking import PET_ORDER, best, covered_mm, ct_order
-from petct.dicom.values import tag_values
+from petct.dicom.values import tag_name, tag_values
 from petct.errors import DicomError
 
 PET_CLASSES = (PositronEmissionTomographyImageStorage, LegacyConvertedEnhancedPETImageStorage)
@@ -121,7 +121,8 @@ def no_pet_reason(series: Sequence[Series]) -> str:
     if not series:
         return "no DICOM series in it."
     found = ", ".join(sorted({s.modality or "no modality" for s in series}))
-    mixed = next((conflict for s in series for conflict in s.conflicts), "")  # it may hide the slices of a PET
+    # A series that begins with a slice of another kind hides the slices of a PET.
+    mixed = next((text for s in series for text in s.conflicts if tag_name("Modality") in text), "")
     return f"no PET series in it (Modality (0008,0060) PT); found {found}. {mixed}".rstrip()
 
 

@@ -213,3 +213,11 @@ def test_enhanced_pet_is_refused_by_name(tmp_path: Path) -> None:
     )
     with pytest.raises(DicomError, match="Enhanced PET Image Storage"):
         select(tmp_path)
+
+
+def test_a_ct_under_the_uid_of_the_pet_is_named(tmp_path: Path) -> None:
+    """The first file of the series is a slice of the CT, so no PET is seen."""
+    write_series(tmp_path / "a", "CT", 3)
+    write_series(tmp_path / "b", "PT", 3)
+    with pytest.raises(DicomError, match=r"found CT\. .*Modality"):
+        select(tmp_path)

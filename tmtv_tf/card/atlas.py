@@ -138,11 +138,13 @@ def performance(facts: Facts) -> str:
     ]
     for row in report["concordance"]:
         if row["measure"] == "tmtv":
-            icc = [float("nan") if row[key] is None else row[key] for key in ("icc", "icc_low", "icc_high")]
+            icc, low, high = (
+                float("nan") if row[key] is None else row[key] for key in ("icc", "icc_low", "icc_high")
+            )
             dice = report["methods"][row["method"]]["median_dice"]
             lines.append(
-                f"TMTV under {row['method']}: median Dice {number(dice)}, ICC(A,1) {number(icc[0])} "
-                f"({span(*icc[1:])}), bias {number(row['bias'], 1, sign=True)} mL."
+                f"TMTV under {row['method']}: median Dice {number(dice)}, ICC(A,1) {number(icc)} "
+                f"({span(low, high)}), bias {number(row['bias'], 1, sign=True)} mL."
             )
     return " ".join(lines)
 

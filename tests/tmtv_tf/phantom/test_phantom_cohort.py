@@ -85,7 +85,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--cases", "0"], ["--seed", "-1"], ["--voxel-mm", "0.5"], ["--voxel-mm", "nan"], ["--workers", "0"]],
+    [["--cases", "0"], ["--seed", "-1"], ["--voxel-mm", "0.5"], ["--voxel-mm", "nan"]],
 )
 def test_odd_numbers_are_refused_before_anything_is_written(tmp_path, arguments):
     out = tmp_path / "out"
@@ -93,6 +93,13 @@ def test_odd_numbers_are_refused_before_anything_is_written(tmp_path, arguments)
     assert isinstance(result.exception, ParameterError)
     assert arguments[0] in str(result.exception)
     assert not out.exists()
+
+
+def test_no_worker_is_refused_before_anything_is_written(tmp_path):
+    result = CliRunner().invoke(app, ["phantom", str(tmp_path / "out"), "--cases", "1", "--workers", "0"])
+    assert result.exit_code == 2
+    assert "--workers" in result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_second_run_replaces_the_first(tmp_path):

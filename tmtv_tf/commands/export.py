@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tmtv_tf.commands._options import Seg
+from tmtv_tf.commands._options import Method, Seg
 
 
 def export(
@@ -19,7 +19,7 @@ def export(
     ],
     series: Annotated[Path, typer.Option(help="Folder with the PET series that it belongs to.")],
     out: Annotated[Path, typer.Option(help="Folder for seg.dcm, rtstruct.dcm, sr.dcm.")],
-    method: Annotated[str, typer.Option("--method", "-m", help="Whose lesions are exported.")] = "41",
+    method: Method = "41",
     seg: Seg = "BINARY",
 ) -> None:
     """Write DICOM SEG, RTSTRUCT and SR of a result that exists, or of any mask.

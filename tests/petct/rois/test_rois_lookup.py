@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +52,12 @@ def test_a_deep_tree_is_read_to_its_end(tmp_path: Path) -> None:
             last = Path("d")
         os.chdir("d")
         mask(Path("P1.nii.gz"))
+        os.chdir(here)
+        (file,) = find_roi_files(tmp_path)[0]
+        assert file.path.name == "P1.nii.gz"
     finally:
         os.chdir(here)
-    (file,) = find_roi_files(tmp_path)[0]
-    assert file.path.name == "P1.nii.gz"
+        subprocess.run(["rm", "-rf", tmp_path / "d"], check=True)  # pytest's own cleaning recurses
 
 
 def test_what_cannot_be_read_is_refused_or_named(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from petct.errors import CaseError
 from tmtv_tf.cases.case import INFO_NAME, WITHDRAWN_NAME
 
-# Folders are built here, each under a name drawn for it: no case id can be mistaken for another's leftover.
+# Each folder is built in one of its own, `.building.NUMBER`, under a number drawn for it: no case id can be mistaken
+# for another's leftover, and no build can remove what another needs.
 BUILDING_NAME = ".building"
 
 
@@ -25,7 +26,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     CaseError
         Somebody removed or replaced the folder while it was being built; nothing half-made takes a place.
     """
-    place = folder.parent / BUILDING_NAME / secrets.token_hex(8)
+    place = _drawn(folder.parent)
     building, replaced = place / "new", place / "old"
     building.mkdir(parents=True)
     made = os.open(building, os.O_RDONLY)  # held open, so that no other folder can get its number
@@ -39,19 +40,19 @@ def new_folder(folder: Path) -> Iterator[Path]:
     finally:
         os.close(made)
         shutil.rmtree(place, ignore_errors=True)
-        with suppress(OSError):  # other cases are being built
-            place.parent.rmdir()
 
 
 def remove_leftovers(out: Path) -> None:
     """Remove what killed runs left half-built. Only for the run that holds the lock of `out` (`petct.files.locked`)."""
-    stale = out / f"{BUILDING_NAME}.{secrets.token_hex(4)}"
-    with suppress(FileNotFoundError):
-        (out / BUILDING_NAME).rename(
-            stale
-        )  # at once, so that a straggler of the killed run finds nothing to finish
-    for path in out.glob(f"{BUILDING_NAME}.*"):
-        shutil.rmtree(path, ignore_errors=True)
+    for place in list(out.glob(f"{BUILDING_NAME}*")):
+        stale = _drawn(out)
+        with suppress(FileNotFoundError):  # a straggler of the killed run was quicker
+            place.rename(stale)  # at once, so that the straggler finds nothing to finish
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _drawn(out: Path) -> Path:
+    return out / f"{BUILDING_NAME}.{secrets.token_hex(8)}"
 
 
 def withdraw(folder: Path) -> None:

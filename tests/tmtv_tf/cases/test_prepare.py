@@ -192,7 +192,7 @@ def test_a_killed_run_leaves_nothing_that_counts(tmp_path):
     prepare(tmp_path / "in", "--out", tmp_path / "out")
     folder = only_case(tmp_path / "out").folder
     (folder / "case.json").unlink()
-    stale = folder.with_name(".building") / "0123456789abcdef" / "new"
+    stale = folder.with_name(".building.0123456789abcdef") / "new"
     stale.mkdir(parents=True)
     prepare(tmp_path / "in", "--out", tmp_path / "out")
     assert only_case(tmp_path / "out").folder == folder

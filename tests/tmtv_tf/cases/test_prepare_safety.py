@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,9 @@ def test_another_run_is_refused_and_loses_nothing(tmp_path: Path, capsys: pytest
     write_study(tmp_path / "in", roi=False)
     out = tmp_path / "out"
     with locked(out):
-        (out / ".building" / "0" / "new").mkdir(parents=True)
+        (out / ".building.0" / "new").mkdir(parents=True)
         prepare(tmp_path / "in", "--out", out, status=2)
-        assert (out / ".building" / "0" / "new").is_dir()
+        assert (out / ".building.0" / "new").is_dir()
     assert "another run is writing into this folder" in capsys.readouterr().err
 
 
@@ -107,7 +108,21 @@ def test_ids_that_start_alike_do_not_meet(tmp_path: Path) -> None:
         "P1.2/pet.nii.gz",
         "P1/pet.nii.gz",
     ]
-    assert not (tmp_path / ".building").exists()
+    assert not list(tmp_path.glob(".building*"))
+
+
+def test_many_builds_at_once_do_not_meet(tmp_path: Path) -> None:
+    """One that ends removes nothing that another, which begins, needs."""
+
+    def build(number: int) -> None:
+        for turn in range(100):
+            with new_folder(tmp_path / f"P{number}.{turn}") as building:
+                (building / "case.json").touch()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(build, range(8)))
+    assert len(list(tmp_path.glob("P*/case.json"))) == 800
+    assert not list(tmp_path.glob(".building*"))
 
 
 def test_a_folder_cleared_while_it_is_built_takes_no_place(tmp_path: Path) -> None:

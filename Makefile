@@ -70,13 +70,15 @@ study-small: $(VENV)/.runtime
 	  --out $(STUDY)/result --phantom $(STUDY)/phantom
 	@echo 'Look at: $(STUDY)/result/report/index.html'
 
-# The packaged networks: samples of all worlds, then two parts of training; each goes on where it was stopped.
+# The packaged networks: samples of all worlds, then three parts of training; each goes on where it was stopped.
 model: $(VENV)/.runtime
-	$(BIN)/python -m benchmarks.worlds pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 50 --seed 1
+	$(BIN)/python -m benchmarks.worlds pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 100 --seed 1
 	$(BIN)/python -m training.train_worlds --config worlds_coarse.yaml --pool $(WORLDS)/pool --out $(WORLDS)/coarse
 	$(BIN)/python -m training.train_worlds --config worlds_fine.yaml --pool $(WORLDS)/pool --out $(WORLDS)/fine \
 	  --initial-weights $(WORLDS)/coarse/last.keras
-	$(BIN)/python -m training.package_model $(WORLDS)/fine/last.keras
+	$(BIN)/python -m training.train_worlds --config worlds_whole.yaml --pool $(WORLDS)/pool --out $(WORLDS)/whole \
+	  --initial-weights $(WORLDS)/fine/last.keras
+	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

@@ -21,7 +21,7 @@ from training.multi_worker import wait_for_all, worker_loss_explained
 from training.optimizer import make_optimizer
 from training.pictures import without_host_names
 from training.state import NAME, Progress, load_state
-from training.strategy import is_chief
+from training.strategy import computes_in_bfloat16, is_chief
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,11 @@ def run_fit(
     if not experiment.seeded:
         keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_tensor_float_32_execution(config.precision != "float32")
+    if config.precision == "mixed_bfloat16" and not computes_in_bfloat16():
+        log.warning(
+            "precision: mixed_bfloat16, which this CPU does not compute in hardware: expect twenty times the time of "
+            "precision: float32."
+        )
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
     with strategy.scope(), dtype_policy(config.precision):

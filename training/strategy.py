@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -83,6 +84,13 @@ def check_validation(cases: int, batch: int, strategy: tf.distribute.Strategy) -
             f"{cases} validation cases in batches of {batch} leave one of the {replicas} CPU replicas without a "
             "case, which TensorFlow's oneDNN kernels cannot do: set TF_ENABLE_ONEDNN_OPTS=0."
         )
+
+
+def computes_in_bfloat16() -> bool:
+    """Whether a device here multiplies bfloat16 in hardware: a GPU, or a CPU with AVX-512 BF16 or AMX."""
+    cpu = Path("/proc/cpuinfo")
+    in_cpu = cpu.is_file() and not {"amx_bf16", "avx512_bf16"}.isdisjoint(cpu.read_text().split())
+    return bool(tf.config.list_physical_devices("GPU")) or in_cpu
 
 
 def describe_devices(strategy: tf.distribute.Strategy) -> list[str]:

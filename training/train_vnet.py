@@ -113,25 +113,15 @@ def build(config: Config):
 def network_to_train(config: Config, augmentation=None):
     """The configured network, packed where that is asked for or faster; augmenting by itself if so configured."""
     from tmtv_tf.models.packed import pack
+    from training.strategy import computes_in_bfloat16
 
-    packed = config.packed if config.packed is not None else config.model.packable and packing_is_faster()
+    packed = config.packed if config.packed is not None else config.model.packable and computes_in_bfloat16()
     network = pack(build(config)) if packed else build(config)
     if not config.augmentation.on_accelerator:
         return network
     from training.on_accelerator import augmenting
 
     return augmenting(network, augmentation, config.grid.grid(), config.seed)
-
-
-def packing_is_faster() -> bool:
-    """On a GPU (expected), and on a CPU with instructions for bfloat16 (there it gains in float32 too)."""
-    import tensorflow as tf
-
-    if tf.config.list_physical_devices("GPU"):
-        return True
-    cpu = Path("/proc/cpuinfo")
-    computes_in_bf16 = cpu.is_file() and {"amx_bf16", "avx512_bf16"} & set(cpu.read_text().split())
-    return bool(computes_in_bf16)
 
 
 def compile_options(config: Config) -> dict[str, Any]:

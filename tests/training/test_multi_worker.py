@@ -49,7 +49,7 @@ def train(one: Path, out: Path, environments: list[dict[str, str]]) -> tuple[lis
     workers = [
         subprocess.Popen(
             command,
-            env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", **environment},
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

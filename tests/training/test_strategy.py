@@ -179,6 +179,17 @@ def test_validation_that_oneDNN_cannot_run_is_refused(monkeypatch):
         check_validation(6, 4, TwoReplicas())
 
 
+def test_bfloat16_without_the_hardware_for_it_warns(tmp_path, monkeypatch, caplog):
+    import training.fit
+
+    write_little_cohort(tmp_path / "cases", 4)
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("epochs: 3", "epochs: 1") + "precision: mixed_bfloat16\n")
+    for number, there in enumerate((True, False)):
+        monkeypatch.setattr(training.fit, "computes_in_bfloat16", lambda there=there: there)
+        run(read_config(tmp_path / "c.yaml", Config), tmp_path / "cases", tmp_path / f"run{number}")
+        assert ("mixed_bfloat16, which this CPU does not compute" in caplog.text) is not there
+
+
 def test_gradients_are_accumulated_on_one_device_only(monkeypatch):
     from training.strategy import choose_strategy
 

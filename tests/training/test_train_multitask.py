@@ -143,7 +143,7 @@ def test_two_replicas_learn_what_one_does(cases, tmp_path):
     script = Path(__file__).parent / "train_on_logical_cpus.py"
     command = [sys.executable, script, "2", tmp_path / "c.yaml", cases, tmp_path / "two", "zhou_vnet"]
     # No batch leaves a replica empty here, so that oneDNN, several times faster, can stay on.
-    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1"}
+    environment = {**os.environ, "WITH_ONEDNN": "1"}
     subprocess.run(command, check=True, capture_output=True, env=environment)
     one, two = (keras.models.load_model(tmp_path / n / "last.keras").get_weights() for n in ("one", "two"))
     for a, b in zip(one, two, strict=True):

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 # oneDNN cannot run a convolution on the empty batch that the last validation step leaves the second replica.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = os.environ.get("WITH_ONEDNN", "0")
 
 import tensorflow as tf  # noqa: E402
 

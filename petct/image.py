@@ -125,6 +125,7 @@ def image_sha256(path: str | os.PathLike[str]) -> str:
         A file that cannot be read.
     """
     digest = hashlib.sha256()
+    _require_file(Path(path))
     try:
         for part in image_files(path):
             with open(part, "rb") as file:
@@ -213,10 +214,7 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
 
 def _header(path: str | os.PathLike[str]) -> Stored:
     path = Path(path)
-    if path.is_dir():
-        raise ImageError(f"{path}: a folder, not an image file.")
-    if not path.is_file():
-        raise ImageError(f"{path}: no such file.")
+    _require_file(path)
     reader = _READERS.get(image_suffix(path))
     try:
         if reader is None:
@@ -224,6 +222,13 @@ def _header(path: str | os.PathLike[str]) -> Stored:
         return reader(path)
     except OSError as error:
         raise unreadable(path, error.strerror or error) from error
+
+
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise ImageError(f"{path}: a folder, not an image file.")
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file.")
 
 
 def _other_format(path: Path) -> ImageError:

@@ -320,3 +320,10 @@ def test_the_hash_of_one_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "b.mha").write_bytes(b"broken")
     assert image_sha256(tmp_path / "a.npz") == hashlib.sha256(b"no image").hexdigest()
     assert image_sha256(tmp_path / "b.mha") == hashlib.sha256(b"broken").hexdigest()
+
+
+@pytest.mark.parametrize("of", [read_image, image_sha256])
+def test_a_folder_or_nothing_is_said_to_be_that(of: object, tmp_path: Path) -> None:
+    for path, said in ((tmp_path, "a folder, not an image file"), (tmp_path / "a.nii.gz", "no such file")):
+        with pytest.raises(ImageError, match=said):
+            of(path)

@@ -9,7 +9,9 @@ import typer
 
 
 def card(
-    model: Annotated[Path, typer.Argument(help="Model file: .keras or .openvino.")],
+    model: Annotated[
+        str, typer.Argument(help="Model file: .keras or .openvino, or the name of a packaged network.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the card.")],
     run: Annotated[Path | None, typer.Option(help="Folder that its training wrote.")] = None,
     report: Annotated[
@@ -29,8 +31,9 @@ def card(
     from tmtv_tf.card.claim import claim_items
     from tmtv_tf.card.facts import gather
     from tmtv_tf.card.write import summary, write_card
+    from tmtv_tf.inference.load import find_model
 
-    facts = gather(model, name=name, link=link, run=run, report=report, cases=cases)
+    facts = gather(find_model(model), name=name, link=link, run=run, report=report, cases=cases)
     require_writable(out)
     with locked(out):
         page = write_card(facts, out)

@@ -41,10 +41,10 @@ def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list
         The case or the model cannot be used. A map of another model or of other images is removed even then.
     """
     from tmtv_tf.cases.case import load_case
-    from tmtv_tf.inference.load import opened
+    from tmtv_tf.inference.load import opened, written_for
 
     digest = sha256(model_path)
-    model = opened(model_path, digest, "keras")
+    model = opened(model_path, digest, written_for(model_path))
     # A case that cannot even be opened must not keep another model's map.
     matching_prediction(out / case_dir.absolute().name, {"model": digest})
     case = load_case(case_dir)

@@ -67,6 +67,11 @@ def find_model(path_or_name: str | os.PathLike[str]) -> Path:
     return path
 
 
+def written_for(path: Path) -> str:
+    """The backend that a model file was written for: "openvino", or "keras"."""
+    return "openvino" if path.suffix == SUFFIX else "keras"
+
+
 @lru_cache(maxsize=2)
 def opened(path: Path, digest: str, backend: str = "auto") -> Model:
     """The model, loaded once per process; `digest` (SHA-256) so that a file that changed is loaded again."""

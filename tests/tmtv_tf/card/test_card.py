@@ -296,3 +296,13 @@ def test_what_is_about_another_network_is_refused(sources: Path, tmp_path: Path,
     assert command("card", model, "--cases", tmp_path / "empty", "--out", tmp_path / "a") == 2
     assert "no prepared case" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
+
+
+def test_a_packaged_network_is_named(tmp_path):
+    from typer.testing import CliRunner
+
+    from tmtv_tf.cli import app
+
+    result = CliRunner().invoke(app, ["card", "synthetic-pet", "--out", str(tmp_path / "card")])
+    assert result.exit_code == 0, result.output
+    assert "trained on synthetic images only" in (tmp_path / "card" / "card.md").read_text()

@@ -263,6 +263,17 @@ def test_no_map_is_ever_without_its_origin(cases, model_file, tmp_path, monkeypa
             assert (folder / "prediction.json").exists()
 
 
+def test_a_packaged_network_is_predicted_with_by_its_name(cases, tmp_path):
+    """As OpenVINO runs it; the file is named, and that it was trained on synthetic images."""
+    pet = smooth_pet((110, 40, 60), (6.0, 6.0, 6.0))
+    write_image(cases / "a" / "pet.nii.gz", pet)
+    result = run(cases / "a", "--model", "synthetic-pet", "--out", tmp_path / "p")
+    assert result.exit_code == 0, result.output
+    info = json.loads((tmp_path / "p" / "a" / "prediction.json").read_text())
+    assert (info["model"], info["trained_on"]) == ("synthetic-pet.openvino", "synthetic images")
+    assert (tmp_path / "p" / "a" / "probability.nii.gz").is_file()
+
+
 def test_predict_says_what_it_used(cases, model_file, tmp_path):
     run(cases, "--model", model_file, "--out", tmp_path / "p", "--split", "test")
     info = json.loads((tmp_path / "p" / "a" / "prediction.json").read_text())
@@ -280,7 +291,7 @@ def test_a_wrong_call_is_refused_before_tensorflow_is_loaded(cases, model_file, 
     right = {"cases": cases, "--model": model_file, "--out": tmp_path / "p", "--split": "test"}
     for name, value, says in (
         ("cases", tmp_path / "none", "none: no such folder"),
-        ("--model", tmp_path / "none", "none: no such file"),
+        ("--model", tmp_path / "none", "none: no such model file"),
         ("--out", tmp_path / "file", "file: cannot be written"),
         ("--out", tmp_path / "file" / "p", "file is not a folder"),
         ("--split", "tset", "must be one of train, validation, test"),

@@ -147,9 +147,15 @@ def _check_spacing(
     for k, gap in enumerate(gaps):
         before, after = instances[k].path, instances[k + 1].path
         if gap < DOUBLED_SLICE_GAP * median or gap <= 0:
+            uid = instances[k].sop_instance_uid
+            copy = (
+                " Both carry one SOPInstanceUID (0008,0018): the input holds the series twice. Give one copy of it."
+                if uid and uid == instances[k + 1].sop_instance_uid
+                else ""
+            )
             raise DicomError(
                 f"{after}: a doubled slice, {gap:.3f} mm from {before} (ImagePositionPatient (0020,0032); the "
-                f"median gap is {median:.3f} mm)."
+                f"median gap is {median:.3f} mm).{copy}"
             )
         if gap > MISSING_SLICE_GAP * median:
             raise DicomError(

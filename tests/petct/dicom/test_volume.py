@@ -88,14 +88,18 @@ def test_doubled_slice_is_refused(tmp_path: Path, offset_mm: float) -> None:
         if k == 5:
             ds.ImagePositionPatient = [-10, -20, 3.0 * 2 + offset_mm]
 
-    assert "doubled" in refusal(write_series(tmp_path, n=6, edit=edit))
+    said = refusal(write_series(tmp_path, n=6, edit=edit))
+    assert "doubled" in said
+    assert "twice" not in said  # two images in one place, not one image in two files
 
 
 def test_copy_of_a_file_is_refused(tmp_path: Path) -> None:
     write_series(tmp_path)
     first = sorted(tmp_path.iterdir())[0]
     (tmp_path / "copy").write_bytes(first.read_bytes())
-    assert "doubled" in refusal(tmp_path)
+    said = refusal(tmp_path)
+    assert "doubled" in said
+    assert "the input holds the series twice. Give one copy of it." in said
 
 
 @pytest.mark.parametrize(

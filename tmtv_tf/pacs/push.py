@@ -173,7 +173,7 @@ def result_objects(folder: Path, objects: Sequence[str] | None, series: Path | N
     if missing or not found:
         raise CaseError(
             f"{final}: {', '.join(missing) or OBJECTS['sr']} is missing. tmtv run makes report.dcm with --pdf-dicom, "
-            "probability.dcm with --probability-seg."
+            "probability.dcm with --probability-seg; the page of tmtv review exports report.dcm of a reviewed result."
         )
     chosen = [path for name, path in found.items() if objects is None or name in objects]
     for path in chosen:

@@ -38,11 +38,12 @@ OBJECTS = ("seg.dcm", "rtstruct.dcm", "sr.dcm")
 
 @dataclass(frozen=True)
 class Exported:
-    """The files written, the TMTV that they state, and warnings."""
+    """The files written, the TMTV that they state, warnings, and where the lesions come from."""
 
     files: tuple[str, ...]
     tmtv_ml: float
     warnings: tuple[str, ...]
+    provenance: Provenance
 
 
 def export(
@@ -94,7 +95,7 @@ def export_exam(path: Path, exam: Exam, out: Path, *, method: str, seg_kind: str
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
     before = _automatic_report(path, source, provenance) if provenance.edited else None
     files = write_objects(out, volume, table, measures, source, provenance, seg_kind, replaces=before)
-    return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings))
+    return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings), provenance)
 
 
 def _exam(series: str | os.PathLike[str], result: Path) -> Exam:

@@ -1,4 +1,4 @@
-"""SEG, RTSTRUCT, SR and the report of a reviewed result, from the page."""
+"""SEG, RTSTRUCT, SR and the report (also as encapsulated PDF) of a reviewed result, from the page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 from petct.dicom.headers import Series, find_series
 from petct.errors import CaseError
 from petct.exam import Exam, read_series, select_exam
+from petct.export.pdf import write_pdf as write_pdf_object
+from petct.export.source import SourceSeries
 from petct.files import read_json
 from postprocess.suv_source import suv_of_result
 from tmtv_tf.pipeline.export import export_exam
@@ -71,7 +73,11 @@ def export_case(session: Session, tree: DicomTree, method: str) -> dict[str, Any
         )
     exam = tree.exam(session)
     made = export_exam(session.case.folder, exam, version, method=method)
-    files = [*made.files, *_write_page(session, exam, version, method)]
+    pdf = _write_page(session, exam, version, method)
+    write_pdf_object(
+        version / "report.dcm", pdf, SourceSeries(exam.headers, exam.pet.geometry), made.provenance
+    )
+    files = [*made.files, "report.html", "report.pdf", "report.dcm"]
     return {
         "folder": session.folders.short(str(version)),
         "files": files,
@@ -80,7 +86,8 @@ def export_case(session: Session, tree: DicomTree, method: str) -> dict[str, Any
     }
 
 
-def _write_page(session: Session, exam: Exam, version: Path, method: str) -> list[str]:
+def _write_page(session: Session, exam: Exam, version: Path, method: str) -> bytes:
+    """report.html and report.pdf; the bytes of the second."""
     from tmtv_tf.report.html import write_html
     from tmtv_tf.report.pdf import write_pdf
     from tmtv_tf.report.pictures import ct_on, cuts, projections
@@ -103,8 +110,7 @@ def _write_page(session: Session, exam: Exam, version: Path, method: str) -> lis
         edited=True,
     )
     write_html(version / "report.html", page)
-    write_pdf(version / "report.pdf", page)
-    return ["report.html", "report.pdf"]
+    return write_pdf(version / "report.pdf", page)
 
 
 def _origin_rows(session: Session, in_force: Sequence[Any], exam: Exam) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from petct.errors import TmtvError
 from petct.exam import read_exam
 from petct.image import Image, read_image, write_image
 from petct.rois import RoiTarget, read_rois
+from tmtv_tf.pacs.push import result_objects
 from tmtv_tf.review.cases import Review
 from tmtv_tf.review.export import export_case
 from tmtv_tf.review.session import Session
@@ -66,8 +67,15 @@ def test_the_objects_hold_what_the_page_shows(study: tuple[Path, Path]) -> None:
     ask(session, kind="exclude_lesion", label=2)
     session.sign(1)
     made = export_case(session, review.tree, "41")
-    assert made["files"] == ["seg.dcm", "rtstruct.dcm", "sr.dcm", "report.html", "report.pdf"]
+    objects = ["seg.dcm", "rtstruct.dcm", "sr.dcm"]
+    assert made["files"] == [*objects, "report.html", "report.pdf", "report.dcm"]
     version = session.case.folder / "review" / "1"
+    assert sorted(result_objects(session.case.folder, ["seg", "sr", "pdf"], None)) == [
+        version / name for name in ("report.dcm", "seg.dcm", "sr.dcm")
+    ]
+    report = dcmread(version / "report.dcm")
+    assert report.EncapsulatedDocument.rstrip(b"\0") == (version / "report.pdf").read_bytes().rstrip(b"\0")
+    assert "reviewed" in report.SeriesDescription
     shown = state_of(session)["totals"]["41"]["final"]["tmtv_ml"]
     assert made["tmtv_ml"] == pytest.approx(shown)
     expected = read_image(version / "lesions_41.nii.gz").array > 0

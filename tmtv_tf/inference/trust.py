@@ -14,7 +14,7 @@ from petct.errors import CaseError
 from petct.image import Image
 from tmtv_tf.input.grid import BODY_SUV
 
-SMALLEST_BODY_ML = 3000.0
+SMALLEST_BODY_ML = 1000.0
 SHORTEST_BODY_MM = 450.0
 UPTAKE_MINUTES = (45.0, 120.0)
 LIVER_SUV = (1.2, 4.5)

@@ -59,6 +59,12 @@ def test_an_image_without_a_body_is_refused():
         check_input(empty)
 
 
+def test_a_part_of_a_body_is_read_with_a_warning():
+    """2.7 L, as an image cut close around a tumour of the thigh (`sts` of the shared data)."""
+    part = Image(np.full((30, 30, 24), 0.5, np.float32), Geometry((30, 30, 24), (5.0, 5.0, 5.0)))
+    assert "shows 150 mm of the body" in check_input(part)[0]
+
+
 def test_a_mask_over_brain_or_bladder_or_too_large_is_named():
     pet = _patient()
     shape = pet.array.shape

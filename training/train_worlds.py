@@ -21,6 +21,7 @@ class MovesConfig(Strict):
     scaling, zoom : limits of a factor per axis, and of one for all axes.
     rotation_degrees, translation_mm : about and along z, y, x; two standard deviations.
     gain_log_sd : spread of the logarithm of a factor on the PET.
+    small_field_of_view : share of the images of which a box is left, air outside.
     """
 
     scaling: tuple[float, float] = (0.75, 1.3)
@@ -29,6 +30,7 @@ class MovesConfig(Strict):
     translation_mm: tuple[float, float, float] = (30.0, 40.0, 50.0)
     flip_left_right: bool = True
     gain_log_sd: float = Field(0.05, ge=0)
+    small_field_of_view: float = Field(0.0, ge=0, le=1)
 
 
 class Config(FitConfig):

@@ -22,6 +22,8 @@ from tmtv_tf.phantom.worlds.pool import HU_STEP, SUV_MAX, pool_files, read_sampl
 from tmtv_tf.phantom.worlds.sample import Sample
 
 PREFETCH = 3
+# Sides of the box that is left of an image cut to a small field of view.
+FIELD_OF_VIEW_MM = (150.0, 600.0)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Moves:
     translation_mm: tuple[float, float, float]
     flip_left_right: bool
     gain_log_sd: float
+    small_field_of_view: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,24 @@ def example(
     return np.ascontiguousarray(image), np.ascontiguousarray(target)
 
 
+def cut_field_of_view(
+    image: npt.NDArray[np.float32], target: npt.NDArray[np.float32], grid: ModelGrid, rng: np.random.Generator
+) -> None:
+    """Leave a box of random sides around a random voxel with uptake, and air outside it; in place.
+
+    So a scan of a part of the body looks, or one that was cut close around a tumour.
+    """
+    bright = np.argwhere(image[..., 0] > image[..., 0].mean())
+    if not len(bright):
+        return
+    centre = bright[rng.integers(len(bright))]
+    half = rng.uniform(*FIELD_OF_VIEW_MM, 3) / np.array(grid.spacing_mm) / 2
+    low, high = np.maximum(np.round(centre - half), 0).astype(int), np.round(centre + half).astype(int) + 1
+    outside = np.ones(image.shape[:3], bool)
+    outside[tuple(slice(*ends) for ends in zip(low, high))] = False
+    image[outside], target[outside] = 0, 0
+
+
 def training_stream(
     pool: Path,
     worlds: Sequence[str],
@@ -170,6 +191,8 @@ def training_stream(
                 image, target = example(
                     source, grid, view, flip=flip, gain=gain, ct=rng.random() >= without_ct
                 )
+                if rng.random() < moves.small_field_of_view:
+                    cut_field_of_view(image, target, grid, rng)
                 yield image[None], target[None]
 
     signature = (

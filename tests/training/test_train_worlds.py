@@ -12,7 +12,7 @@ from petct.errors import ParameterError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.phantom.worlds.pool import write_sample
 from tmtv_tf.phantom.worlds.sample import Sample
-from training.worlds_data import Moves, draw_view, example, source_of, training_stream
+from training.worlds_data import Moves, cut_field_of_view, draw_view, example, source_of, training_stream
 
 GRID = ModelGrid(shape=(16, 16, 16), spacing_mm=(8.0, 8.0, 8.0), pet_window_suv=(0.0, 20.0))
 STILL = Moves((1.0, 1.0), (1.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), False, 0.0)
@@ -48,6 +48,26 @@ def test_target_and_image_move_together_and_ct_can_be_left_out():
         assert np.all(image[..., 0][target[..., 0] == 0] < 0.1)
     image, _ = example(source, GRID, view, ct=False)
     assert np.all(image[..., 1] == 0)
+
+
+def test_a_small_field_of_view_is_a_box_of_the_image_with_air_outside():
+    grid = ModelGrid(shape=(32, 32, 32), spacing_mm=(25.0, 25.0, 25.0))
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        whole = rng.uniform(0.1, 1, (32, 32, 32, 2)).astype(np.float32)
+        image, target = whole.copy(), whole[..., :1].copy()
+        cut_field_of_view(image, target, grid, rng)
+        kept = np.argwhere(image[..., 0])
+        low, high = kept.min(axis=0), kept.max(axis=0) + 1
+        assert np.all(high - low >= 3)  # 150 mm, or half of it at the border
+        assert np.all((high - low) * 25 <= 600 + 2 * 25)
+        assert len(kept) == np.prod(high - low)
+        box = tuple(slice(*ends) for ends in zip(low, high))
+        np.testing.assert_array_equal(image[box], whole[box])
+        np.testing.assert_array_equal(image[..., :1], target)
+    air = np.zeros((32, 32, 32, 2), np.float32)
+    cut_field_of_view(air, air[..., :1], grid, rng)
+    assert not air.any()
 
 
 def test_a_resumed_stream_goes_on_where_the_first_would_have_been(tmp_path):

@@ -5,12 +5,15 @@ the errors that are left. RESULTS are of `tmtv run` on phantoms that the network
 on the same phantoms (`reference_41.nii.gz` is the reference). Every click is an edit of the review page, by the same
 functions; one stroke of the brush is one click. A click that the preview shows to make things worse is not made.
 
-Whole lesions come first, the largest error first, then their outlines:
+A lesion of the reference is one that was drawn (`rois.nii.gz`), with its voxels in the reference; a lesion of the
+result is one row of the page's table. Each click is for the largest error that is left, until TMTV is near enough; then
+for the largest lesion that is missed or false, if there is one. An error of which no click mends a fifth comes last:
 
 - a lesion with less than a tenth of its volume in the reference: exclude it; or a box (the lasso of the page) around it
   and other such lesions, with no voxel in it that is rightly found;
-- a lesion of the reference with less than a tenth of its volume found: a click on its hottest voxel;
-- a lesion of the reference that is found in part: the same click, which fills it up to the threshold;
+- a lesion of the reference that is not found, or found in part: a click on its hottest voxel, or on the hottest that it
+  lacks, which fills it up to the threshold; the reader looks at the preview and may change its reach, in the page's
+  steps of 10 mm. Where a hotter neighbour catches the click, a stroke;
 - any other connected part that is too much or too little: one stroke of a ball as large as fits into it, along its
   length where that mends more.
 
@@ -23,9 +26,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +40,11 @@ from scipy import ndimage
 from petct.errors import TmtvError
 from petct.image import Image, read_image
 from petct.orientation import to_canonical
+from postprocess.regions import label_files
 from postprocess.replay import edit_of
 from postprocess.requests import Who
 from postprocess.results import read_result
-from postprocess.seeds import SEED_LIMIT_MM
 from postprocess.segmentation import Segmentation
-from tmtv_tf.evaluation.detection import unmatched_components
 from tmtv_tf.evaluation.overlap import bounding_box, confusion
 from tmtv_tf.review.brush import stroke
 from tmtv_tf.review.corrections import Context, correct, read_asked
@@ -53,10 +56,24 @@ from tmtv_tf.review.worklist import Folders, find_cases
 METHOD = "41"
 SHOWN = (0, 1, 2, 3, 5, 10)
 WITHIN, WITHIN_ML = 0.10, 10.0
-GROWN_MM = 5.0
+REACH_MM = 10.0  # the page's step from one reach of an added region to the next
+WORTH = 0.2  # of an error: less than that is no click worth making while there are others
+REACHES = (0.6, 1.0, 1.4)  # of the lesion's own extent from the point clicked
 STROKES_TRIED = 4  # a reader mends one of the largest errors
 BARELY = 0.1  # a lesion with less of its volume in common with the other side is wrong as a whole
 WHO = Who("simulated reader", "2026-01-01T00:00:00Z")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """An error and the clicks that may mend it, of which the reader takes the best. size : its voxels.
+
+    whole : a lesion is missed or false
+    """
+
+    size: int
+    whole: bool
+    edits: list[dict[str, Any]] = field(repr=False)
 
 
 @dataclass
@@ -66,20 +83,21 @@ class Reader:
     pet: Image
     work: Segmentation
     reference: npt.NDArray[np.bool_]
+    lesions: Sequence[npt.NDArray[np.int64]]
     now: Snapshot
 
     def numbers(self) -> dict[str, float]:
         """How far the result is."""
         mask = self.mask()
-        geometry = self.pet.geometry
-        missed, real = unmatched_components(self.reference, mask, self.pet.array, geometry)
-        false, _ = unmatched_components(mask, self.reference, self.pet.array, geometry)
-        found = real - len(missed)
+        found = sum(bool(mask.reshape(-1)[lesion].any()) for lesion in self.lesions)
+        lesions = self.now.methods[METHOD].lesions
+        right = lesions.label[self.reference.reshape(-1)[lesions.index]]
+        false = np.setdiff1d(lesions.label, right).size
         return {
             "tmtv_ml": self.now.methods[METHOD].measures.tmtv_ml,
-            "reference_ml": float(np.count_nonzero(self.reference)) * geometry.voxel_ml,
+            "reference_ml": float(np.count_nonzero(self.reference)) * self.pet.geometry.voxel_ml,
             "dice": confusion(mask, self.reference).dice,
-            "f1": 2 * found / max(2 * found + len(false) + len(missed), 1),
+            "f1": 2 * found / max(found + len(self.lesions) + false, 1),
         }
 
     def mask(self) -> npt.NDArray[np.bool_]:
@@ -88,15 +106,26 @@ class Reader:
     def click(self) -> bool:
         """Mend the largest error that a click makes smaller; whether there was one."""
         before = self.wrong_voxels(self.now)
-        for edit in self.wishes():
-            try:
-                after = self.after(edit)
-            except TmtvError:  # the page would refuse it
-                continue
-            if self.wrong_voxels(after) < before:
-                self.now = after
+        whole_first = is_within(self.numbers())
+        slight: list[tuple[int, Snapshot]] = []
+        for wish in sorted(self.wishes(), key=lambda wish: (not (whole_first and wish.whole), -wish.size)):
+            found = [after for edit in wish.edits if (after := self.tried(edit)) is not None]
+            best = min(found, key=self.wrong_voxels, default=self.now)
+            mended = before - self.wrong_voxels(best)
+            if mended >= WORTH * wish.size:
+                self.now = best
                 return True
-        return False
+            slight.append((mended, best))
+        mended, best = max(slight, key=lambda one: one[0], default=(0, self.now))
+        self.now = best if mended > 0 else self.now
+        return mended > 0
+
+    def tried(self, edit: dict[str, Any]) -> Snapshot | None:
+        """What a preview shows; None where the page refuses."""
+        try:
+            return self.after(edit)
+        except TmtvError:
+            return None
 
     def after(self, edit: dict[str, Any]) -> Snapshot:
         """What the page would show after an edit."""
@@ -109,28 +138,24 @@ class Reader:
     def wrong_voxels(self, snapshot: Snapshot) -> int:
         return int(np.count_nonzero((snapshot.methods[METHOD].lesions.paint() > 0) != self.reference))
 
-    def wishes(self) -> Iterator[dict[str, Any]]:
-        """Edits in the order in which a reader would try them."""
-        for kinds in (
-            (self.false_regions, self.false_lesions, self.missed_lesions),
-            (self.small_lesions, self.strokes),
-        ):
-            wishes = [wish for kind in kinds for wish in kind()]
-            yield from (edit for _, edit in sorted(wishes, key=lambda wish: -wish[0]))
+    def wishes(self) -> list[Wish]:
+        """One for each error that is left."""
+        kinds = (self.false_regions, self.false_lesions, self.lacking_lesions, self.strokes)
+        return [wish for kind in kinds for wish in kind()]
 
-    def false_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def false_lesions(self) -> Iterator[Wish]:
         lesions = self.now.methods[METHOD].lesions
         size = np.bincount(lesions.label)
         right = np.bincount(lesions.label[self.reference.reshape(-1)[lesions.index]], minlength=size.size)
         for label in np.flatnonzero((size > 0) & (right < BARELY * size)):
-            yield int(size[label]), {"kind": "exclude_lesion", "label": int(label)}
+            yield Wish(int(size[label]), True, [{"kind": "exclude_lesion", "label": int(label)}])
 
-    def false_regions(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def false_regions(self) -> Iterator[Wish]:
         """Boxes that grow from each false lesion over the next ones, while nothing that is right is in them."""
         lesions = self.now.methods[METHOD].lesions
         place = self.pet.geometry.to_world(np.stack(np.unravel_index(lesions.index, lesions.shape), axis=1))
         right = place[self.reference.reshape(-1)[lesions.index]]
-        false = [edit["label"] for _, edit in self.false_lesions()]
+        false = [wish.edits[0]["label"] for wish in self.false_lesions()]
         corners = {n: (p.min(axis=0), p.max(axis=0)) for n in false if len(p := place[lesions.label == n])}
         size = np.bincount(lesions.label)
         for start in false:
@@ -143,65 +168,69 @@ class Reader:
                     low, high, held = *wider, held | {other}
             if len(held) > 1:
                 box = {"lo": (low - 0.1).tolist(), "hi": (high + 0.1).tolist()}
-                yield int(sum(size[n] for n in held)), {"kind": "exclude_region", "box_mm": box}
+                yield Wish(int(sum(size[n] for n in held)), True, [{"kind": "exclude_region", "box_mm": box}])
 
-    def missed_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Clicks on lesions that are not found."""
-        return ((size, edit) for size, share, edit in self.clicks_on_lesions() if share < BARELY)
+    def lacking_lesions(self) -> Iterator[Wish]:
+        """For each lesion of the reference that lacks voxels, the clicks that may fill it up."""
+        mask = self.mask().reshape(-1)
+        for lesion in self.lesions:
+            lacks = lesion[~mask[lesion]]
+            if lacks.size:
+                edits = [
+                    *self.fills(lesion, lesion),
+                    *self.fills(lesion, lacks),
+                    self.best_stroke(True, lacks),
+                ]
+                yield Wish(lacks.size, lacks.size > (1 - BARELY) * lesion.size, edits)
 
-    def small_lesions(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Clicks on lesions that are found in part: the threshold fills up the rest."""
-        return ((size, edit) for size, share, edit in self.clicks_on_lesions() if BARELY <= share < 1)
+    def fills(self, lesion: npt.NDArray[np.int64], among: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+        """Clicks on the hottest voxel `among` some, with the reaches that are near the extent of the lesion."""
+        at = self.places(among)[int(self.pet.array.reshape(-1)[among].argmax())]
+        far_mm = float(np.linalg.norm((self.places(lesion) - at) * self.pet.spacing_mm, axis=1).max())
+        for reach in sorted({max(1, math.ceil(share * far_mm / REACH_MM)) for share in REACHES}):
+            point_mm = self.pet.geometry.to_world(at)[0].tolist()
+            yield {"kind": "add_point", "point_mm": point_mm, "limit_mm": min(reach * REACH_MM, 300.0)}
 
-    def clicks_on_lesions(self) -> Iterator[tuple[int, float, dict[str, Any]]]:
-        """For each lesion of the reference the voxels it lacks, the share it has, and a click on its hottest voxel.
-
-        The region may grow as far as the lesion reaches: the reader drags it so.
-        """
-        mask = self.mask()
-        for place, part in components(self.reference):
-            share = np.count_nonzero(mask[place] & part) / np.count_nonzero(part)
-            at = np.unravel_index(int(np.where(part, self.pet.array[place], -np.inf).argmax()), part.shape)
-            far_mm = np.linalg.norm((np.argwhere(part) - at) * self.pet.spacing_mm, axis=1).max()
-            limit_mm = float(np.clip(far_mm + GROWN_MM, SEED_LIMIT_MM, 300.0))
-            edit = {"kind": "add_point", "point_mm": self.world(place, at), "limit_mm": limit_mm}
-            yield int(np.count_nonzero(part & ~mask[place])), share, edit
-
-    def strokes(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def strokes(self) -> Iterator[Wish]:
         mask = self.mask()
         errors = [
-            (int(part.sum()), add, place, part)
+            (add, np.ravel_multi_index(tuple(np.argwhere(part).T + [[p.start] for p in place]), mask.shape))
             for add, error in ((True, self.reference & ~mask), (False, mask & ~self.reference))
             for place, part in components(error)
         ]
-        for size, add, place, part in sorted(errors, key=lambda error: -error[0])[:STROKES_TRIED]:
-            depth = ndimage.distance_transform_edt(np.pad(part, 1), self.pet.spacing_mm)[1:-1, 1:-1, 1:-1]
-            at = np.unravel_index(int(depth.argmax()), depth.shape)
-            radius_mm = min(max(float(depth.max()), 1.0), 100.0)
-            ball = {
-                "kind": "brush",
-                "add": add,
-                "radius_mm": radius_mm,
-                "points_mm": [self.world(place, at)],
-            }
-            deep = np.argwhere(depth >= 0.7 * depth.max()) * self.pet.spacing_mm
-            along = (deep - deep.mean(axis=0)) @ np.linalg.svd(deep - deep.mean(axis=0))[2][0]
-            order = np.argsort(along)[:: max(1, len(deep) // 6)]
-            path = [self.world(place, deep[n] / self.pet.spacing_mm) for n in order]
-            line = {**ball, "points_mm": path, "radius_mm": 0.7 * radius_mm}
-            yield size, max(line, ball, key=self.mended)
+        for add, voxels in sorted(errors, key=lambda error: -error[1].size)[:STROKES_TRIED]:
+            best = self.best_stroke(add, voxels)
+            yield Wish(self.mended(best), False, [best])
+
+    def best_stroke(self, add: bool, voxels: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """A ball as large as fits into some voxels, or a line along them."""
+        places = self.places(voxels)
+        low = places.min(axis=0)
+        part = np.zeros(places.max(axis=0) - low + 3, bool)
+        part[tuple((places - low + 1).T)] = True
+        depth = ndimage.distance_transform_edt(part, self.pet.spacing_mm)
+        radius_mm = min(max(float(depth.max()), 1.0), 100.0)
+        deep = np.argwhere(depth >= 0.7 * depth.max())
+        ball = {"kind": "brush", "add": add, "radius_mm": radius_mm}
+        at = np.argwhere(depth == depth.max())[:1]
+        along_mm = (deep - deep.mean(axis=0)) * self.pet.spacing_mm
+        along = along_mm @ np.linalg.svd(along_mm, full_matrices=False)[2][0]
+        line = deep[np.argsort(along)[:: max(1, len(deep) // 6)]]
+        strokes = [
+            {**ball, "points_mm": self.pet.geometry.to_world(points + low - 1).tolist(), "radius_mm": radius}
+            for points, radius in ((line, 0.7 * radius_mm), (at, radius_mm))
+        ]
+        return max(strokes, key=self.mended)
+
+    def places(self, voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        return np.stack(np.unravel_index(voxels, self.pet.array.shape), axis=1)
 
     def mended(self, edit: dict[str, Any]) -> int:
         """How many voxels a stroke puts right, less those that it spoils."""
         covered = stroke(self.pet.geometry, edit["points_mm"], edit["radius_mm"])
-        wrong = (self.mask() != self.reference) & (self.reference == edit["add"])
-        return int(np.count_nonzero(covered & wrong)) - int(
-            np.count_nonzero(covered & (self.reference != edit["add"]))
-        )
-
-    def world(self, place: tuple[slice, ...], at: Any) -> list[float]:
-        index = [part.start + round(float(k)) for part, k in zip(place, at)]
-        return self.pet.geometry.to_world(index)[0].tolist()
+        right = self.reference.reshape(-1)[covered] == edit["add"]
+        mends = right & (self.mask().reshape(-1)[covered] != edit["add"])
+        return int(np.count_nonzero(mends)) - int(np.count_nonzero(~right))
 
 
 def components(mask: npt.NDArray[np.bool_]) -> Iterator[tuple[tuple[slice, ...], npt.NDArray[np.bool_]]]:
@@ -238,13 +267,20 @@ def correct_case(reader: Reader) -> dict[str, Any]:
     }
 
 
-def read_case(folders: Folders, case_id: str) -> tuple[CaseImages, npt.NDArray[np.bool_]]:
-    """The images of a result, and the reference on their axes."""
+def read_case(
+    folders: Folders, case_id: str
+) -> tuple[CaseImages, npt.NDArray[np.bool_], list[npt.NDArray[np.int64]]]:
+    """The images of a result, the reference on their axes, and its lesions as flat indices."""
     result = read_result(folders.results / case_id)
     if result is None or folders.cases is None:
         raise SystemExit(f"{folders.results / case_id}: not a whole result.")
-    reference = to_canonical(read_image(folders.cases / case_id / f"reference_{METHOD}.nii.gz"))
-    return CaseImages(case_id, folders, result), reference.array > 0
+    case = folders.cases / case_id
+    reference = to_canonical(read_image(case / f"reference_{METHOD}.nii.gz")).array > 0
+    lesions = []
+    for path in label_files(case / "rois.nii.gz"):
+        drawn = np.where(reference, to_canonical(read_image(path)).array, 0).reshape(-1)
+        lesions += [np.flatnonzero(drawn == label) for label in np.unique(drawn) if label]
+    return CaseImages(case_id, folders, result), reference, lesions
 
 
 def summary(cases: list[dict[str, Any]]) -> dict[str, Any]:
@@ -281,12 +317,12 @@ def main() -> None:
     folders = Folders(asked.results, asked.cases)
     found: dict[str, list[dict[str, Any]]] = {"from the network": [], "from nothing": []}
     for case_id in find_cases(folders):
-        images, reference = read_case(folders, case_id)
+        images, reference, lesions = read_case(folders, case_id)
         pet, work = images.pet, images.work
         nothing = Segmentation(np.zeros(pet.array.shape, bool), pet.array, pet.spacing_mm, images.config)
         for name, start in (("from the network", work), ("from nothing", nothing)):
             automatic = Snapshot.automatic(start, pet.geometry, [METHOD])
-            found[name].append(correct_case(Reader(pet, start, reference, automatic)))
+            found[name].append(correct_case(Reader(pet, start, reference, lesions, automatic)))
             print(case_id, name, found[name][-1]["clicks"], found[name][-1]["clicks_and_f1"], flush=True)
         images.pool.shutdown()
     print(json.dumps({name: summary(cases) for name, cases in found.items()}, indent=2))

@@ -118,6 +118,17 @@ def is_member(index: IntVector, voxels: IntVector) -> npt.NDArray[np.bool_]:
     return voxels[np.minimum(at, voxels.size - 1)] == index
 
 
+def union(index: IntVector, voxels: IntVector) -> IntVector:
+    """Two lists of ascending flat indices as one."""
+    # A stable sort merges two sorted runs in one pass; np.union1d hashes every voxel.
+    return np.sort(np.concatenate([index, voxels[~is_member(voxels, index)]]), kind="stable")
+
+
+def numbers_of(label: npt.NDArray[np.integer]) -> IntVector:
+    """The distinct labels >= 0, ascending."""
+    return np.flatnonzero(np.bincount(label))
+
+
 def lowest_touched(
     new: IntVector,
     component: Labels,

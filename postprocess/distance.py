@@ -25,12 +25,13 @@ def farthest_distance(points_mm: npt.NDArray[np.floating]) -> float:
 
 def outermost(place: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """The voxels (N, 3) that are first or last of their line along every axis: the farthest two are among them."""
-    for axis in range(3):
-        others = [a for a in range(3) if a != axis]
-        order = np.lexsort((place[:, axis], place[:, others[0]], place[:, others[1]]))
-        place = place[order]
-        new_line = (np.diff(place[:, others], axis=0) != 0).any(axis=1)
-        first = np.concatenate(([True], new_line))
-        last = np.concatenate((new_line, [True]))
-        place = place[first | last]
-    return place
+    size = place.max(axis=0) + 1
+    for axis, (a, b) in enumerate(((1, 2), (0, 2), (0, 1))):
+        line = place[:, a] * size[b] + place[:, b]
+        along = place[:, axis]
+        first = np.full(size[a] * size[b], size[axis])
+        last = np.full(size[a] * size[b], -1)
+        np.minimum.at(first, line, along)
+        np.maximum.at(last, line, along)
+        place = place[(along == first[line]) | (along == last[line])]
+    return place[np.lexsort((place[:, 2], place[:, 0], place[:, 1]))]

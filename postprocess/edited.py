@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.image import Geometry
-from postprocess._components import IntVector, Labels, is_member, label_voxels, lowest_touched
+from postprocess._components import (
+    IntVector,
+    Labels,
+    is_member,
+    label_voxels,
+    lowest_touched,
+    numbers_of,
+    union,
+)
 from postprocess._watershed import VOLUME_TOLERANCE
 from postprocess.editing import (
     Edit,
@@ -99,7 +107,7 @@ class EditedLesions:
         elif isinstance(edit, Merge):
             new._merge(edit.index)
         elif isinstance(edit, Paint):
-            new._join(np.setdiff1d(edit.index, self.index), new.edits)
+            new._join(edit.index[~is_member(edit.index, self.index)], new.edits)
         elif isinstance(edit, Erase):
             new._erase(edit.index)
         else:
@@ -119,8 +127,8 @@ class EditedLesions:
             return own
         parts = np.flatnonzero(self.number_of_part == label)
         inside = np.isin(self.work.parts, parts) & ~self.gone & ~self.region
-        others = self.index[self.label != label]
-        return np.union1d(own, np.setdiff1d(self.work.index[inside], others))
+        below = self.work.index[inside]
+        return union(own, below[~is_member(below, self.index[self.label != label])])
 
     # One function an edit
 
@@ -133,21 +141,21 @@ class EditedLesions:
 
     def _restore(self, lesion: Mask) -> None:
         self.gone, self.region = self.gone & ~lesion, self.region & ~lesion
-        self._threshold_again(np.unique(self.work.parts[lesion]))
+        self._threshold_again(numbers_of(self.work.parts[lesion]))
 
     def _exclude_region(self, voxels: IntVector) -> None:
         """Take voxels out, and see again which others of the parts they belong to are over the threshold."""
         here = is_member(self.work.index, voxels)
         self.region = self.region | here
         self._drop(voxels)
-        self._threshold_again(np.unique(self.work.parts[here]))
+        self._threshold_again(numbers_of(self.work.parts[here]))
 
     def _erase(self, voxels: IntVector) -> None:
         self.gone = self.gone | is_member(self.work.index, voxels)
         self._drop(voxels)
 
     def _include(self, region: IntVector, seed: IncludeSeed) -> list[str]:
-        new = np.setdiff1d(region, self.index)
+        new = region[~is_member(region, self.index)]
         before = self.index.size
         if self.work.per_part(self.rule):
             self._add(new, np.ones(new.size, np.int32), np.zeros(2, np.int32), self.edits)
@@ -162,14 +170,14 @@ class EditedLesions:
     def _split(self, voxels: IntVector, group: Labels) -> None:
         here = is_member(self.index, voxels)
         of = group[np.searchsorted(voxels, self.index[here])]
-        pairs, pair = np.unique(np.stack([self.label[here], of]), axis=1, return_inverse=True)
-        size = np.bincount(pair.reshape(-1), minlength=pairs.shape[1])
+        pairs, pair = _distinct_pairs(self.label[here], of)
+        size = np.bincount(pair, minlength=pairs.shape[1])
         number = pairs[0].astype(np.int32)
         moved = np.flatnonzero((pairs[1] > 1) & ~self._largest_of_its_own(pairs, size, here))
         for one in moved[np.argsort(-size[moved], kind="stable")]:
             number[one] = self.free
             self.free += 1
-        self._relabel(here, number[pair.reshape(-1)])
+        self._relabel(here, number[pair])
         self._split_parts(voxels, group, {(int(a), int(b)): int(n) for a, b, n in zip(*pairs, number)})
 
     def _largest_of_its_own(
@@ -187,7 +195,7 @@ class EditedLesions:
         of = np.zeros(self.work.index.size, np.int32)
         of[inside] = group[np.searchsorted(voxels, self.work.index[inside])]
         old = self.work.parts
-        pairs = np.unique(np.stack([old[of > 1], of[of > 1]]), axis=1)
+        pairs, _ = _distinct_pairs(old[of > 1], of[of > 1])
         known = self.number_of_part.size
         names = {(int(p), int(g)): known + k for k, (p, g) in enumerate(pairs.T)}
         more = [numbers.get((int(self.number_of_part[p]), g), 0) for p, g in names]
@@ -195,10 +203,12 @@ class EditedLesions:
         self.work = self.work.regrouped(
             lambda index, part: _renamed(part, _groups_at(index, voxels, group), names)
         )
-        self._threshold_again(np.union1d(old[of > 1], np.arange(known, known + len(names))), renumber=True)
+        self._threshold_again(
+            union(numbers_of(old[of > 1]), np.arange(known, known + len(names))), renumber=True
+        )
 
     def _merge(self, voxels: IntVector) -> None:
-        named = np.unique(self.label[is_member(self.index, voxels)])
+        named = numbers_of(self.label[is_member(self.index, voxels)])
         if named.size < 2:
             return
         lowest = int(named[0])
@@ -207,7 +217,7 @@ class EditedLesions:
         if self.work.per_part(self.rule):
             parts = np.flatnonzero(np.isin(self.number_of_part, named))
         else:
-            parts = np.unique(self.work.parts[is_member(self.work.index, voxels)])
+            parts = numbers_of(self.work.parts[is_member(self.work.index, voxels)])
         component = np.zeros(int(self.work.parts.max(initial=0)) + 1, np.int32)
         component[self.work.parts] = self.automatic.components
         name = np.arange(max(component.size, self.number_of_part.size), dtype=np.int32)
@@ -283,12 +293,12 @@ class EditedLesions:
         self.index = index[order]
         self.label = np.concatenate([self.label, label[label > 0]])[order]
         self.source = np.concatenate([self.source, np.full(np.count_nonzero(label), source, np.int32)])[order]
-        self.touched = self.touched | set(np.unique(label[label > 0]).tolist())
+        self.touched = self.touched | set(numbers_of(label[label > 0]).tolist())
 
     def _relabel(self, where: Mask, label: Labels) -> None:
         changed = self.label[where] != label
-        self.touched = self.touched | set(np.unique(self.label[where][changed]).tolist())
-        self.touched = self.touched | set(np.unique(label[changed]).tolist())
+        self.touched = self.touched | set(numbers_of(self.label[where][changed]).tolist())
+        self.touched = self.touched | set(numbers_of(label[changed]).tolist())
         self.label = self.label.copy()
         self.label[where] = label
 
@@ -298,12 +308,20 @@ class EditedLesions:
     def _keep_only(self, stays: Mask) -> None:
         if stays.all():
             return
-        self.touched = self.touched | set(np.unique(self.label[~stays]).tolist())
+        self.touched = self.touched | set(numbers_of(self.label[~stays]).tolist())
         self.index, self.label, self.source = self.index[stays], self.label[stays], self.source[stays]
 
     def _large_enough(self, size: npt.NDArray[np.int64]) -> Mask:
         least_ml = self.work.least_ml(self.rule)
         return size * np.prod(self.work.spacing_mm) >= 1000 * least_ml * (1 - VOLUME_TOLERANCE)
+
+
+def _distinct_pairs(first: Labels, second: Labels) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The distinct pairs (2, N), ordered by first, then second, and which of them each pair is."""
+    size = int(second.max(initial=0)) + 1
+    pair = first.astype(np.int64) * size + second
+    known, at = np.unique(pair, return_inverse=True)
+    return np.stack(np.divmod(known, size)), at
 
 
 def _groups_at(index: IntVector, voxels: IntVector, group: Labels) -> Labels:

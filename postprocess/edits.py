@@ -67,7 +67,7 @@ class LesionRestored(_OfLesion):
     kind: Literal["restore_lesion"] = "restore_lesion"
 
 
-class _OfVoxels(_Entry):
+class OfVoxels(_Entry):
     """The voxels are in `edits/<sha256>.nii.gz`.
 
     hottest_mm, suv_max : its hottest voxel in the PET (null, if it is empty).
@@ -78,14 +78,14 @@ class _OfVoxels(_Entry):
     suv_max: Suv | None
 
 
-class MaskExcluded(_OfVoxels):
+class MaskExcluded(OfVoxels):
     """A region. source : the name of the user's file, or how it was drawn."""
 
     kind: Literal["exclude_mask"] = "exclude_mask"
     source: Text
 
 
-class PartExcluded(_OfVoxels):
+class PartExcluded(OfVoxels):
     """A lesion that earlier edits made or changed: number `label` under `method` at this point of the log.
 
     added : which of the edits in force (0 is the first) added voxels that go with it, under every method
@@ -97,7 +97,7 @@ class PartExcluded(_OfVoxels):
     added: Annotated[tuple[Annotated[int, Field(ge=0, lt=10_000)], ...], Field(strict=False)]
 
 
-class LesionSplit(_OfVoxels):
+class LesionSplit(OfVoxels):
     """A lesion, number `label` under `method` at this point of the log, in parts: the file holds 1, 2, ..."""
 
     kind: Literal["split_lesion"] = "split_lesion"
@@ -105,7 +105,7 @@ class LesionSplit(_OfVoxels):
     label: Label
 
 
-class LesionsMerged(_OfVoxels):
+class LesionsMerged(OfVoxels):
     """Several lesions, numbers under `method` at this point of the log, are one; the file holds all their voxels."""
 
     kind: Literal["merge_lesions"] = "merge_lesions"
@@ -113,7 +113,7 @@ class LesionsMerged(_OfVoxels):
     labels: Annotated[tuple[Label, ...], Field(strict=False, min_length=2)]
 
 
-class Brushed(_OfVoxels):
+class Brushed(OfVoxels):
     """A stroke of the brush (`add`) or the eraser."""
 
     kind: Literal["brush"] = "brush"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import ParameterError, TmtvError
-from petct.image import Geometry, Image, read_image, write_image
+from petct.image import Geometry
 from postprocess.editing import (
     Edit,
     Erase,
@@ -25,7 +24,6 @@ from postprocess.editing import (
 )
 from postprocess.edits import (
     EDITS_FILE,
-    MASK_FOLDER,
     Change,
     LesionExcluded,
     LesionRestored,
@@ -37,13 +35,13 @@ from postprocess.edits import (
 )
 from postprocess.seeds import voxel_of
 from postprocess.segmentation import Segmentation
+from postprocess.voxels import UNDO, Voxels, read_voxels
 
 # An edit was made on this PET if the SUV at its place is the same, up to the precision that image files keep.
 SUV_TOLERANCE = 1e-3
 # After the automatic result changed, a lesion with the same hottest voxel is the same one if its volume changed by no
 # more than this factor; else it may have merged with another or lost a part.
 SAME_VOLUME_FACTOR = 1.5
-UNDO = "Use --clear-edits to make the edits anew; edits.json keeps the old ones."
 
 
 def edit_of(
@@ -51,7 +49,7 @@ def edit_of(
     folder: Path,
     work: Segmentation,
     geometry: Geometry,
-    regions: Mapping[str, npt.NDArray] | None = None,
+    regions: Mapping[str, Voxels] | None = None,
 ) -> tuple[Edit, list[str]]:
     """What an entry means on this image, and a warning where the automatic result changed since.
 
@@ -73,16 +71,14 @@ def edit_of(
         label, said = _same_lesion(where, entry, work, geometry)
         edit = ExcludeLesion if isinstance(entry, LesionExcluded) else RestoreLesion
         return edit(entry.method, label), said
-    region = (regions or {}).get(entry.sha256)
-    if region is None:
-        region = _read_region(folder, entry.sha256, geometry)
-    index = np.flatnonzero(region)
+    voxels = (regions or {}).get(entry.sha256) or read_voxels(folder, entry.sha256, geometry)
+    index = voxels.index
     if isinstance(entry, MaskExcluded):
         return ExcludeRegion(index), []
     if isinstance(entry, PartExcluded):
         return ExcludePart(index, entry.added), []
     if isinstance(entry, LesionSplit):
-        return Split(index, region.reshape(-1)[index].astype(np.int32)), []
+        return Split(index, voxels.group), []
     if isinstance(entry, LesionsMerged):
         return Merge(index), []
     return (Paint(index) if entry.add else Erase(index)), []
@@ -142,31 +138,3 @@ def hottest_of(
     place = np.unravel_index(index[at], geometry.shape)
     x, y, z = (round(float(v), 4) for v in geometry.to_world(place)[0])
     return (x, y, z), float(values[at])
-
-
-def fingerprint(region: npt.NDArray) -> str:
-    """SHA-256 of the shape and the voxels in (Z, Y, X) order: of a mask eight to a byte, else as uint16."""
-    digest = hashlib.sha256(repr(tuple(int(n) for n in region.shape)).encode())
-    is_mask = region.dtype == bool or region.max(initial=0) <= 1
-    digest.update((np.packbits(region != 0) if is_mask else region.astype("<u2")).tobytes())
-    return digest.hexdigest()
-
-
-def write_region(folder: Path, name: str, region: npt.NDArray, geometry: Geometry) -> None:
-    """Write the voxels that an entry names by their `fingerprint`."""
-    dtype = np.uint8 if region.max(initial=0) <= 255 else np.uint16
-    write_image(_region_path(folder, name), Image(region.astype(dtype), geometry))
-
-
-def _region_path(folder: Path, name: str) -> Path:
-    return folder / MASK_FOLDER / f"{name}.nii.gz"
-
-
-def _read_region(folder: Path, name: str, geometry: Geometry) -> npt.NDArray:
-    path = _region_path(folder, name)
-    image = read_image(path)
-    if not image.geometry.same_grid(geometry):
-        raise TmtvError(f"{path}: it was made on another PET: another grid. {UNDO}")
-    if image.array.dtype.kind != "u" or fingerprint(image.array) != name:
-        raise TmtvError(f"{path}: not the region that {EDITS_FILE} names (its SHA-256 differs). {UNDO}")
-    return image.array

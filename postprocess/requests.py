@@ -9,9 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from petct.errors import ParameterError
 from petct.image import Geometry
 from postprocess.editing import Edit, ExcludeLesion
@@ -26,10 +23,11 @@ from postprocess.edits import (
     write_log,
 )
 from postprocess.inputs import read_mask
-from postprocess.replay import edit_of, fingerprint, hottest_of, write_region
+from postprocess.replay import edit_of, hottest_of
 from postprocess.seeds import SEED_LIMIT_MM, snap_seed, voxel_of
 from postprocess.segmentation import Segmentation
 from postprocess.suv_source import SuvSource
+from postprocess.voxels import Voxels
 
 REPEATABLE = (LesionExcluded, MaskExcluded, SeedIncluded)
 
@@ -90,7 +88,7 @@ class Plan:
     edits: tuple[Edit, ...] = ()
     added: int = 0
     cleared: int = 0
-    masks: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    masks: dict[str, Voxels] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
 
@@ -128,8 +126,8 @@ def plan(request: Request, log: EditLog, folder: Path, work: Segmentation, geome
 
 def commit(made: Plan, folder: Path, geometry: Geometry) -> None:
     """Write the log, and the regions that it names before it."""
-    for name, mask in made.masks.items():
-        write_region(folder, name, mask, geometry)
+    for voxels in made.masks.values():
+        voxels.write(folder, geometry)
     if made.added or made.cleared:
         write_log(folder, made.log)
 
@@ -141,19 +139,18 @@ def _asked(
     edits: Sequence[Edit],
     work: Segmentation,
     geometry: Geometry,
-) -> tuple[list[Change], dict[str, npt.NDArray[np.bool_]], list[str]]:
+) -> tuple[list[Change], dict[str, Voxels], list[str]]:
     """The entries that a request adds to those in force, the voxels of its mask, and sentences for the reader."""
     added: list[Change] = []
-    masks: dict[str, npt.NDArray[np.bool_]] = {}
+    masks: dict[str, Voxels] = {}
     told = []
     for method, label in dict.fromkeys(request.exclude):
         if ExcludeLesion(method, label) not in edits:
             added.append(_exclusion(method, label, who, work, geometry))
     if request.exclude_mask is not None:
-        mask = read_mask(request.exclude_mask, geometry, request.pet)
-        name = fingerprint(mask)
-        if not any(isinstance(entry, MaskExcluded) and entry.sha256 == name for entry in in_force):
-            masks[name] = mask
+        mask = Voxels.of_array(read_mask(request.exclude_mask, geometry, request.pet))
+        if not any(isinstance(entry, MaskExcluded) and entry.sha256 == mask.sha256 for entry in in_force):
+            masks[mask.sha256] = mask
             source = request.exclude_mask.name[:200].encode(errors="replace").decode()
             fields = region_fields(mask, work, geometry)
             added.append(MaskExcluded(**fields, source=source, by=who.by, time=who.time))
@@ -200,10 +197,10 @@ def lesion_fields(method: str, label: int, work: Segmentation, geometry: Geometr
     }
 
 
-def region_fields(region: npt.NDArray, work: Segmentation, geometry: Geometry) -> dict[str, Any]:
+def region_fields(voxels: Voxels, work: Segmentation, geometry: Geometry) -> dict[str, Any]:
     """What an entry says of the voxels in its file."""
-    hottest_mm, suv_max = hottest_of(np.flatnonzero(region), work.suv, geometry)
-    return {"sha256": fingerprint(region), "hottest_mm": hottest_mm, "suv_max": suv_max}
+    hottest_mm, suv_max = hottest_of(voxels.index, work.suv, geometry)
+    return {"sha256": voxels.sha256, "hottest_mm": hottest_mm, "suv_max": suv_max}
 
 
 def seed_entry(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from dicom_files import AXIAL, FACTOR, write_series
+from export_files import oblique
 from pydicom.dataset import Dataset
 
 import petct
@@ -23,7 +24,11 @@ from petct.image import Geometry, Image, write_image
 VOXEL_MM = 4.0
 SHAPE = (58, 34, 50)
 CENTRE_MM = (12.0, -30.0, 905.0)
-FEET_FIRST = (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+ORIENTATIONS = {
+    "head first": AXIAL,
+    "feet first": (-1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "oblique": oblique(),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,15 @@ BALLS = {
     "bladder": Ball((0, -5, -85), 18, 20.0),
     "missed": Ball((-48, -12, 66), 11, 9.0, found=False),
 }
+
+
+@dataclass(frozen=True)
+class Made:
+    """Results of `tmtv run` and the DICOM they are from."""
+
+    results: Path
+    dicom: Path
+    ids: dict[str, str]
 
 
 def _offsets(geometry: Geometry) -> npt.NDArray[np.float64]:

@@ -17,7 +17,7 @@ _AXES = {"axial": 0, "coronal": 1, "sagittal": 2}  # the array axis that a plane
 
 def stroke(
     geometry: Geometry, points_mm: Sequence[Sequence[float]], radius_mm: float, plane: str | None = None
-) -> npt.NDArray[np.bool_]:
+) -> npt.NDArray[np.int64]:
     """The voxels whose centre lies within <= `radius_mm` of a line through LPS points.
 
     Parameters
@@ -29,7 +29,7 @@ def stroke(
 
     Returns
     -------
-    mask : (Z, Y, X) bool
+    index : ascending flat indices
 
     Raises
     ------
@@ -45,15 +45,14 @@ def stroke(
         if (np.abs(points[:, axis] - voxels[0, axis]) > 1).any():
             raise ParameterError(f"A stroke on the {plane} plane stays on one slice.")
         points[:, axis], voxels[:, axis], reach[axis] = voxels[0, axis], voxels[0, axis], 0
-    mask = np.zeros(geometry.shape, bool)
+    found = [np.ravel_multi_index(tuple(voxels.T), geometry.shape)]
     for start, end in zip(points, points[1:] if len(points) > 1 else points):
         low = np.maximum(np.floor(np.minimum(start, end)).astype(int) - reach, 0)
         high = np.minimum(np.ceil(np.maximum(start, end)).astype(int) + reach + 1, geometry.shape)
         grid = np.stack(np.meshgrid(*map(np.arange, low, high), indexing="ij"), axis=-1)
         near = _distance_mm(grid * spacing, start * spacing, end * spacing) <= radius_mm * (1 + 1e-9)
-        mask[tuple(map(slice, low, high))] |= near
-    mask[tuple(voxels.T)] = True
-    return mask
+        found.append(np.ravel_multi_index(tuple(grid[near].T), geometry.shape))
+    return np.unique(np.concatenate(found))
 
 
 def _distance_mm(

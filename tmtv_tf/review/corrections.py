@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from petct.errors import ParameterError
 from petct.image import Geometry
-from postprocess._components import is_member
+from postprocess._components import is_member, union
 from postprocess.edited import EditedLesions
 from postprocess.edits import (
     AnyEntry,
@@ -30,6 +30,7 @@ from postprocess.edits import (
 from postprocess.requests import Who, lesion_fields, region_fields, seed_entry
 from postprocess.seeds import SEED_LIMIT_MM
 from postprocess.segmentation import Segmentation
+from postprocess.voxels import Voxels
 from tmtv_tf.review.brush import MAX_POINTS, stroke
 from tmtv_tf.review.mip import Projections
 from tmtv_tf.review.splitting import groups_of
@@ -125,7 +126,7 @@ class Correction:
     """An entry for the log, the voxels that go into files by SHA-256, and what the reader should know."""
 
     entry: AnyEntry
-    regions: dict[str, npt.NDArray] = field(default_factory=dict)
+    regions: dict[str, Voxels] = field(default_factory=dict)
     said: tuple[str, ...] = ()
 
 
@@ -164,13 +165,13 @@ def correct(asked: Asked, who: Who, case: Context) -> Correction:
         region, source = _region(asked, case)
         return _with_region(region, case, lambda **at: MaskExcluded(source=source, **at, **by))
     if isinstance(asked, Brush):
-        region = stroke(case.geometry, asked.points_mm, asked.radius_mm, asked.plane)
+        region = _mask(case, stroke(case.geometry, asked.points_mm, asked.radius_mm, asked.plane))
         return _with_region(region, case, lambda **at: Brushed(add=asked.add, **at, **by))
     if isinstance(asked, MergeLesions):
         labels = tuple(sorted(set(asked.labels)))
         if len(labels) < 2:
             raise ParameterError("To merge, choose two lesions or more.")
-        region = _mask(case.geometry, *(_voxels(case, label) for label in labels))
+        region = _mask(case, *(_voxels(case, label) for label in labels))
         return _with_region(
             region, case, lambda **at: LesionsMerged(method=case.method, labels=labels, **at, **by)
         )
@@ -181,8 +182,7 @@ def correct(asked: Asked, who: Who, case: Context) -> Correction:
     if asked.kind == "exclude_lesion":
         return _exclude(asked.label, by, case)
     voxels = _voxels(case, asked.label)
-    region = np.zeros(case.geometry.shape, np.uint16)
-    region.reshape(-1)[voxels] = groups_of(case.state, asked.label, voxels)
+    region = Voxels(voxels, groups_of(case.state, asked.label, voxels), case.geometry.shape)
     return _with_region(
         region, case, lambda **at: LesionSplit(method=case.method, label=asked.label, **at, **by)
     )
@@ -197,7 +197,7 @@ def _exclude(label: int, by: dict[str, Any], case: Context) -> Correction:
     # An earlier edit that added voxels to other lesions too stays with those.
     added = np.setdiff1d(state.source[inside], np.append(state.source[~inside], 0)) - 1
     of: dict[str, Any] = {"method": case.method, "label": label, "added": tuple(added.tolist())}
-    return _with_region(_mask(case.geometry, voxels), case, lambda **at: PartExcluded(**of, **at, **by))
+    return _with_region(_mask(case, voxels), case, lambda **at: PartExcluded(**of, **at, **by))
 
 
 def _is_as_automatic(state: EditedLesions, label: int) -> bool:
@@ -215,11 +215,11 @@ def _is_as_automatic(state: EditedLesions, label: int) -> bool:
     return np.array_equal(np.isin(state.work.parts, parts), np.isin(first.work.parts, then))
 
 
-def _region(asked: ExcludeRegion, case: Context) -> tuple[npt.NDArray[np.bool_], str]:
+def _region(asked: ExcludeRegion, case: Context) -> tuple[Voxels, str]:
     """The voxels of the map, and of lesions, in a drawn region; how it was drawn."""
     index = case.work.index
     for state in case.states.values():
-        index = np.union1d(index, state.index)
+        index = union(index, state.index)
     if asked.box_mm is not None and asked.polygon is None and asked.angle is None:
         place = case.geometry.to_world(np.stack(np.unravel_index(index, case.geometry.shape), axis=1))
         corners = np.array([asked.box_mm.lo, asked.box_mm.hi])
@@ -232,7 +232,7 @@ def _region(asked: ExcludeRegion, case: Context) -> tuple[npt.NDArray[np.bool_],
         raise ParameterError("A region is a polygon on the projection of an angle, or a box.")
     if not inside.any():
         raise ParameterError("There is nothing in this region that could be a lesion.")
-    return _mask(case.geometry, index[inside]), source
+    return _mask(case, index[inside]), source
 
 
 def _voxels(case: Context, label: int) -> npt.NDArray[np.int64]:
@@ -243,13 +243,11 @@ def _voxels(case: Context, label: int) -> npt.NDArray[np.int64]:
     return case.state.voxels_of(label)
 
 
-def _mask(geometry: Geometry, *voxels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    mask = np.zeros(geometry.shape, bool)
-    for index in voxels:
-        mask.reshape(-1)[index] = True
-    return mask
+def _mask(case: Context, *voxels: npt.NDArray[np.int64]) -> Voxels:
+    index = voxels[0] if len(voxels) == 1 else np.unique(np.concatenate(voxels))
+    return Voxels.mask(index, case.geometry.shape)
 
 
-def _with_region(region: npt.NDArray, case: Context, entry: Callable[..., AnyEntry]) -> Correction:
+def _with_region(region: Voxels, case: Context, entry: Callable[..., AnyEntry]) -> Correction:
     fields = region_fields(region, case.work, case.geometry)
-    return Correction(entry(**fields), {fields["sha256"]: region})
+    return Correction(entry(**fields), {region.sha256: region})

@@ -56,6 +56,13 @@ def application(review: Review, token: str, port: int) -> Guard:
     def export(session: Session, body: dict[str, Any]) -> dict[str, Any]:
         return export_case(session, review.tree, checked_method(session, body.get("method")))
 
+    def adopt(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+        method = checked_method(session, body.get("method"))
+        other = review.other(session.case.case_id, str(body.get("of")))
+        with session.lock:
+            made = session.adopt(body.get("revision"), method, other)
+            return {**state_of(session, method), **made}
+
     def adjudication(request: Request, session: Session) -> Response:
         method = request.query_params.get("method")
         others = review.others(session.case.case_id)
@@ -100,6 +107,7 @@ def application(review: Review, token: str, port: int) -> Guard:
     changes: dict[str, Change] = {
         "/edits": _edit,
         "/preview": _preview,
+        "/adopt": adopt,
         "/measure": _measure,
         "/sign": _sign,
         "/export": export,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import RLock
 from typing import Any
-
-import numpy.typing as npt
 
 from petct.errors import CaseError, ParameterError
 from petct.files import locked
@@ -17,19 +16,21 @@ from postprocess.edits import (
     Change,
     Cleared,
     EditLog,
+    OfVoxels,
     Redone,
     Signed,
     Undone,
     read_log,
     write_log,
 )
-from postprocess.replay import edit_of, write_region
+from postprocess.replay import edit_of
 from postprocess.requests import Who
 from postprocess.results import RESULT_FILE, read_result
 from postprocess.review import changed_ml, current_version, is_signed, needs_version, write_version
+from postprocess.voxels import Voxels, read_voxels
 from tmtv_tf.review.corrections import Context, Correction, correct, read_asked
 from tmtv_tf.review.images import CaseImages
-from tmtv_tf.review.snapshot import Snapshot, changed_box
+from tmtv_tf.review.snapshot import Snapshot, changed_box, is_same
 from tmtv_tf.review.worklist import Case, Folders, status_of
 
 SNAPSHOTS_KEPT = 30  # undo to one of them is at once; beyond, the edits are applied again
@@ -56,6 +57,7 @@ class Session:
         self._made_of = _stamp(case.automatic / RESULT_FILE)
         self._log, self._log_stamp = EditLog(), ""
         self._snapshots: list[tuple[tuple[Change, ...], Snapshot]] = []
+        self._previewed: tuple[Any, Correction, Snapshot] | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -75,9 +77,7 @@ class Session:
                 self._log, self._log_stamp = read_log(self.case.folder), stamp
             return self._log
 
-    def snapshot(
-        self, log: EditLog | None = None, regions: Mapping[str, npt.NDArray] | None = None
-    ) -> Snapshot:
+    def snapshot(self, log: EditLog | None = None, regions: Mapping[str, Voxels] | None = None) -> Snapshot:
         """The lesions after the edits in force of a log; of the one on disk by default."""
         with self.lock:
             edits = (log or self.log).in_force
@@ -105,10 +105,43 @@ class Session:
         """
         with self.lock, locked(self.folders.table_root, wait_s=LOCK_WAIT_S):
             log, before, made, after = self._plan(revision, method, asked)
-            for name, region in made.regions.items():
-                write_region(self.case.folder, name, region, self.images.pet.geometry)
+            for voxels in made.regions.values():
+                voxels.write(self.case.folder, self.images.pet.geometry)
             self._write(EditLog((*log.entries, made.entry)))
             return {"said": list(made.said), "changed_box": _box_json(before, after, method)}
+
+    def adopt(self, revision: object, method: str, other: Session) -> dict[str, Any]:
+        """Take over the edits of another reader of the same result, in place of those in force; as `edit`.
+
+        The log gets a `clear` of this reader, then the other's entries in force as they are: by whom and when.
+
+        Raises
+        ------
+        Conflict
+            The page that asks has not seen the log as it is.
+        TmtvError
+            The other's result is not this one, or has the same lesions.
+        """
+        with other.lock:
+            theirs, folder = other.log.in_force, other.case.folder
+        if other.automatic["methods"] != self.automatic["methods"]:
+            raise CaseError(
+                f"{folder}: its automatic result is not the one shown here; nothing was taken over."
+            )
+        geometry, who = self.images.pet.geometry, Who.now(self.reader)
+        with self.lock, locked(self.folders.table_root, wait_s=LOCK_WAIT_S):
+            log = self._seen(revision)
+            before = self.snapshot(log)
+            longer = EditLog((*log.entries, Cleared(by=who.by, time=who.time), *theirs))
+            names = [entry.sha256 for entry in theirs if isinstance(entry, OfVoxels)]
+            regions = {name: read_voxels(folder, name, geometry) for name in names}
+            after = self.snapshot(longer, regions)
+            if _is_same(before, after):
+                raise ParameterError("This changes nothing: the lesions are those of the reader already.")
+            for voxels in regions.values():
+                voxels.write(self.case.folder, geometry)
+            self._write(longer)
+            return {"said": [], "changed_box": _box_json(before, after, method)}
 
     def preview(self, revision: object, method: str, asked: object) -> dict[str, Any]:
         """What an edit would do under a method; nothing is written."""
@@ -164,10 +197,7 @@ class Session:
             )
         log = self._seen(revision)
         before = self.snapshot(log)
-        images = self.images
-        context = Context(method, before.states, images.work, images.pet.geometry, lambda: images.projections)
-        made = correct(read_asked(asked), Who.now(self.reader), context)
-        after = self.snapshot(_added(log, made.entry), made.regions)
+        made, after = self._looked_at(log, method, asked) or self._worked_out(log, method, asked, before)
         if not isinstance(made.entry, Undone | Redone | Cleared) and _is_same(before, after):
             why = [
                 text
@@ -175,7 +205,25 @@ class Session:
                 for text in m.warnings[len(before.methods[method].warnings) :]
             ]
             raise ParameterError(f"This changes nothing. {' '.join((*made.said, *why[:1]))}".strip())
+        self._previewed = (log.entries, method, asked), made, after
         return log, before, made, after
+
+    def _worked_out(
+        self, log: EditLog, method: str, asked: object, before: Snapshot
+    ) -> tuple[Correction, Snapshot]:
+        images = self.images
+        context = Context(method, before.states, images.work, images.pet.geometry, lambda: images.projections)
+        made = correct(read_asked(asked), Who.now(self.reader), context)
+        return made, self.snapshot(_added(log, made.entry), made.regions)
+
+    def _looked_at(self, log: EditLog, method: str, asked: object) -> tuple[Correction, Snapshot] | None:
+        """What the last preview found, if it was of this edit; the entry has the time of now."""
+        if self._previewed is None or self._previewed[0] != (log.entries, method, asked):
+            return None
+        _, made, after = self._previewed
+        entry = made.entry.model_copy(update={"time": Who.now(self.reader).time})
+        self._keep(_added(log, entry).in_force, after)
+        return replace(made, entry=entry), after
 
     def _seen(self, revision: object) -> EditLog:
         """The log, if the page that asks has seen all of it."""
@@ -236,7 +284,7 @@ def _added(log: EditLog, entry: AnyEntry) -> EditLog:
 
 
 def _is_same(before: Snapshot, after: Snapshot) -> bool:
-    return all(changed_box(old, after.methods[name]) is None for name, old in before.methods.items())
+    return all(is_same(old, after.methods[name]) for name, old in before.methods.items())
 
 
 def _box_json(before: Snapshot, after: Snapshot, method: str) -> dict[str, Any] | None:
@@ -248,7 +296,7 @@ def _box_json(before: Snapshot, after: Snapshot, method: str) -> dict[str, Any] 
     return {
         "lo": list(box.lo),
         "hi": list(box.hi),
-        "labels": base64.b64encode(box.labels.astype("<u2").tobytes()).decode(),
+        "runs": base64.b64encode(box.runs.astype("<u4").tobytes()).decode(),
     }
 
 

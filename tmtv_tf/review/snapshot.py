@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.image import Geometry
+from postprocess._components import union
 from postprocess.edited import EditedLesions
 from postprocess.editing import Edit
 from postprocess.measures import Lesion, PatientMeasures, lesions_of_voxels, summarize
@@ -99,32 +100,67 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Box:
-    """What differs between two label images. lo, hi : (Z, Y, X) corners; hi is not in it."""
+    """What differs between two label images, with all labels in the smallest box around it.
+
+    lo, hi : (Z, Y, X) corners; hi is not in it
+    runs : (N, 3) first voxel (flat index in the box), count along X, label; the rest of the box is 0
+    """
 
     lo: tuple[int, int, int]
     hi: tuple[int, int, int]
-    labels: npt.NDArray[np.uint16] = field(repr=False)
+    runs: npt.NDArray[np.uint32] = field(repr=False)
+
+
+def is_same(before: MethodNow, after: MethodNow) -> bool:
+    """Whether no voxel has another label."""
+    old, new = before.lesions, after.lesions
+    return old is new or (np.array_equal(old.index, new.index) and np.array_equal(old.label, new.label))
 
 
 def changed_box(before: MethodNow, after: MethodNow) -> Box | None:
-    """The smallest box around the voxels whose label changed, with the labels in it now; None where none changed."""
-    old, new = before.lesions, after.lesions
-    index = np.union1d(old.index, new.index)
-    difference = index[_labels_at(old, index) != _labels_at(new, index)]
-    if not difference.size:
+    """The smallest box around the voxels whose label changed; None where none changed."""
+    if is_same(before, after):
         return None
+    old, new = _of_changed_rows(before, after), _of_changed_rows(after, before)
+    index = union(old.index, new.index)
+    difference = index[_labels_at(old, index) != _labels_at(new, index)]
     place = np.stack(np.unravel_index(difference, new.shape))
     lo, hi = place.min(axis=1), place.max(axis=1) + 1
-    labels = np.zeros(hi - lo, np.uint16)
-    z, y, x = np.unravel_index(new.index, new.shape)
-    inside = (z >= lo[0]) & (z < hi[0]) & (y >= lo[1]) & (y < hi[1]) & (x >= lo[2]) & (x < hi[2])
-    labels[z[inside] - lo[0], y[inside] - lo[1], x[inside] - lo[2]] = new.label[inside]
-    a, b, c = lo.tolist()
-    d, e, f = hi.tolist()
-    return Box((a, b, c), (d, e, f), labels)
+    return Box(_three(lo), _three(hi), _runs(after.lesions, lo, hi))
+
+
+def _of_changed_rows(one: MethodNow, other: MethodNow) -> Lesions:
+    """The lesions of one whose row is not the very one that the other has: no edit between them touched the rest."""
+    changed = np.zeros(int(one.lesions.label.max(initial=0)) + 1, bool)
+    changed[[label for label, row in one.rows.items() if other.rows.get(label) is not row]] = True
+    inside = changed[one.lesions.label]
+    return Lesions(one.lesions.index[inside], one.lesions.label[inside], one.lesions.shape)
+
+
+def _runs(lesions: Lesions, lo: npt.NDArray[np.int64], hi: npt.NDArray[np.int64]) -> npt.NDArray[np.uint32]:
+    """The labels in a box, as lines along X."""
+    # Only the planes of the box are looked at: indices ascend.
+    plane = lesions.shape[1] * lesions.shape[2]
+    first, last = np.searchsorted(lesions.index, (lo[0] * plane, hi[0] * plane))
+    index, label = lesions.index[first:last], lesions.label[first:last]
+    place = np.stack(np.unravel_index(index, lesions.shape))
+    inside = ((place >= lo[:, None]) & (place < hi[:, None])).all(axis=0)
+    x = place[2, inside]
+    at = np.ravel_multi_index(tuple(place[:, inside] - lo[:, None]), hi - lo)
+    label = label[inside]
+    begins = np.ones(at.size, bool)
+    begins[1:] = (np.diff(at) != 1) | (np.diff(label) != 0) | (x[1:] == lo[2])
+    start = np.flatnonzero(begins)
+    count = np.diff(np.append(start, at.size))
+    return np.stack([at[start], count, label[start]], axis=1).astype(np.uint32)
 
 
 def _labels_at(lesions: Lesions, index: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     result = np.zeros(index.size, np.int32)
     result[np.searchsorted(index, lesions.index)] = lesions.label
     return result
+
+
+def _three(corner: npt.NDArray[np.int64]) -> tuple[int, int, int]:
+    z, y, x = corner.tolist()
+    return z, y, x

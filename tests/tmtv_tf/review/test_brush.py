@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,14 @@ PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
 
 def world(place: tuple[float, float, float]) -> list[float]:
     return GRID.to_world(place)[0].tolist()
+
+
+def covered(*asked: Any) -> np.ndarray:
+    mask = np.zeros(GRID.shape, bool)
+    index = stroke(GRID, *asked)
+    assert (np.diff(index) > 0).all()
+    mask.reshape(-1)[index] = True
+    return mask
 
 
 def by_hand(points: list[list[float]], radius_mm: float) -> np.ndarray:
@@ -32,7 +42,7 @@ def by_hand(points: list[list[float]], radius_mm: float) -> np.ndarray:
 @pytest.mark.parametrize("radius_mm", [0.5, 3.0, 4.1, 9.0])
 def test_a_ball_drawn_along_a_line(radius_mm: float) -> None:
     points = [world((4, 7, 3)), world((4.3, 6.2, 15)), world((1, 2, 15))]
-    found = stroke(GRID, points, radius_mm)
+    found = covered(points, radius_mm)
     held = np.zeros(GRID.shape, bool)
     held[tuple(np.array([(4, 7, 3), (4, 6, 15), (1, 2, 15)]).T)] = True
     np.testing.assert_array_equal(found, by_hand(points, radius_mm) | held)
@@ -42,7 +52,7 @@ def test_a_ball_drawn_along_a_line(radius_mm: float) -> None:
 def test_a_disc_stays_on_its_slice(plane: str) -> None:
     axis = PLANES[plane]
     point = (4, 7, 10)
-    found = stroke(GRID, [world(point)], 7.0, plane)
+    found = covered([world(point)], 7.0, plane)
     expected = by_hand([world(point)], 7.0)
     slices = [slice(None)] * 3
     slices[axis] = point[axis]  # type: ignore[call-overload]
@@ -52,7 +62,7 @@ def test_a_disc_stays_on_its_slice(plane: str) -> None:
 
 
 def test_a_stroke_that_reaches_beyond_the_image_ends_there() -> None:
-    found = stroke(GRID, [world((0, 0, 0))], 5.0)
+    found = covered([world((0, 0, 0))], 5.0)
     np.testing.assert_array_equal(found, by_hand([world((0, 0, 0))], 5.0))
 
 

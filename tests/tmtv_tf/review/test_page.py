@@ -7,77 +7,27 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import AXIAL
-from export_files import oblique
 from firefox import evaluate
 from pydicom import dcmread
-from review_browser import Reader, chromium, largest_dark
-from review_phantom import BALLS, CENTRE_MM, FEET_FIRST, VOXEL_MM, serving, write_result, write_study
+from review_browser import Reader, largest_dark
+from review_phantom import BALLS, CENTRE_MM, ORIENTATIONS, VOXEL_MM, Made, serving
 
 import petct
 from tmtv_tf.review.routes import STATIC
 
 pytestmark = pytest.mark.slow
 
-ORIENTATIONS = {"head first": AXIAL, "feet first": FEET_FIRST, "oblique": oblique()}
 LABELS_HASH = """async (path) => {
   const bytes = await (await fetch(path)).arrayBuffer();
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(hash).join(" ");
 }"""
 BLADDER, LEFT, TWINS, RIGHT = 1, 2, 3, 4  # lesions by volume
-
-
-@dataclass(frozen=True)
-class Made:
-    """Results of `tmtv run` and the DICOM they are from."""
-
-    results: Path
-    dicom: Path
-    ids: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder = tmp_path_factory.mktemp("review")
-    os.environ.setdefault("XDG_CONFIG_HOME", str(folder / "config"))
-    ids = {}
-    for name, orientation in ORIENTATIONS.items():
-        study = write_study(folder / "dicom" / name.replace(" ", "_"), orientation, patient=name)
-        ids[name] = write_result(study, folder / "results")
-    return Made(folder / "results", folder / "dicom", ids)
-
-
-@pytest.fixture
-def own(made: Made, tmp_path: Path) -> Made:
-    """A copy that a test may change."""
-    return Made(Path(shutil.copytree(made.results, tmp_path / "results")), made.dicom, made.ids)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def window(browser: object) -> Iterator[Callable[[str], Reader]]:
-    """Windows that are closed, and looked at for foreign requests, after the test."""
-    opened: list[Reader] = []
-
-    def new(address: str) -> Reader:
-        opened.append(Reader(browser, address))
-        return opened[-1]
-
-    yield new
-    for one in opened:
-        one.close()
 
 
 def methods_of(folder: Path) -> dict:

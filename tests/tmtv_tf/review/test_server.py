@@ -16,10 +16,11 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pytest
-from review_files import GRID, METHODS, contents, images, job_of, review_of, world
+from review_files import GRID, METHODS, MISSED, contents, images, job_of, review_of, world
 
 from petct.errors import TmtvError
 from postprocess.case import run_case
+from postprocess.edits import read_log
 from postprocess.review import final_folder
 
 pytest.importorskip("starlette")
@@ -27,6 +28,7 @@ from starlette.testclient import TestClient
 
 from tmtv_tf.review.cases import Review
 from tmtv_tf.review.routes import application
+from tmtv_tf.review.shown import state_of
 from tmtv_tf.review.worklist import Folders, reader_folders
 
 PORT, TOKEN = 8123, "a-token"
@@ -317,6 +319,41 @@ def test_blind_readers_and_their_adjudication(tmp_path: Path) -> None:
     assert (results / "p" / "edits.json").is_file()
     for name in final:  # every command takes a reader's folder for a folder of results
         assert final_folder(results / "readers" / name / "p").name == "1"
+
+
+def test_an_adjudicator_takes_over_a_reader_in_one_step(tmp_path: Path) -> None:
+    """Anna's lesions, voxels drawn by hand too, replace the adjudicator's; the log says whose edits they are."""
+    review_of(tmp_path, "p")
+    results, cases = tmp_path / "results", tmp_path / "cases"
+    anna = Review(reader_folders(results, cases, None, "anna", ()), "anna")
+    brush = {"kind": "brush", "add": True, "radius_mm": 6.0, "points_mm": [world(MISSED)]}
+    exclude(client_of(anna), 1, 0)
+    theirs = post(client_of(anna), "edits", revision=1, edit=brush, method="41").json()
+    Review(reader_folders(results, cases, None, "ben", ()), "ben").session("p")
+    anna.shutdown()
+    both = Review(reader_folders(results, cases, None, None, ("anna", "ben")), "carl", ("anna", "ben"))
+    client = client_of(both)
+    exclude(client, 2, 0)
+    assert post(client, "adopt", revision=0, method="41", of="anna").status_code == 409
+    assert post(client, "adopt", revision=1, method="41", of="dora").status_code == 400
+    taken = post(client, "adopt", revision=1, method="41", of="anna").json()
+    assert taken["totals"] == theirs["totals"]
+    assert taken["lesions"] == theirs["lesions"]
+    log = read_log(results / "p").entries
+    assert [(entry.kind, entry.by) for entry in log] == [
+        ("exclude_lesion", "carl"),
+        ("clear", "carl"),
+        ("exclude_lesion", "anna"),
+        ("brush", "anna"),
+    ]
+    refused = post(client, "adopt", revision=4, method="41", of="anna")
+    assert (refused.status_code, "changes nothing" in refused.json()["error"]) == (400, True)
+    page = contents(results / "p" / "edits")
+    both.shutdown()
+    again = Review(Folders(results, cases), "carl").session("p")
+    assert again is not None
+    assert state_of(again, "41")["lesions"] == theirs["lesions"]  # from the files alone
+    assert page == contents(results / "readers" / "anna" / "p" / "edits")
 
 
 def test_two_readers_agreement_is_what_evaluate_says(tmp_path: Path) -> None:

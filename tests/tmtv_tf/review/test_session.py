@@ -28,7 +28,7 @@ from review_files import (
 from petct.errors import TmtvError
 from petct.image import Image, read_image, write_image
 from postprocess.case import run_case
-from postprocess.edits import read_log
+from postprocess.edits import as_json, read_log
 from postprocess.inputs import MapFile
 from postprocess.requests import Request
 from postprocess.review import final_folder
@@ -203,9 +203,11 @@ def test_what_changed_is_all_that_changed(tmp_path: Path) -> None:
         box = session.edit(len(session.log.entries), method, edit)["changed_box"]
         after = before.copy()
         if box is not None:
-            place = tuple(slice(a, b) for a, b in zip(box["lo"], box["hi"]))
-            part = np.frombuffer(base64.b64decode(box["labels"]), "<u2")
-            after[place] = part.reshape([b - a for a, b in zip(box["lo"], box["hi"])])
+            part = np.zeros([b - a for a, b in zip(box["lo"], box["hi"])], np.int32)
+            for start, count, label in np.frombuffer(base64.b64decode(box["runs"]), "<u4").reshape(-1, 3):
+                assert start % part.shape[2] + count <= part.shape[2]  # no run goes on in the next line
+                part.reshape(-1)[start : start + count] = label
+            after[tuple(slice(a, b) for a, b in zip(box["lo"], box["hi"]))] = part
         np.testing.assert_array_equal(after, labels(session, method))
 
 
@@ -220,6 +222,23 @@ def test_a_preview_says_what_the_edit_does_and_writes_nothing(tmp_path: Path) ->
     assert (told["tmtv_ml"], told["volume_ml"]) == (new, new - old)
     assert told["box"] is not None
     assert told["said"]
+
+
+def test_an_edit_that_was_previewed_is_the_one_of_a_page_that_did_not_ask(tmp_path: Path) -> None:
+    """The preview keeps what it found; the log and the lesions are the same without it, and no older click is taken."""
+    looked, straight = opened(tmp_path / "looked"), opened(tmp_path / "straight")
+    for session in (looked, straight):
+        for method, edit in EVERY_KIND:
+            if session is looked and edit["kind"] not in ("undo", "redo"):
+                session.preview(len(session.log.entries), "raw", {"kind": "exclude_lesion", "label": 1})
+                session.preview(len(session.log.entries), method, edit)
+            ask(session, method, **edit)
+    logs = [as_json(session.log.entries) for session in (looked, straight)]
+    for log in logs:
+        for entry in log:
+            del entry["time"]
+    assert logs[0] == logs[1]
+    np.testing.assert_array_equal(labels(looked), labels(straight))
 
 
 def test_where_a_lesion_comes_from_is_said(tmp_path: Path) -> None:

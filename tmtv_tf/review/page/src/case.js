@@ -69,11 +69,16 @@ export class Case {
   }
 
   /** One change. Resolves to { said }, or to null where another window was faster: then the page shows its state. */
-  async edit(edit) {
+  edit = (edit) => this.change("/edits", { edit });
+
+  /** The edits of a reader in place of those of now. */
+  adopt = (reader) => this.change("/adopt", { of: reader });
+
+  async change(path, body) {
     return this.inTurn(async () => {
       this.saving("saving");
       try {
-        const { said, ...answer } = await post(casePath(this.id, "/edits"), { revision: this.state.revision, method: this.state.method, edit });
+        const { said, ...answer } = await post(casePath(this.id, path), { revision: this.state.revision, method: this.state.method, ...body });
         await this.take(answer);
         this.saving("saved");
         return { said: said ?? [] };

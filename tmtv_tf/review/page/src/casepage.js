@@ -65,7 +65,7 @@ export class CasePage {
     this.stop = listen(CASE_KEYS, this);
     const { adjudicates } = await about();
     if (adjudicates.length) {
-      this.readers = new Readers(adjudicates);
+      this.readers = new Readers(adjudicates, (name) => this.adopt(name));
       this.panel.totals.after(this.readers.element);
     }
     await this.case.open(sessionStorage.getItem("method"));
@@ -167,9 +167,18 @@ export class CasePage {
     banner("Another window or reader changed this case. You see its state now; your last change was not made. Look, and do it again if it is still needed.", "notice");
   }
 
+  edit(edit) {
+    return this.make(() => this.case.edit(edit));
+  }
+
+  /** Take over what one of the adjudicated readers did. */
+  adopt(name) {
+    return this.make(() => this.case.adopt(name));
+  }
+
   /** One change; true if it was made. */
-  async edit(edit) {
-    const made = await this.attempt(() => this.case.edit(edit));
+  async make(change) {
+    const made = await this.attempt(change);
     if (made === null) await this.elsewhere();
     if (!made) return false;
     banner(made.said.join(" "), "notice");
@@ -350,12 +359,13 @@ export class CasePage {
     this.spinning = this.spinning ? null : setInterval(() => this.viewer.rotate(1), SPIN_MS);
   }
   dropMeasure() {
+    if (this.tools.takeCornerBack()) return;
     this.look(() => this.viewer.measures.pop());
   }
   escape() {
     const { tools, viewer } = this;
     if (viewer.preview) return tools.dropPreview();
-    if (tools.corner) return void ((tools.corner = null), say("Cancelled."));
+    if (tools.corners.length) return void (tools.dropCorners(), say("Cancelled."));
     if (tools.name !== "look") return tools.choose("look");
     return this.choose(null);
   }

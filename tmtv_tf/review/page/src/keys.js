@@ -16,10 +16,10 @@ export const CASE_KEYS = [
   ]],
   ["Tools", [
     ...Object.entries(TOOLS).filter(([name]) => name !== "look").map(([name, tool]) => [[tool.key], tool.label.toLowerCase(), (p) => p.tools.choose(p.tools.name === name ? "look" : name)]),
-    [["Enter"], "use the tool at the crosshair; accept a preview", (p) => p.tools.enter()],
+    [["Enter"], "use the tool at the crosshair; accept a preview; a corner of a box or lasso", (p) => p.tools.enter()],
     [["["], "smaller brush, sphere, reach", (p) => p.tools.resize(-1)],
     [["]"], "larger brush, sphere, reach", (p) => p.tools.resize(1)],
-    [["Backspace"], "remove the last measure", (p) => p.dropMeasure()],
+    [["Backspace"], "remove the last corner of a lasso, or the last measure", (p) => p.dropMeasure()],
     [["Escape"], "cancel; back to looking", (p) => p.escape()],
   ]],
   ["Move", [

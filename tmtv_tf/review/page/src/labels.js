@@ -4,7 +4,7 @@ import { readVolume } from "./volume.js";
 export class Labels {
   constructor(volume) {
     this.volume = volume; // uint16 on the PET's grid
-    this.index = indexOf(volume.data, volume.dims, [0, 0, 0], [...volume.dims]);
+    this.index = indexOf(volume.data);
   }
   static read(buffer, frame) {
     return new Labels(readVolume(buffer, frame));
@@ -16,47 +16,50 @@ export class Labels {
     const [X, Y] = this.volume.dims;
     return this.volume.data[i + X * (j + Y * k)];
   }
-  /** Put the answer to an edit in: { lo: [z, y, x], hi: [z, y, x] (exclusive), labels: base64 of uint16 }. */
+  /** Put the answer to an edit in: all labels of a box, see `runsOf`. */
   update(box) {
     const { data, dims } = this.volume;
     const [X, Y] = dims;
-    const part = decodeBox(box);
-    const lo = [...box.lo].reverse(), hi = [...box.hi].reverse();
+    const [lo, hi] = cornersOf(box), [width, height] = hi.map((h, a) => h - lo[a]);
     const inside = (n) => {
       const i = n % X, j = Math.floor(n / X) % Y, k = Math.floor(n / (X * Y));
       return i >= lo[0] && i < hi[0] && j >= lo[1] && j < hi[1] && k >= lo[2] && k < hi[2];
     };
-    let n = 0;
-    for (let k = lo[2]; k < hi[2]; k++)
-      for (let j = lo[1]; j < hi[1]; j++) {
-        const row = X * (j + Y * k);
-        for (let i = lo[0]; i < hi[0]; i++) data[row + i] = part[n++];
-      }
-    const kept = this.index.filter((at) => !inside(at));
-    const fresh = indexOf(data, dims, lo, hi);
-    this.index = new Uint32Array(kept.length + fresh.length);
-    this.index.set(kept);
-    this.index.set(fresh, kept.length);
+    const kept = [];
+    for (const at of this.index)
+      if (inside(at)) data[at] = 0;
+      else kept.push(at);
+    for (const [start, count, label] of runsOf(box)) {
+      const i = start % width, j = Math.floor(start / width) % height, k = Math.floor(start / (width * height));
+      const at = lo[0] + i + X * (lo[1] + j + Y * (lo[2] + k));
+      data.fill(label, at, at + count);
+      for (let n = at; n < at + count; n++) kept.push(n);
+    }
+    this.index = Uint32Array.from(kept);
   }
 }
 
-/** The voxels of an answer's box, in its order (x fastest). */
-export function decodeBox({ labels }) {
-  const text = atob(labels);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return new Uint16Array(bytes.buffer);
+/** Corners (x, y, z) of a box; the second is not in it. */
+const cornersOf = ({ lo, hi }) => [[...lo].reverse(), [...hi].reverse()];
+
+/** The lines of voxels of an answer's box: first (counted in the box, x fastest), count, label; the rest is 0. */
+function* runsOf({ runs }) {
+  const text = atob(runs);
+  const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
+  const numbers = new Uint32Array(bytes.buffer);
+  for (let n = 0; n < numbers.length; n += 3) yield [numbers[n], numbers[n + 1], numbers[n + 2]];
 }
 
 /** Labels of a box alone (a preview), as if a whole volume. */
 export function boxLabels(box, like) {
-  const part = decodeBox(box);
-  const lo = [...box.lo].reverse(), hi = [...box.hi].reverse();
+  const [lo, hi] = cornersOf(box);
   const size = hi.map((h, a) => h - lo[a]);
+  const data = new Uint16Array(size[0] * size[1] * size[2]);
+  for (const [start, count, label] of runsOf(box)) data.fill(label, start, start + count);
   return {
     volume: {
       ...like,
-      data: part,
+      data,
       dims: size,
       first: like.first.map((f, a) => f + lo[a] * like.spacing[a]),
       start: like.start.map((s, a) => s + lo[a] * like.spacing[a]),
@@ -65,12 +68,8 @@ export function boxLabels(box, like) {
   };
 }
 
-function indexOf(data, [X, Y], lo, hi) {
+function indexOf(data) {
   const found = [];
-  for (let k = lo[2]; k < hi[2]; k++)
-    for (let j = lo[1]; j < hi[1]; j++) {
-      const row = X * (j + Y * k);
-      for (let n = row + lo[0]; n < row + hi[0]; n++) if (data[n]) found.push(n);
-    }
+  for (let n = 0; n < data.length; n++) if (data[n]) found.push(n);
   return Uint32Array.from(found);
 }

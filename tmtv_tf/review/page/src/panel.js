@@ -57,7 +57,7 @@ export class Panel {
         onkeydown: (event) => event.key === "Enter" && event.target === event.currentTarget && (event.stopPropagation(), actions.choose(label, event.ctrlKey)),
       },
       element("td", {}, swatch(row)),
-      ...COLUMNS.map(([key, , , text]) => element("td", { class: key, title: key === "place" ? "side, and third of the imaged body" : null }, text(row))),
+      ...COLUMNS.map(([key, , , text]) => element("td", { class: key, title: key === "place" ? `${row.place}: side, and third of the imaged body` : null }, text(row))),
       element(
         "td",
         {},

@@ -10,8 +10,9 @@ const LOOKS = [
 ];
 
 export class Readers {
-  constructor(names) {
-    Object.assign(this, { names, others: [], method: null });
+  /** `adopt(name)`: take over what a reader did. */
+  constructor(names, adopt) {
+    Object.assign(this, { names, adopt, others: [], method: null });
     this.element = element("section", { class: "readers", "aria-label": "Readers" });
   }
 
@@ -42,7 +43,7 @@ export class Readers {
       element(
         "table",
         {},
-        element("thead", {}, element("tr", {}, ...["Reader", "TMTV mL", "TLG g", "Lesions", "Status"].map((t) => element("th", { scope: "col" }, t)))),
+        element("thead", {}, element("tr", {}, ...["Reader", "TMTV mL", "TLG g", "Lesions", "Status"].map((t) => element("th", { scope: "col" }, t)), element("th", { scope: "col" }, element("span", { class: "unseen" }, "Take over")))),
         element("tbody", {}, ...this.others.map((other) => this.line(other))),
       ),
       element("p", {}, `Both ${ml(both)}, only ${a.name} ${ml(a.labels.index.length - both)}, only ${b.name} ${ml(b.labels.index.length - both)}. Dice ${number(dice, 2)}.`),
@@ -58,6 +59,7 @@ export class Readers {
       {},
       element("th", { scope: "row" }, key, name),
       ...[number(final.tmtv_ml), number(final.tlg, 0), number(final.lesion_count, 0), state.status.replace("_", " ")].map((t) => element("td", {}, t)),
+      element("td", {}, element("button", { class: "small", title: "Your result becomes that of this reader; undo goes back", "aria-label": `Take over the edits of ${name}`, onclick: () => this.adopt(name) }, "Take over")),
     );
   }
 }

@@ -7,7 +7,7 @@ export const TOOLS = {
   add: { key: "a", label: "Add", icon: "M8 2v12M2 8h12", hint: "Click a missed lesion (or Enter at the crosshair): you see the region first. [ and ] change how far it may reach." },
   brush: { key: "b", label: "Brush", icon: "M13 3 7 9M6 9c-2 0-2 3-4 4 3 1 6 0 6-2z", hint: "Draw (or Enter at the crosshair). [ and ] change the radius." },
   eraser: { key: "r", label: "Eraser", icon: "M6 13 2 9l7-7 5 5-6 6H5M6 5l5 5", hint: "Wipe (or Enter at the crosshair). [ and ] change the radius." },
-  lasso: { key: "l", label: "Lasso", icon: "M8 2c4 0 6 2 6 4s-2 4-6 4-6-2-6-4 2-4 6-4M5 10c-2 1-2 4 1 4", hint: "Draw around a region on the MIP: lesions in it are cut out along the line of sight." },
+  lasso: { key: "l", label: "Lasso", icon: "M8 2c4 0 6 2 6 4s-2 4-6 4-6-2-6-4 2-4 6-4M5 10c-2 1-2 4 1 4", hint: "Draw around a region on the MIP (or Enter at each corner, and once more at the last): lesions in it are cut out along the line of sight." },
   box: { key: "x", label: "Box", icon: "M2 4h12v8H2z", hint: "Drag a box on the MIP (or Enter at two corners): lesions in it are cut out along the line of sight." },
   distance: { key: "d", label: "Distance", icon: "M2 8h12M4 5 2 8l2 3M12 5l2 3-2 3", hint: "Drag from one point to the other (or Enter at both)." },
   sphere: { key: "o", label: "Sphere", icon: "M8 2a6 6 0 1 0 .01 0M8 7.5v1M7.5 8h1", hint: "Drag from the centre outwards (or Enter at the crosshair; [ and ] change the radius)." },
@@ -16,7 +16,7 @@ export const TOOLS = {
 export class Tools {
   /** `actions`: edit(edit), preview(edit), select(label, additive), moved(), tell(text), changed(). */
   constructor(viewer, actions) {
-    Object.assign(this, { viewer, actions, name: "look", radius_mm: 8, limit_mm: 60, drag: null, corner: null });
+    Object.assign(this, { viewer, actions, name: "look", radius_mm: 8, limit_mm: 60, drag: null, corners: [] });
     const { over, mip } = viewer;
     this.listen(over, this.slices());
     this.listen(mip, this.projection());
@@ -34,8 +34,8 @@ export class Tools {
 
   choose(name) {
     this.name = name;
-    this.drag = this.corner = null;
-    this.viewer.sketch = null;
+    this.drag = this.viewer.sketch = null;
+    this.corners = [];
     this.dropPreview();
     this.actions.changed();
     this.viewer.redraw();
@@ -288,7 +288,7 @@ export class Tools {
         const path = this.region();
         this.drag = this.viewer.sketch = null;
         if (drag.kind === "rotate") return drag.moved || this.pick(at);
-        if (drag.moved) await this.cut(path);
+        if (drag.moved) await this.cut(thinned(path).map((at) => this.toPicture(at)));
       },
       pointercancel: () => this.cancel(),
       wheel: (_, event) => {
@@ -310,9 +310,10 @@ export class Tools {
     return [(x - left) / scaleX, (y - top) / scaleY];
   }
 
-  async cut(path) {
+  /** `polygon`: in pixels of the picture. */
+  async cut(polygon) {
     const { viewer } = this;
-    await this.actions.edit({ kind: "exclude_region", angle: viewer.angle, polygon: thinned(path).map((at) => this.toPicture(at)) });
+    await this.actions.edit({ kind: "exclude_region", angle: viewer.angle, polygon });
     viewer.redraw();
   }
 
@@ -340,20 +341,58 @@ export class Tools {
     if (this.name === "sphere") return this.measureSphere(new Sphere(d, this.radius_mm));
     if (this.name === "distance") return this.second(d, (from) => this.keep(new Distance(viewer.plane, from, d), true));
     if (this.name === "box") return this.second(d, (from) => this.cutBetween(from, d));
+    if (this.name === "lasso") return this.addCorner(d);
     return this.actions.select(viewer.labelAt(d));
   }
 
   second(d, then) {
-    const from = this.corner;
-    this.corner = from ? null : d;
-    if (from) return then(from);
-    return this.actions.tell("First point. Move the crosshair and press Enter again.");
+    const [from] = this.corners;
+    if (!from) return this.mark([d], "First point. Move the crosshair and press Enter again.");
+    this.dropCorners();
+    return then(from);
   }
 
   cutBetween(a, b) {
-    const { projector, angle, mipFit } = this.viewer;
-    const [p, q] = [a, b].map((d) => projector.toPicture(d, angle));
-    return this.cut([p, [q[0], p[1]], q, [p[0], q[1]]].map(([c, r]) => [mipFit.left + c * mipFit.scaleX, mipFit.top + r * mipFit.scaleY]));
+    const [[left, top], [right, bottom]] = this.onPicture([a, b]);
+    return this.cut([[left, top], [right, top], [right, bottom], [left, bottom]]);
+  }
+
+  /** One more corner of the lasso; the last one again closes it. */
+  addCorner(d) {
+    const { corners } = this, again = corners.length && corners.at(-1).every((v, a) => v === d[a]);
+    if (!again) return this.mark([...corners, d], `Corner ${corners.length + 1}. Move the crosshair and press Enter; Enter at the last corner again cuts, Backspace takes it back.`);
+    if (corners.length < 3) return this.actions.tell("A region has at least three corners.");
+    this.dropCorners();
+    return this.cut(this.onPicture(corners));
+  }
+
+  /** Backspace: whether there was a corner to take back. */
+  takeCornerBack() {
+    if (!this.corners.length) return false;
+    this.mark(this.corners.slice(0, -1), `${this.corners.length - 1} corners are left.`);
+    return true;
+  }
+
+  dropCorners() {
+    this.mark([], "");
+  }
+
+  mark(corners, text) {
+    const { viewer } = this;
+    this.corners = corners;
+    viewer.sketch = corners.length ? { drawMip: (context) => drawPath(context, this.onPicture([...corners, viewer.settings.crosshair]).map((at) => this.toCanvas(at)), viewer.scale) } : null;
+    if (text) this.actions.tell(text);
+    viewer.redraw();
+  }
+
+  onPicture(points) {
+    const { projector, angle } = this.viewer;
+    return points.map((d) => projector.toPicture(d, angle));
+  }
+
+  toCanvas([column, row]) {
+    const { left, top, scaleX, scaleY } = this.viewer.mipFit;
+    return [left + column * scaleX, top + row * scaleY];
   }
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,28 @@ class Origin:
     name: str
     files: tuple[Path, ...]
     values: str = ""
+    _read: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def sha256(self) -> str:
         """Of one file and its detached data; of a series, of its sorted files' bytes, then of `values`."""
-        if len(self.files) == 1 and not self.values:
-            return image_sha256(self.files[0])
-        digest = hashlib.sha256()
-        for path in self.files:
-            digest.update(path.read_bytes())
+        if not self.values:
+            return self.files_sha256()
+        digest = self._files_digest().copy()
         digest.update(self.values.encode())
         return digest.hexdigest()
+
+    def files_sha256(self) -> str:
+        """As `sha256`, without `values`."""
+        return image_sha256(self.files[0]) if len(self.files) == 1 else self._files_digest().hexdigest()
+
+    def _files_digest(self) -> Any:
+        """Of the files' bytes, which are read once: a series has some hundred megabytes."""
+        if not self._read:
+            digest = hashlib.sha256()
+            for path in self.files:
+                digest.update(path.read_bytes())
+            self._read.append(digest)
+        return self._read[0]
 
 
 def origins(found: MapFile, source: SuvSource) -> dict[str, Origin]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pydicom
 from pydicom.errors import BytesLengthException, InvalidDicomError
@@ -50,8 +51,23 @@ def unvalidated() -> Iterator[None]:
 def quiet_pydicom() -> Iterator[None]:
     """As `unvalidated`; nothing of pydicom's log, or of its and highdicom's warnings, reaches stderr.
 
-    For whole files; also a decorator.
+    For whole files; also a decorator. Within itself, in any thread, it costs nothing.
     """
+    with _LOCK:
+        if not _INSIDE:
+            _QUIET.enter_context(_quiet())
+        _INSIDE.append(None)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _INSIDE.pop()
+            if not _INSIDE:
+                _QUIET.close()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     logger = logging.getLogger("pydicom")
     level = logger.level
     with unvalidated(), warnings.catch_warnings():
@@ -61,3 +77,7 @@ def quiet_pydicom() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+
+
+# One state for all threads, as the settings of pydicom, logging and warnings are.
+_LOCK, _QUIET, _INSIDE = threading.Lock(), ExitStack(), []  # type: ignore[var-annotated]

@@ -136,9 +136,16 @@ def _write(
         series_description=provenance.name,
     )
     stamp(segmentation, provenance.created)
+    _repeat_dimension_uid(segmentation, content_uid("SEG", key, "dimensions"))
     with replace_atomically(path) as temporary:
         segmentation.save_as(temporary)
     return segmentation
+
+
+def _repeat_dimension_uid(segmentation: Segmentation, uid: str) -> None:
+    """The same lesions give the same file: highdicom draws this UID at random."""
+    for item in (*segmentation.DimensionOrganizationSequence, *segmentation.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid
 
 
 def _description(

@@ -262,3 +262,6 @@ def stamp(dataset: Dataset, created: datetime) -> None:
         ("InstanceCreationTime", time),
     ):
         setattr(dataset, keyword, value)
+    for equipment in dataset.get("ContributingEquipmentSequence") or ():
+        if "ContributionDateTime" in equipment:
+            equipment.ContributionDateTime = date + time

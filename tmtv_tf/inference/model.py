@@ -6,6 +6,7 @@ What runs the network, Keras or OpenVINO, is the affair of `tmtv_tf.inference.lo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,14 @@ class Model:
         """
         if self.description.trained_on != SYNTHETIC:
             return self._examine(pet, ct)
-        unusual = check_input(pet)
-        found = self._examine(pet, ct)
+        with ThreadPoolExecutor(1) as executor:  # the image is looked at while the network computes
+            looked = executor.submit(check_input, pet)
+            try:
+                found = self._examine(pet, ct)
+            except CaseError:
+                looked.result()  # an image that cannot be a patient is the better reason
+                raise
+            unusual = looked.result()
         if found.probability is not None:
             unusual += check_output(found.probability.array > Config.probability_threshold, pet)
         return replace(found, warnings=[*found.warnings, *unusual])

@@ -6,6 +6,8 @@ packaged networks' training (`tmtv_tf.phantom.worlds`) and of the EANM guideline
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
@@ -27,6 +29,7 @@ BRAIN_SUV, BLADDER_SUV = 4.0, 5.0
 HEAD_MM, PELVIS_MM = 230.0, 330.0
 FDG = ("fluorodeoxyglucose", "fdg")
 LOOK_MM = 5.0  # organs are looked for on about this grid
+SMOOTH_MM, TRUNCATE = 6.0, 4.0  # of the Gaussian, which ends at so many of its widths
 
 
 def check_input(pet: Image, uptake_s: float | None = None, tracer: str | None = None) -> list[str]:
@@ -85,8 +88,9 @@ def check_output(mask: npt.NDArray[np.bool_], pet: Image) -> list[str]:
             f"The mask holds {total_ml:.0f} mL; the network was trained on at most {TRAINED_TMTV_ML:.0f} mL."
         )
     if total_ml > 0:
+        found = tuple(index // n for index, n in zip(np.nonzero(mask), _step(pet)))
         for place, where in always_hot(pet).items():
-            share = float(np.count_nonzero(mask & where)) * pet.geometry.voxel_ml / total_ml
+            share = float(np.count_nonzero(where[found])) * pet.geometry.voxel_ml / total_ml
             if share > HOT_SHARE:
                 warnings.append(f"{share:.0%} of the mask lies where the {place} seems to be: look at it.")
     return warnings
@@ -98,8 +102,13 @@ def find_liver(pet: Image) -> tuple[float, float] | None:
     The liver is the largest even region of SUV 0.8 to 7 on the patient's right (low x), without its surface.
     """
     coarse, spacing = _coarse(pet)
-    smooth = ndimage.gaussian_filter(coarse, [6.0 / s for s in spacing])
-    steep = ndimage.gaussian_gradient_magnitude(coarse, [6.0 / s for s in spacing])
+    sigma = [SMOOTH_MM / s for s in spacing]
+    # Nothing counts that is not smoothed to more than BODY_SUV: outside this box there is no such voxel.
+    coarse = coarse[_body_box(coarse, [2 * math.ceil(TRUNCATE * s) for s in sigma])]
+    if not coarse.size:
+        return None
+    smooth = ndimage.gaussian_filter(coarse, sigma, truncate=TRUNCATE)
+    steep = ndimage.gaussian_gradient_magnitude(coarse, sigma, truncate=TRUNCATE)
     even = (smooth > 0.8) & (smooth < 7) & (steep * np.mean(spacing) < 0.12 * smooth * np.mean(spacing))
     body = np.flatnonzero((smooth > BODY_SUV).any(axis=(0, 1)))
     if not len(body):
@@ -121,7 +130,10 @@ def find_liver(pet: Image) -> tuple[float, float] | None:
 
 
 def always_hot(pet: Image) -> dict[str, npt.NDArray[np.bool_]]:
-    """Where brain and bladder seem to be (Z, Y, X): a large hot part at the top, hot parts low in the middle."""
+    """Where brain and bladder seem to be: a large hot part at the top, hot parts low in the middle.
+
+    (Z, Y, X) on the coarse grid of `_step`.
+    """
     coarse, spacing = _coarse(pet)
     body = np.flatnonzero((coarse > BODY_SUV).any(axis=(1, 2)))
     places = {name: np.zeros(coarse.shape, bool) for name in ("brain", "bladder")}
@@ -143,7 +155,17 @@ def always_hot(pet: Image) -> dict[str, npt.NDArray[np.bool_]]:
                     fits = low and 20 <= sizes[number] <= 1200 and 0.42 < x < 0.58
                 if fits:
                     places[name][box] |= labels[box] == number
-    return {name: _fine(where, pet) for name, where in places.items()}
+    return places
+
+
+def _body_box(image: npt.NDArray[np.float32], margin: list[int]) -> tuple[slice, ...]:
+    """The box (Z, Y, X) of the voxels above BODY_SUV and a margin in voxels; empty where there are none."""
+    body, box = image > BODY_SUV, []
+    for axis in range(3):
+        used = np.flatnonzero(body.any(axis=tuple(other for other in range(3) if other != axis)))
+        low, high = (used[0] - margin[axis], used[-1] + 1 + margin[axis]) if used.size else (0, 0)
+        box.append(slice(max(int(low), 0), int(high)))
+    return tuple(box)
 
 
 def _step(pet: Image) -> tuple[int, ...]:
@@ -156,10 +178,3 @@ def _coarse(pet: Image) -> tuple[npt.NDArray[np.float32], tuple[float, ...]]:
     return pet.array[::z, ::y, ::x].astype(np.float32), tuple(
         s * n for s, n in zip(pet.spacing_mm, (z, y, x))
     )
-
-
-def _fine(where: npt.NDArray[np.bool_], pet: Image) -> npt.NDArray[np.bool_]:
-    for axis, step in enumerate(_step(pet)):
-        where = np.repeat(where, step, axis=axis)
-    z, y, x = pet.array.shape
-    return where[:z, :y, :x]

@@ -63,27 +63,27 @@ class Made:
 
 
 def write_outputs(made: Made) -> list[str]:
-    """Write every file that the options ask for; their names. Images are compressed while DICOM is written."""
+    """Write every file that the options ask for; their names.
+
+    Images are compressed, and the pictures of the page drawn, while DICOM is written.
+    """
     labels, table = _lesions(made)
-    with ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(2) as executor:
         images = executor.submit(_write_images, made) if made.options.keep_images else None
+        page = executor.submit(study_page, made, labels, table)
         files = _write_dicom(made, orientation_of(made.exam.pet.geometry).undo(labels), table)
-        files += write_page(made, labels, table)
+        files += write_page(made, page.result())
         files += images.result() if images is not None else []
     return sorted(files)
 
 
-def write_page(
-    made: Made, labels: npt.NDArray[np.integer] | None = None, table: list[Lesion] | None = None
-) -> list[str]:
-    """Write the page as HTML and PDF; the names of the files."""
+def write_page(made: Made, page: StudyPage | None = None) -> list[str]:
+    """Write the page as HTML and PDF; the names of the files. page : of `study_page`, if it is drawn already."""
     from petct.export.pdf import write_pdf as write_pdf_object
     from tmtv_tf.report.html import write_html
     from tmtv_tf.report.pdf import write_pdf
 
-    if labels is None or table is None:
-        labels, table = _lesions(made)
-    page = study_page(made, labels, table)
+    page = page or study_page(made, *_lesions(made))
     write_html(made.folder / "report.html", page)
     pdf = write_pdf(made.folder / "report.pdf", page)
     if not made.options.pdf_dicom:

@@ -58,7 +58,6 @@ def run_study(study: Study) -> Ran:
         The study, model or mask cannot be used; the folder holds a result of other inputs and `overwrite` is not set.
     """
     case = StudyCase(study)
-    wanted = _wanted(case)
     earlier = _earlier(study.folder)
     log = read_log(study.folder)  # one that cannot be read is refused before anything is removed
     task = Task(
@@ -67,12 +66,13 @@ def run_study(study: Study) -> Ran:
         methods=study.options.all_methods,
         overwrite=study.options.overwrite,
     )
-    if earlier is not None and earlier.get("made") == wanted["made"]:
+    # Without an earlier result nothing is compared, and the files are hashed while they are read and computed on.
+    if earlier is not None and earlier.get("made") == _wanted(case)["made"]:
         kept = _kept(task, case, earlier, log)
         if kept is not None:
             _renew_page(case, earlier, kept)
             return kept
-    _make_way(case, earlier, wanted)
+    _make_way(case, earlier)
     start = time.perf_counter()
     answer, computed = process(task, case)
     case.seconds["lesions"] = time.perf_counter() - start - case.seconds["read"] - case.seconds["predict"]
@@ -82,7 +82,7 @@ def run_study(study: Study) -> Ran:
     warnings = tuple(answer["warnings"])
     ran = Ran("done", answer["methods"], warnings, answer["final"], answer["edits"], case.seconds)
     files = write_outputs(_made(case, case.exam, computed.lesions[study.options.export], ran))
-    written = {**wanted, "files": files, "page_of_edits": _version(study.folder)}
+    written = {**_wanted(case), "files": files, "page_of_edits": _version(study.folder)}
     write_json(study.folder / SOURCE_FILE, written, private=True)
     case.seconds["write"] = time.perf_counter() - start
     return ran
@@ -179,12 +179,12 @@ def _kept(task: Task, case: StudyCase, earlier: dict[str, Any], log: EditLog) ->
     return Ran("kept", result["methods"], tuple(warnings), final["methods"], len(log.in_force))
 
 
-def _make_way(case: StudyCase, earlier: dict[str, Any] | None, wanted: dict[str, Any]) -> None:
+def _make_way(case: StudyCase, earlier: dict[str, Any] | None) -> None:
     """Take an earlier result out of use: one of other inputs only if that was asked for."""
     study = case.study
     result = read_result(study.folder)
     if earlier is not None and not study.options.overwrite:
-        before, now = earlier.get("made") or {}, wanted["made"]
+        before, now = earlier.get("made") or {}, _wanted(case)["made"]
         changed = [key for key in ("inputs", "model", "overrides") if before.get(key) != now[key]]
         if changed:
             names = {

@@ -100,8 +100,13 @@ class StudyCase:
     @cached_property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the files of every input by its role, the model's too; without the user's own values."""
-        found = {role: replace(origin, values="").sha256() for role, origin in self.origins.items()}
-        return found | ({"model": sha256(self.study.model)} if self.study.model is not None else {})
+        found = {role: origin.files_sha256() for role, origin in self.origins.items()}
+        return found | ({"model": self.model_digest} if self.study.model is not None else {})
+
+    @cached_property
+    def model_digest(self) -> str:
+        """SHA-256 of the model file; "" with a mask."""
+        return sha256(self.study.model) if self.study.model is not None else ""
 
     @cached_property
     def description(self) -> ModelDescription | None:
@@ -115,7 +120,7 @@ class StudyCase:
             return {}
         on_phantom = made_by_phantom(self.study.source.pet.header)
         said = self.description.warnings(stated_name(path), on_phantom=on_phantom)
-        return {"model": stated_name(path), "inputs": {"model": self.digests["model"]}, "warnings": said}
+        return {"model": stated_name(path), "inputs": {"model": self.model_digest}, "warnings": said}
 
     def other_than(self, result: dict[str, Any]) -> list[str]:
         """The roles in which a result was made from other inputs."""
@@ -149,7 +154,7 @@ class StudyCase:
 
         if self.study.model is None:
             raise CaseError("There is neither a model nor a mask.")
-        return opened(self.study.model, self.digests["model"], self.study.options.backend)
+        return opened(self.study.model, self.model_digest, self.study.options.backend)
 
     def anonymous(self, text: str) -> str:
         """A sentence as it may be written: no path, no identifying word of the headers."""

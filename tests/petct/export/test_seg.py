@@ -140,6 +140,7 @@ def test_uids_repeat_and_differ_with_content(tmp_path: Path) -> None:
     )
     assert "reviewed" in dcmread(tmp_path / "c.dcm").SeriesDescription
     assert all(u.is_valid for u in (first.SOPInstanceUID, first.SeriesInstanceUID))
+    assert (tmp_path / "a.dcm").read_bytes() == (tmp_path / "b.dcm").read_bytes()
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.1, 0.0])

@@ -76,6 +76,15 @@ def test_a_mask_over_brain_or_bladder_or_too_large_is_named():
     assert "at most 3000 mL" in check_output(np.ones(shape, bool), pet)[0]
 
 
+def test_air_around_the_body_changes_nothing():
+    pet = _patient()
+    mask = pet.array > 4
+    wide = np.pad(pet.array, ((20, 30), (25, 5), (40, 60)))
+    around = Image(wide, Geometry(wide.shape, SPACING))
+    assert find_liver(around) == pytest.approx(find_liver(pet), rel=1e-3)
+    assert check_output(wide > 4, around) == check_output(mask, pet) != []
+
+
 def _model(trained_on, value=1.0):
     def network(image):  # sees lesions everywhere in the body
         return {"probability": np.full((*image.shape[:-1], 1), value, np.float32)}

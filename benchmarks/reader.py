@@ -14,6 +14,8 @@ for the largest lesion that is missed or false, if there is one. An error of whi
 - a lesion of the reference that is not found, or found in part: a click on its hottest voxel, or on the hottest that it
   lacks, which fills it up to the threshold; the reader looks at the preview and may change its reach, in the page's
   steps of 10 mm. Where a hotter neighbour catches the click, a stroke;
+- all lesions that are found in part: all lesions are chosen and filled up to the threshold (Ctrl+A, Shift+F), false
+  ones too, once;
 - any other connected part that is too much or too little: one stroke of a ball as large as fits into it, along its
   length where that mends more.
 
@@ -29,7 +31,7 @@ import json
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,7 @@ SHOWN = (0, 1, 2, 3, 5, 10)
 WITHIN, WITHIN_ML = 0.10, 10.0
 REACH_MM = 10.0  # the page's step from one reach of an added region to the next
 WORTH = 0.2  # of an error: less than that is no click worth making while there are others
+FILL_REACHES_MM = (20.0, 30.0)
 REACHES = (0.6, 1.0, 1.4)  # of the lesion's own extent from the point clicked
 STROKES_TRIED = 4  # a reader mends one of the largest errors
 BARELY = 0.1  # a lesion with less of its volume in common with the other side is wrong as a whole
@@ -85,6 +88,7 @@ class Reader:
     reference: npt.NDArray[np.bool_]
     lesions: Sequence[npt.NDArray[np.int64]]
     now: Snapshot
+    may_fill: bool = True
 
     def numbers(self) -> dict[str, float]:
         """How far the result is."""
@@ -114,11 +118,20 @@ class Reader:
             mended = before - self.wrong_voxels(best)
             if mended >= WORTH * wish.size:
                 self.now = best
+                self.may_fill = self.may_fill and wish.edits[0]["kind"] != "fill"
                 return True
             slight.append((mended, best))
         mended, best = max(slight, key=lambda one: one[0], default=(0, self.now))
         self.now = best if mended > 0 else self.now
         return mended > 0
+
+    def filled(self, limit_mm: float) -> Snapshot:
+        """Every lesion is chosen and filled; one that is full stays. What is added keeps a number of its own here."""
+        one = self
+        for row in self.now.methods[METHOD].rows.values():
+            click = {"kind": "add_point", "point_mm": list(row.hottest_mm), "limit_mm": limit_mm}
+            one = replace(one, now=one.tried(click) or one.now)
+        return one.now
 
     def tried(self, edit: dict[str, Any]) -> Snapshot | None:
         """What a preview shows; None where the page refuses."""
@@ -129,6 +142,8 @@ class Reader:
 
     def after(self, edit: dict[str, Any]) -> Snapshot:
         """What the page would show after an edit."""
+        if edit["kind"] == "fill":
+            return self.filled(edit["limit_mm"])
         geometry = self.pet.geometry
         case = Context(METHOD, self.now.states, self.work, geometry, lambda: Projections(self.pet))
         made = correct(read_asked(edit), WHO, case)
@@ -140,8 +155,14 @@ class Reader:
 
     def wishes(self) -> list[Wish]:
         """One for each error that is left."""
-        kinds = (self.false_regions, self.false_lesions, self.lacking_lesions, self.strokes)
+        kinds = (self.false_regions, self.false_lesions, self.lacking_lesions, self.fill_all, self.strokes)
         return [wish for kind in kinds for wish in kind()]
+
+    def fill_all(self) -> Iterator[Wish]:
+        mask = self.mask().reshape(-1)
+        lacks = [int(np.count_nonzero(~mask[lesion])) for lesion in self.lesions if mask[lesion].any()]
+        if self.may_fill and sum(n > 0 for n in lacks) > 1:
+            yield Wish(sum(lacks), False, [{"kind": "fill", "limit_mm": reach} for reach in FILL_REACHES_MM])
 
     def false_lesions(self) -> Iterator[Wish]:
         lesions = self.now.methods[METHOD].lesions

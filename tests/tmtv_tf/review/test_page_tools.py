@@ -113,6 +113,22 @@ def test_merge_and_the_sphere(own: Made, window: Callable) -> None:
     assert f"mean {pet.array.reshape(-1)[near].mean():.2f}," in said
 
 
+def test_all_lesions_are_filled_up_to_the_threshold(own: Made, window: Callable) -> None:
+    """What the eraser took of a lesion comes back, under its number; the lesions that are full stay as they are."""
+    with serving(own.results) as address:
+        reader = window(address)
+        reader.open(own.ids["head first"])
+        reader.look_at(LEFT)
+        before, rows = reader.tmtv_ml, set(classes(reader))
+        reader.keys("r", "Enter", "Escape")
+        erased = reader.tmtv_ml
+        reader.keys("Control+a")
+        reader.page.keyboard.press("Shift+F")
+        reader.page.wait_for_selector("#said:has-text('Filled')", state="attached")
+        assert erased < before == pytest.approx(reader.tmtv_ml, rel=1e-12)
+        assert set(classes(reader)) == rows
+
+
 def test_two_blind_readers_and_their_adjudicator(own: Made, window: Callable) -> None:
     """The adjudicator sees both, takes over one of them in one step, and goes back."""
     case_id = own.ids["head first"]

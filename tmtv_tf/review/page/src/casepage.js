@@ -231,6 +231,42 @@ export class CasePage {
     return this.edit({ kind: "split_lesion", label: this.chosen[0] });
   }
 
+  chooseAll() {
+    this.viewer.selected = new Set(this.case.state.lesions.map(({ label }) => label));
+    say(`${this.chosen.length} lesions chosen.`);
+    this.viewer.redraw();
+    this.panel.show(this.case, this.viewer.selected);
+    this.controls();
+  }
+
+  /** Grow each chosen lesion up to the threshold, from its hottest point as far as the reach of Add; one that is full stays. */
+  async fill() {
+    const before = this.case.totals.final.tmtv_ml;
+    const labels = this.chosen.filter((label) => this.case.row(label)?.origin !== "excluded");
+    if (!labels.length) return say("Choose lesions first (n, or Ctrl+A for all).");
+    for (const label of labels) {
+      const row = this.case.row(label);
+      if (!row || !(await this.fillOne(row))) break;
+    }
+    say(`Filled: TMTV ${number(before)} to ${number(this.case.totals.final.tmtv_ml)} mL.`);
+    return undefined;
+  }
+
+  /** Whether to go on: false after an answer that is no refusal of this one lesion. */
+  async fillOne({ label, hottest_mm }) {
+    const edit = { kind: "add_point", point_mm: hottest_mm, limit_mm: this.tools.limit_mm };
+    try {
+      if (!(await this.case.preview(edit)).voxels) return true;
+    } catch (problem) {
+      if (problem.status === 400) return true; // it is full
+      return this.attempt(() => Promise.reject(problem));
+    }
+    const known = new Set(this.case.state.lesions.map((row) => row.label));
+    if (!(await this.edit(edit))) return false;
+    const fresh = this.case.state.lesions.map((row) => row.label).filter((n) => !known.has(n));
+    return !fresh.length || !known.has(label) || this.edit({ kind: "merge_lesions", labels: [label, ...fresh] });
+  }
+
   merge() {
     if (this.chosen.length < 2) return say("Choose two or more lesions to merge: Ctrl and click in the table, or Shift+N.");
     return this.edit({ kind: "merge_lesions", labels: this.chosen });

@@ -27,6 +27,7 @@ export class Toolbar {
     this.undo = button("↶ Undo", "Undo (z)", () => page.undo(), { id: "undo" });
     this.redo = button("↷ Redo", "Redo (y)", () => page.redo(), { id: "redo" });
     this.split = button("Split", "Split the chosen lesion (s)", () => page.split());
+    this.fill = button("Fill", "Fill the chosen lesions up to the threshold, within the reach of Add (Shift+F; all: Ctrl+A)", () => page.fill());
     this.merge = button("Merge", "Merge the chosen lesions (m)", () => page.merge());
     this.sign = button("Sign", "Sign (Shift+S)", () => page.sign(), { id: "sign", class: "primary" });
     this.export = button("Export", "Export (Shift+E)", () => page.export(), { id: "export" });
@@ -37,7 +38,7 @@ export class Toolbar {
       group("Case", element("a", { class: "button", href: "#/", title: "Work list (q)" }, "☰ List"), element("strong", { class: "id" }, page.id), this.status, this.signed),
       group("Method and windows", this.method, this.petWindow, this.ctWindow, this.layout),
       group("Tools", ...this.tools),
-      group("Changes", this.split, this.merge, this.undo, this.redo),
+      group("Changes", this.fill, this.split, this.merge, this.undo, this.redo),
       element("span", { class: "space" }),
       group("Save", this.saved, this.sign, this.export, button("Next unread", "Next unread case (u)", () => page.nextUnread()), button("?", "Help (?)", () => page.help(), { "aria-label": "Help" })),
     );
@@ -60,6 +61,7 @@ export class Toolbar {
     for (const made of this.tools) made.setAttribute("aria-pressed", String(made.dataset.tool === page.tools.name));
     this.undo.disabled = !state.can_undo;
     this.redo.disabled = !state.can_redo;
+    this.fill.disabled = !page.chosen.length;
     this.split.disabled = page.chosen.length !== 1;
     this.merge.disabled = page.chosen.length < 2;
     this.sign.textContent = state.status === "reopened" ? "Sign again" : "Sign";

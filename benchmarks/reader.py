@@ -61,6 +61,7 @@ WITHIN, WITHIN_ML = 0.10, 10.0
 REACH_MM = 10.0  # the page's step from one reach of an added region to the next
 WORTH = 0.2  # of an error: less than that is no click worth making while there are others
 FILL_REACHES_MM = (20.0, 30.0)
+NEARLY = 0.8  # of what the best preview mends: of such the reader takes the largest, and cuts no lesion off for little
 REACHES = (0.6, 1.0, 1.4)  # of the lesion's own extent from the point clicked
 STROKES_TRIED = 4  # a reader mends one of the largest errors
 BARELY = 0.1  # a lesion with less of its volume in common with the other side is wrong as a whole
@@ -114,7 +115,9 @@ class Reader:
         slight: list[tuple[int, Snapshot]] = []
         for wish in sorted(self.wishes(), key=lambda wish: (not (whole_first and wish.whole), -wish.size)):
             found = [after for edit in wish.edits if (after := self.tried(edit)) is not None]
-            best = min(found, key=self.wrong_voxels, default=self.now)
+            mends = [before - self.wrong_voxels(after) for after in found]
+            near = [after for after, n in zip(found, mends) if n >= NEARLY * max(mends)]
+            best = max(near, key=lambda after: after.methods[METHOD].measures.tmtv_ml, default=self.now)
             mended = before - self.wrong_voxels(best)
             if mended >= WORTH * wish.size:
                 self.now = best

@@ -4,6 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 DEMO   := runs/demo
 STUDY  := runs/study
+TEN    := runs/ten
 WORLDS := runs/worlds
 ANATOMIES ?= ../shared/data/hubmap_vh
 CASES  ?= 100
@@ -14,7 +15,7 @@ WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 PAGE   := tmtv_tf/review/page
 
-.PHONY: help page model demo test test-base test-lowest coverage lint docs sbom format test-tools test-docker study-small clean
+.PHONY: help page model demo test test-base test-lowest coverage lint docs review-ten sbom format test-tools test-docker study-small clean
 .DELETE_ON_ERROR:
 
 help:
@@ -27,6 +28,7 @@ help:
 	@echo 'make lint         ruff, mypy, and which package may import which'
 	@echo 'make docs         the documentation as a site, warnings are errors: docs/_build/html/index.html'
 	@echo 'make page         the page of tmtv review: $(PAGE)/ -> tmtv_tf/review/static/ (npm, or that of PyPI)'
+	@echo 'make review-ten   ten phantoms through tmtv run, then signed on the page by mouse and by keyboard: $(TEN)/pictures/'
 	@echo 'make sbom         the bill of materials of constraints.txt (CycloneDX): docs/sbom.cdx.json'
 	@echo 'make model        the packaged networks from seeds; ANATOMIES=folder of the label maps (hours)'
 	@echo 'make test-tools   install the Debian tools that some tests use (asks for sudo unless you are root)'
@@ -98,6 +100,14 @@ $(VENV)-lowest/.installed: setup.cfg
 
 test-base test-lowest: test-%: $(VENV)-%/.installed
 	$(VENV)-$*/bin/python -m pytest -n $(WORKERS) -m 'not slow' tests/petct tests/postprocess $(PYTEST_ARGS)
+
+# What a reader does to ten examinations, in chromium; the tests do it to two.
+review-ten: $(VENV)/.dev
+	[ -f $(TEN)/phantom/phantom.json ] || $(BIN)/tmtv phantom $(TEN)/phantom --cases 10 --seed $(SEED) --workers $(WORKERS)
+	$(BIN)/tmtv run $(TEN)/phantom/dicom --out $(TEN)/results
+	@mkdir -p $(TEN)/pictures
+	TMTV_REVIEW_RESULTS=$(TEN)/results TMTV_REVIEW_PICTURES=$(TEN)/pictures \
+	  $(BIN)/python -m pytest tests/tmtv_tf/review/test_page_signed.py
 
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --cov=petct --cov=postprocess --cov=tmtv_tf --cov=training \

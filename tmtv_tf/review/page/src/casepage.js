@@ -4,19 +4,19 @@ import { ApiError, casePath } from "./api.js";
 import { Case } from "./case.js";
 import { $, banner, element, methodName, number, say } from "./dom.js";
 import { CASE_KEYS, listen, showHelp } from "./keys.js";
+import { Looking } from "./looking.js";
 import { Panel } from "./panel.js";
-import { IMAGES, PLANES } from "./planes.js";
 import { Readers } from "./readers.js";
 import { readyStage } from "./stage.js";
 import { Toolbar } from "./toolbar.js";
 import { Tools, TOOLS } from "./tools.js";
-import { CT_WINDOWS, PET_WINDOWS, Viewer } from "./viewer.js";
+import { Viewer } from "./viewer.js";
 import { valueAt } from "./volume.js";
 import { nextUnread, openCase } from "./worklist.js";
 
-const SPIN_MS = 120;
-export class CasePage {
+export class CasePage extends Looking {
   constructor(id) {
+    super();
     this.id = id;
   }
 
@@ -215,7 +215,10 @@ export class CasePage {
     return [...this.viewer.selected];
   }
 
-  toggleSelected() {
+  // What a key means depends on the state after what was asked before it, so each of these waits for that first.
+
+  async toggleSelected() {
+    await this.case.queue;
     return this.chosen.length ? this.toggle(this.chosen) : say("Choose a lesion first (n, or a click).");
   }
 
@@ -226,7 +229,8 @@ export class CasePage {
     }
   }
 
-  split() {
+  async split() {
+    await this.case.queue;
     if (this.chosen.length !== 1) return say("Choose one lesion to split.");
     return this.edit({ kind: "split_lesion", label: this.chosen[0] });
   }
@@ -241,6 +245,7 @@ export class CasePage {
 
   /** Grow each chosen lesion up to the threshold, from its hottest point as far as the reach of Add; one that is full stays. */
   async fill() {
+    await this.case.queue;
     const before = this.case.totals.final.tmtv_ml;
     const labels = this.chosen.filter((label) => this.case.row(label)?.origin !== "excluded");
     if (!labels.length) return say("Choose lesions first (n, or Ctrl+A for all).");
@@ -267,16 +272,19 @@ export class CasePage {
     return !fresh.length || !known.has(label) || this.edit({ kind: "merge_lesions", labels: [label, ...fresh] });
   }
 
-  merge() {
+  async merge() {
+    await this.case.queue;
     if (this.chosen.length < 2) return say("Choose two or more lesions to merge: Ctrl and click in the table, or Shift+N.");
     return this.edit({ kind: "merge_lesions", labels: this.chosen });
   }
 
-  undo() {
+  async undo() {
+    await this.case.queue;
     return this.case.state?.can_undo ? this.edit({ kind: "undo" }) : say("Nothing to undo.");
   }
 
-  redo() {
+  async redo() {
+    await this.case.queue;
     return this.case.state?.can_redo ? this.edit({ kind: "redo" }) : say("Nothing to redo.");
   }
 
@@ -293,6 +301,7 @@ export class CasePage {
   }
 
   async sign() {
+    await this.case.queue;
     if (this.case.state.signed && this.case.state.status === "signed") return say("Signed already. A change reopens the case.");
     await this.attempt(() => this.case.sign());
     if (this.case.state.signed) say(`Signed by ${this.case.state.signed.by}.`);
@@ -333,75 +342,14 @@ export class CasePage {
     ]);
   }
 
-  // Looking
-
-  look(change) {
-    if (!this.case.pet) return;
-    change();
-    this.viewer.redraw();
-    this.controls();
-    this.readout();
-  }
-
-  arrow(right, up) {
-    const { across, up: upAxis } = PLANES[this.viewer.plane];
-    // The axis across points to the left of the screen (planes.js).
-    this.look(() => (right ? this.viewer.step(across, -right) : this.viewer.step(upAxis, up)));
-  }
-  scroll(by) {
-    this.look(() => this.viewer.step(PLANES[this.viewer.plane].through, by));
-  }
-  nextPlane() {
-    this.look(() => {
-      this.viewer.plane = (this.viewer.plane + 1) % 3;
-      if (this.viewer.layout !== "all") this.viewer.layout = PLANES[this.viewer.plane].name;
-      say(`Active plane: ${PLANES[this.viewer.plane].name}.`);
-    });
-  }
-  petWindow(index) {
-    this.look(() => (this.viewer.settings.petWindow = [0, PET_WINDOWS[index]]));
-  }
-  nextCtWindow() {
-    const { ctWindow } = this.viewer.settings;
-    const at = CT_WINDOWS.findIndex(([, low, high]) => low === ctWindow[0] && high === ctWindow[1]);
-    const [name, low, high] = CT_WINDOWS[(at + 1) % CT_WINDOWS.length];
-    this.look(() => (this.viewer.settings.ctWindow = [low, high]));
-    say(`CT window: ${name}.`);
-  }
-  flip(name) {
-    this.look(() => (this.viewer.settings[name] = !this.viewer.settings[name]));
-  }
-  hide(name) {
-    this.look(() => (this.viewer[name] = !this.viewer[name]));
-  }
-  fit() {
-    this.look(() => this.viewer.fit());
-  }
-  setLayout(layout) {
-    this.look(() => {
-      this.viewer.layout = layout;
-      const plane = PLANES.findIndex((p) => p.name === layout);
-      if (plane >= 0) this.viewer.plane = plane;
-    });
-  }
-  nextLayout() {
-    const layouts = ["all", ...PLANES.map((p) => p.name)];
-    const { layout } = this.viewer;
-    this.setLayout(layouts[(layouts.indexOf(layout) + 1) % layouts.length]);
-    say(`Layout: ${this.viewer.layout === "all" ? `${IMAGES.length} images in 3 planes` : this.viewer.layout}.`);
-  }
-  spin() {
-    if (this.spinning) clearInterval(this.spinning);
-    this.spinning = this.spinning ? null : setInterval(() => this.viewer.rotate(1), SPIN_MS);
-  }
   dropMeasure() {
-    if (this.tools.takeCornerBack()) return;
+    if (this.tools.projection.takeCornerBack()) return;
     this.look(() => this.viewer.measures.pop());
   }
   escape() {
     const { tools, viewer } = this;
     if (viewer.preview) return tools.dropPreview();
-    if (tools.corners.length) return void (tools.dropCorners(), say("Cancelled."));
+    if (tools.projection.corners.length) return void (tools.projection.dropCorners(), say("Cancelled."));
     if (tools.name !== "look") return tools.choose("look");
     return this.choose(null);
   }

@@ -1,6 +1,7 @@
-// The mouse on the slices and on the projection, and `Enter` at the crosshair for those who work without a mouse.
+// The mouse on the slices, and `Enter` at the crosshair for those who work without a mouse.
 import { Distance, Sphere } from "./measures.js";
 import { PLANES } from "./planes.js";
+import { ProjectionTools } from "./projectiontools.js";
 
 export const TOOLS = {
   look: { key: "Escape", label: "Look", icon: "M8 1v5M8 10v5M1 8h5M10 8h5", hint: "Click: crosshair, or choose a lesion. Wheel: scroll. Right drag: window. Shift drag: move. Ctrl wheel: zoom. Double click: one image alone." },
@@ -16,10 +17,10 @@ export const TOOLS = {
 export class Tools {
   /** `actions`: edit(edit), preview(edit), select(label, additive), moved(), tell(text), changed(). */
   constructor(viewer, actions) {
-    Object.assign(this, { viewer, actions, name: "look", radius_mm: 8, limit_mm: 60, drag: null, corners: [] });
+    Object.assign(this, { viewer, actions, name: "look", radius_mm: 8, limit_mm: 60, drag: null, projection: new ProjectionTools(this) });
     const { over, mip } = viewer;
     this.listen(over, this.slices());
-    this.listen(mip, this.projection());
+    this.listen(mip, this.projection.handlers());
     for (const canvas of [over, mip]) canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -35,7 +36,7 @@ export class Tools {
   choose(name) {
     this.name = name;
     this.drag = this.viewer.sketch = null;
-    this.corners = [];
+    this.projection.corners = [];
     this.dropPreview();
     this.actions.changed();
     this.viewer.redraw();
@@ -262,75 +263,6 @@ export class Tools {
     this.viewer.redraw();
   }
 
-  // Projection
-
-  projection() {
-    return {
-      pointerdown: (at, event) => {
-        this.viewer.mip.focus({ preventScroll: true });
-        this.viewer.mip.setPointerCapture(event.pointerId);
-        const cut = this.name === "lasso" || this.name === "box";
-        this.drag = { kind: cut ? this.name : "rotate", from: at, angle: this.viewer.angle, path: [at], moved: false };
-        if (cut) this.viewer.sketch = { drawMip: (context) => drawPath(context, this.region(), this.viewer.scale) };
-      },
-      pointermove: (at) => {
-        const { drag, viewer } = this;
-        if (!drag || drag.tile) return;
-        drag.moved ||= Math.hypot(at[0] - drag.from[0], at[1] - drag.from[1]) > 4 * viewer.scale;
-        if (drag.kind === "rotate") {
-          viewer.angle = (((drag.angle - 10 * Math.round((at[0] - drag.from[0]) / (12 * viewer.scale))) % 360) + 360) % 360;
-        } else drag.path.push(at);
-        viewer.redraw();
-      },
-      pointerup: async (at) => {
-        const { drag } = this;
-        if (!drag || drag.tile) return;
-        const path = this.region();
-        this.drag = this.viewer.sketch = null;
-        if (drag.kind === "rotate") return drag.moved || this.pick(at);
-        if (drag.moved) await this.cut(thinned(path).map((at) => this.toPicture(at)));
-      },
-      pointercancel: () => this.cancel(),
-      wheel: (_, event) => {
-        event.preventDefault();
-        if (event.deltaY) this.viewer.rotate(event.deltaY < 0 ? 1 : -1);
-      },
-    };
-  }
-
-  region() {
-    const { kind, path, from } = this.drag ?? { path: [] };
-    if (kind !== "box") return path;
-    const [x, y] = path.at(-1);
-    return [from, [x, from[1]], [x, y], [from[0], y]];
-  }
-
-  toPicture([x, y]) {
-    const { left, top, scaleX, scaleY } = this.viewer.mipFit;
-    return [(x - left) / scaleX, (y - top) / scaleY];
-  }
-
-  /** `polygon`: in pixels of the picture. */
-  async cut(polygon) {
-    const { viewer } = this;
-    await this.actions.edit({ kind: "exclude_region", angle: viewer.angle, polygon });
-    viewer.redraw();
-  }
-
-  pick(at) {
-    const { viewer } = this, place = this.toPicture(at);
-    const { width, height } = viewer.projector;
-    const [c, r] = place.map(Math.floor);
-    const { final, automatic } = viewer.mipOutlines();
-    const inside = c >= 0 && r >= 0 && c < width && r < height;
-    const before = inside ? automatic.picture[r * width + c] : 0;
-    const label = inside ? final.picture[r * width + c] || (viewer.case.row(before)?.origin === "excluded" ? before : 0) : 0;
-    const d = viewer.projector.hottest(place, viewer.angle);
-    if (d) viewer.goTo(d);
-    this.actions.select(label);
-    this.actions.moved();
-  }
-
   // Without a mouse
 
   async enter() {
@@ -339,80 +271,11 @@ export class Tools {
     if (this.name === "add") return this.ask(d);
     if (this.name === "brush" || this.name === "eraser") return this.sendStroke({ kind: this.name, tile: viewer.tiles.find((t) => t.plane === viewer.plane) ?? viewer.tiles[0], points: [d] });
     if (this.name === "sphere") return this.measureSphere(new Sphere(d, this.radius_mm));
-    if (this.name === "distance") return this.second(d, (from) => this.keep(new Distance(viewer.plane, from, d), true));
-    if (this.name === "box") return this.second(d, (from) => this.cutBetween(from, d));
-    if (this.name === "lasso") return this.addCorner(d);
+    if (this.name === "distance") return this.projection.second(d, (from) => this.keep(new Distance(viewer.plane, from, d), true));
+    if (this.name === "box") return this.projection.second(d, (from) => this.projection.cutBetween(from, d));
+    if (this.name === "lasso") return this.projection.addCorner(d);
     return this.actions.select(viewer.labelAt(d));
-  }
-
-  second(d, then) {
-    const [from] = this.corners;
-    if (!from) return this.mark([d], "First point. Move the crosshair and press Enter again.");
-    this.dropCorners();
-    return then(from);
-  }
-
-  cutBetween(a, b) {
-    const [[left, top], [right, bottom]] = this.onPicture([a, b]);
-    return this.cut([[left, top], [right, top], [right, bottom], [left, bottom]]);
-  }
-
-  /** One more corner of the lasso; the last one again closes it. */
-  addCorner(d) {
-    const { corners } = this, again = corners.length && corners.at(-1).every((v, a) => v === d[a]);
-    if (!again) return this.mark([...corners, d], `Corner ${corners.length + 1}. Move the crosshair and press Enter; Enter at the last corner again cuts, Backspace takes it back.`);
-    if (corners.length < 3) return this.actions.tell("A region has at least three corners.");
-    this.dropCorners();
-    return this.cut(this.onPicture(corners));
-  }
-
-  /** Backspace: whether there was a corner to take back. */
-  takeCornerBack() {
-    if (!this.corners.length) return false;
-    this.mark(this.corners.slice(0, -1), `${this.corners.length - 1} corners are left.`);
-    return true;
-  }
-
-  dropCorners() {
-    this.mark([], "");
-  }
-
-  mark(corners, text) {
-    const { viewer } = this;
-    this.corners = corners;
-    viewer.sketch = corners.length ? { drawMip: (context) => drawPath(context, this.onPicture([...corners, viewer.settings.crosshair]).map((at) => this.toCanvas(at)), viewer.scale) } : null;
-    if (text) this.actions.tell(text);
-    viewer.redraw();
-  }
-
-  onPicture(points) {
-    const { projector, angle } = this.viewer;
-    return points.map((d) => projector.toPicture(d, angle));
-  }
-
-  toCanvas([column, row]) {
-    const { left, top, scaleX, scaleY } = this.viewer.mipFit;
-    return [left + column * scaleX, top + row * scaleY];
   }
 }
 
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
-
-/** At most 200 corners. */
-function thinned(path) {
-  const every = Math.ceil(path.length / 200);
-  return path.filter((_, i) => i % every === 0);
-}
-
-function drawPath(context, path, scale) {
-  context.beginPath();
-  path.forEach((at, i) => context[i ? "lineTo" : "moveTo"](...at));
-  context.closePath();
-  context.fillStyle = "rgba(255, 99, 99, 0.18)";
-  context.fill();
-  context.setLineDash([5 * scale, 3 * scale]);
-  context.strokeStyle = "#ff3b3b";
-  context.lineWidth = 1.5 * scale;
-  context.stroke();
-  context.setLineDash([]);
-}

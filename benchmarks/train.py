@@ -129,7 +129,8 @@ def summary(rows: list[dict]) -> str:
 
 def write_cases(folder: Path, shape, cases: int):
     """Model-grid arrays of noise: their contents do not matter for speed. Six on disk, the others links to them."""
-    from tmtv_tf.input.grid import ModelArrays, ModelGrid, write_raw_arrays
+    from tmtv_tf.input.arrays import ModelArrays, write_raw_arrays
+    from tmtv_tf.input.grid import ModelGrid
 
     grid = ModelGrid(shape)
     rng = np.random.default_rng(0)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from petct.errors import ParameterError, TmtvError
+from petct.extras import extra
 from petct.parallel import Job, Outcome, attempt
 
 # How long a command waits for a scheduler's answer.
@@ -29,10 +30,8 @@ def run_on_cluster(jobs: list[Job], scheduler: str) -> Generator[tuple[int, Outc
     TmtvError
         The scheduler, or every worker, is gone for longer than PATIENCE_S.
     """
-    try:
+    with extra("cluster", "--scheduler"):
         from distributed import Client
-    except ImportError as error:
-        raise ParameterError("--scheduler needs Dask: pip install 'tmtv-tf[cluster]'.") from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our sentence says it
     try:
         client = Client(scheduler, timeout=ANSWER_S, set_as_default=False)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 # How long a single case waits for another run into its folder before it is refused.
 WAIT_S = 600.0
+# Options that say something of one case, by name.
+OF_ONE_CASE = (
+    *("case_id", "reference", "exclude", "exclude_mask", "include_seed"),
+    *("height_cm", "weight_kg", "lung_suv"),
+)
 app = typer.Typer(
     name="tmtv-postprocess",
     add_completion=False,
@@ -84,71 +89,72 @@ def postprocess(
 
     Not a medical device.
     """
-    from petct.errors import ParameterError
+    given = dict(locals())  # every option by its name
     from petct.files import locked, remove_leftovers, require_writable
 
-    if (probability is None) == (mask is None):
-        raise ParameterError("Give one of --probability and --mask.")
-    if mask is None and (instances is not None or mask_label):
-        raise ParameterError("--instances and --mask-label belong to --mask.")
-    config = Config(
-        probability_threshold=probability_threshold,
-        connectivity=connectivity,
-        split_above_ml=split_above_ml,
-        peak_distance_mm=peak_distance_mm,
-        min_volume_ml=min_volume_ml,
-        liver_suv=liver_suv,
-        lung_suv=lung_suv,
-    )
+    maps = Path(probability or mask or "")
+    _refuse_mixtures(given, maps)
+    config = Config(**{name: given[name] for name in Config.__dataclass_fields__})
     methods = ("parts",) if split_only else tuple(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
         parse_method(name, config)
-    maps = Path(probability or mask or "")
-    single = (
-        *(case_id, reference, exclude, exclude_mask, include_seed, height_cm, weight_kg, lung_suv),
-        clear_edits or None,
-    )
-    if maps.is_dir() and any(value is not None for value in single):
-        raise ParameterError(
-            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm, "
-            f"--weight-kg and --lung-suv belong to one case; {maps} is a folder."
-        )
     require_writable(out)
     load_nibabel_alone()
-
-    from postprocess.case import Job
-    from postprocess.inputs import MapFile
-    from postprocess.requests import Request
-
-    request = Request(
-        exclude=tuple(_lesion(text, methods) for text in exclude or ()),
-        exclude_mask=exclude_mask,
-        seeds_mm=tuple(_point(text, ras) for text in include_seed or ()),
-        seed_limit_mm=seed_limit_mm,
-        clear=clear_edits,
-        reader=reader,
-    )
-    jobs = [
-        Job(
-            case_id=name,
-            map_file=MapFile(path, mask is not None, tuple(mask_label or ()), reference, channel, instances),
-            suv_path=suv_path,
-            folder=out / name,
-            methods=methods,
-            config=config,
-            request=request,
-            height_cm=height_cm,
-            weight_kg=weight_kg,
-            overwrite=overwrite,
-        )
-        for name, path, suv_path in _cases(maps, suv, case_id, is_mask=mask is not None)
-    ]
+    jobs = _jobs(given, maps, config, methods)
     # Single cases may be started side by side into one folder, so they wait for each other; cohorts do not.
     with locked(out, wait_s=0.0 if maps.is_dir() else WAIT_S):
         remove_leftovers(out)
         if maps.is_dir():
             raise typer.Exit(_run_cohort(jobs, out, workers, scheduler))
         _run_one(jobs[0])
+
+
+def _refuse_mixtures(given: dict[str, Any], maps: Path) -> None:
+    """Options that exclude each other, and options of one case where `maps` is a folder of many."""
+    from petct.errors import ParameterError
+
+    if (given["probability"] is None) == (given["mask"] is None):
+        raise ParameterError("Give one of --probability and --mask.")
+    if given["mask"] is None and (given["instances"] is not None or given["mask_label"]):
+        raise ParameterError("--instances and --mask-label belong to --mask.")
+    if maps.is_dir() and (given["clear_edits"] or any(given[name] is not None for name in OF_ONE_CASE)):
+        raise ParameterError(
+            "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm, "
+            f"--weight-kg and --lung-suv belong to one case; {maps} is a folder."
+        )
+
+
+def _jobs(given: dict[str, Any], maps: Path, config: Config, methods: tuple[str, ...]) -> list[Job]:
+    """One job a case."""
+    from postprocess.case import Job
+    from postprocess.inputs import MapFile
+    from postprocess.requests import Request
+
+    is_mask, labels = given["mask"] is not None, tuple(given["mask_label"] or ())
+    place = (given["reference"], given["channel"], given["instances"])
+    request = Request(
+        exclude=tuple(_lesion(text, methods) for text in given["exclude"] or ()),
+        exclude_mask=given["exclude_mask"],
+        seeds_mm=tuple(_point(text, given["ras"]) for text in given["include_seed"] or ()),
+        seed_limit_mm=given["seed_limit_mm"],
+        clear=given["clear_edits"],
+        reader=given["reader"],
+    )
+    return [
+        Job(
+            case_id=name,
+            map_file=MapFile(path, is_mask, labels, *place),
+            suv_path=suv_path,
+            folder=given["out"] / name,
+            methods=methods,
+            config=config,
+            request=request,
+            height_cm=given["height_cm"],
+            weight_kg=given["weight_kg"],
+            overwrite=given["overwrite"],
+        )
+        for name, path, suv_path in _cases(maps, given["suv"], given["case_id"], is_mask=is_mask)
+    ]
 
 
 def _cases(maps: Path, suv: Path, case_id: str | None, *, is_mask: bool) -> list[tuple[str, Path, Path]]:

@@ -17,6 +17,8 @@ point_to(
         "tmtv_tf.data": "petct.dicom, petct.suv and petct.rois (DICOM to SUV), tmtv_tf.cases (case folders) or "
         "tmtv_tf.input (grids and training arrays)",
         "tmtv_tf.errors": "petct.errors",
+        "tmtv_tf.models.multitask_unet": "tmtv_tf.models (multitask_unet)",
+        "tmtv_tf.models.vnet": "tmtv_tf.models (vnet)",
         "tmtv_tf.multitask_inference": "tmtv_tf.inference.model (predict_multitask)",
         "tmtv_tf.quiet": "tmtv_tf._backend",
     }

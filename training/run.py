@@ -22,7 +22,8 @@ from tmtv_tf import __version__
 from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import Row, read_cohort
 from tmtv_tf.evaluation.training_hours import HOURS
-from tmtv_tf.input.grid import ModelArrays, ModelGrid, model_arrays, write_model_arrays
+from tmtv_tf.input.arrays import ModelArrays, model_arrays, write_model_arrays
+from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.file import PHANTOM
 from training.config import RENAMED, FitConfig
 from training.state import NAME

@@ -92,12 +92,11 @@ def run(config: Config, data: Path, out: Path) -> None:
         callbacks=pictures(arrays["validation"][0], out) if is_chief(strategy) else [],
     )
     if is_chief(strategy):
-        print(
-            f"V-Net on {', '.join(describe_devices(strategy))}: {len(arrays['train'])} training cases "
-            f"({len(examples)} images), {len(arrays['validation'])} validation cases, batch {config.batch}, "
-            f"up to epoch {config.epochs}. Log: {out / 'log.csv'}",
-            flush=True,
-        )
+        cases = f"{len(arrays['train'])} training cases ({len(examples)} images)"
+        checked = f"{len(arrays['validation'])} validation cases"
+        size = f"batch {config.batch}, up to epoch {config.epochs}"
+        devices = ", ".join(describe_devices(strategy))
+        print(f"V-Net on {devices}: {cases}, {checked}, {size}. Log: {out / 'log.csv'}", flush=True)
     progress = run_fit(experiment, config, out, strategy)
     if is_chief(strategy):
         print(conclusion(progress, config, out))
@@ -156,7 +155,7 @@ def pictures(arrays, out: Path) -> list:
     """The callback that draws the first validation case, where TensorBoard is installed."""
     from importlib.util import find_spec
 
-    from tmtv_tf.input.grid import read_model_arrays
+    from tmtv_tf.input.arrays import read_model_arrays
     from training.pictures import MipPictures
 
     if find_spec("tensorboard") is None:

@@ -14,6 +14,14 @@ from petct.dicom.values import tag_value, tag_values
 SAME_COVERAGE = 0.05
 
 
+class Choice(NamedTuple):
+    """The series to use, sentences about the choice, and why each other one is not used."""
+
+    series: Series | None
+    notes: list[str]
+    passed_over: dict[str, str]  # SeriesInstanceUID -> reason
+
+
 class Rule(NamedTuple):
     """Of two series, the one with the higher value is taken; `why` says of the other what is the matter with it."""
 
@@ -65,14 +73,13 @@ def ct_order(pet: Series) -> tuple[Rule, ...]:
 _OPTION = {"PET": "pet-uid", "CT": "ct-uid"}
 
 
-def best(
-    candidates: list[Series], rules: Sequence[Rule], kind: str, notes: list[str], passed_over: dict[str, str]
-) -> Series | None:
+def best(candidates: Sequence[Series], rules: Sequence[Rule], kind: str) -> Choice:
     """Apply the rules one after another until one series is left.
 
     Series that no rule tells apart: the one with the lowest SeriesInstanceUID, and a note that it is arbitrary.
     """
-    left = list(candidates)
+    left, notes = list(candidates), []
+    passed_over: dict[str, str] = {}
     for rule in rules:
         if len(left) < 2:
             break
@@ -90,7 +97,7 @@ def best(
             f"SeriesInstanceUID (0020,000E) is used: --{_OPTION[kind]} chooses another."
         )
     passed_over |= {s.series_uid: f"a higher SeriesInstanceUID than the {kind} in use" for s in left[1:]}
-    return left[0] if left else None
+    return Choice(left[0] if left else None, notes, passed_over)
 
 
 def _range_mm(series: Series) -> tuple[float, float] | None:

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from petct.dicom.headers import Series
-from petct.dicom.ranking import PET_ORDER, best, covered_mm, ct_order
+from petct.dicom.ranking import PET_ORDER, Choice, best, covered_mm, ct_order
 from petct.dicom.values import tag_name, tag_values
 from petct.errors import DicomError
 
@@ -130,31 +130,12 @@ def _select(
     series: Sequence[Series], patient_id: str, study_uid: str, pet: Series | None, ct_uid: str | None
 ) -> Selection:
     study = [s for s in series if (s.patient_id, s.study_uid) == (patient_id, study_uid)]
-    passed_over: dict[str, str] = {}
-    notes: list[str] = []
-    problem = None
-    if pet is not None:
-        reason = _unfit_pet(pet)
-        notes.append("PET chosen by the user." + (f" Without that choice: {reason}." if reason else ""))
-        passed_over |= {
-            s.series_uid: "another PET was chosen by the user"
-            for s in study
-            if s.modality == "PT" and s is not pet
-        }
-    else:
-        fit = []
-        for candidate in (s for s in study if s.modality == "PT"):
-            reason = _unfit_pet(candidate)
-            if reason:
-                passed_over[candidate.series_uid] = reason
-            else:
-                fit.append(candidate)
-        pet = best(fit, PET_ORDER, "PET", notes, passed_over)
-        if pet is None:
-            problem = _no_fit_pet(study, passed_over)
+    pet, notes, passed_over = _choose_pet(study, pet)
+    problem = _no_fit_pet(study, passed_over) if pet is None else None
     ct = None
     if pet is not None:
-        ct = _choose_ct(series, pet, ct_uid, notes, passed_over)
+        ct, ct_notes, ct_passed_over = _choose_ct(series, pet, ct_uid)
+        notes, passed_over = notes + ct_notes, passed_over | ct_passed_over
     for other in study:
         if other not in (pet, ct) and other.modality not in ("RTSTRUCT", "SEG"):
             passed_over.setdefault(other.series_uid, f"not a PET or CT image ({other.sop_class_name})")
@@ -171,34 +152,40 @@ def _select(
     return Selection(patient_id, study_uid, pet, ct, rois, tuple(notes), passed_over, problem)
 
 
-def _choose_ct(
-    series: Sequence[Series], pet: Series, ct_uid: str | None, notes: list[str], passed_over: dict[str, str]
-) -> Series | None:
+def _choose_pet(study: Sequence[Series], wanted: Series | None) -> Choice:
+    """The PET of a study: the one the user wants, else the best of those that fit."""
+    pets = [s for s in study if s.modality == "PT"]
+    unfit = {s.series_uid: reason for s in pets if (reason := _unfit_pet(s))}
+    if wanted is None:
+        chosen = best([s for s in pets if s.series_uid not in unfit], PET_ORDER, "PET")
+        return chosen._replace(passed_over=unfit | chosen.passed_over)
+    reason = unfit.get(wanted.series_uid)
+    note = "PET chosen by the user." + (f" Without that choice: {reason}." if reason else "")
+    others = {s.series_uid: "another PET was chosen by the user" for s in pets if s is not wanted}
+    return Choice(wanted, [note], others)
+
+
+def _choose_ct(series: Sequence[Series], pet: Series, ct_uid: str | None) -> Choice:
+    """The CT of a PET: the one the user names, else the best of those that fit."""
     candidates = [s for s in series if s.modality == "CT" and s.patient_id == pet.patient_id]
     if ct_uid is not None:
         chosen = _by_uid(candidates, ct_uid, "CT")
-        notes.append("CT chosen by the user.")
         if chosen.frame_of_reference_uid != pet.frame_of_reference_uid:
             raise DicomError(
                 f"{chosen.files[0]}: FrameOfReferenceUID (0020,0052) of the chosen CT is not that of the PET; the two "
                 "cannot be laid over each other."
             )
-        passed_over |= {
-            s.series_uid: "another CT was chosen by the user" for s in candidates if s is not chosen
-        }
-        return chosen
-    fit = []
-    for candidate in candidates:
-        reason = _unfit_ct(candidate, pet)
-        if not reason:
-            fit.append(candidate)
-        elif candidate.study_uid == pet.study_uid:
-            passed_over[candidate.series_uid] = reason
-    same_study = [s for s in fit if s.study_uid == pet.study_uid] or fit
-    chosen_ct = best(same_study, ct_order(pet), "CT", notes, passed_over)
-    if chosen_ct is None:
-        notes.append("No CT has the frame of reference of this PET: PET alone.")
-    return chosen_ct
+        others = {s.series_uid: "another CT was chosen by the user" for s in candidates if s is not chosen}
+        return Choice(chosen, ["CT chosen by the user."], others)
+    unfit = {s.series_uid: reason for s in candidates if (reason := _unfit_ct(s, pet))}
+    fit = [s for s in candidates if s.series_uid not in unfit]
+    here = {s.series_uid for s in candidates if s.study_uid == pet.study_uid}
+    choice = best([s for s in fit if s.series_uid in here] or fit, ct_order(pet), "CT")
+    notes = choice.notes
+    if choice.series is None:
+        notes = [*notes, "No CT has the frame of reference of this PET: PET alone."]
+    of_study = {uid: reason for uid, reason in unfit.items() if uid in here}
+    return Choice(choice.series, notes, of_study | choice.passed_over)
 
 
 def _unfit_pet(series: Series) -> str | None:

@@ -32,7 +32,7 @@ from petct.suv.times import (
     reference_time,
     times_on_one_clock,
     undecayed_slices,
-    warn_of_uptake,
+    uptake_warnings,
 )
 from petct.suv_values import check_suv_values
 
@@ -137,22 +137,22 @@ def suv_bw_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvF
     0.0002
     """
     overrides = overrides or Overrides()
-    warnings: list[str] = []
     refuse_other_nuclides(header)
     units = need(header, "units", "it must be BQML, GML, CM2ML or CNTS")
     if units in ("GML", "CM2ML"):
-        suv = _from_suv_units(header, overrides, units, warnings)
+        suv = _from_suv_units(header, overrides, units)
     elif units == "BQML":
-        suv = _from_activity(header, overrides, units, 1.0, warnings)
+        suv = _from_activity(header, overrides, units, 1.0)
     elif units == "CNTS":
-        suv = _from_philips_counts(header, overrides, warnings)
+        suv = _from_philips_counts(header, overrides)
     else:
         raise refusal(
             header, f"{ATTRIBUTES['units']} is {units}; SUV is defined for BQML, GML, CM2ML, Philips CNTS"
         )
-    warnings += _replaced(header, overrides, suv)
+    warnings = [*suv.warnings, *_replaced(header, overrides, suv)]
     if suv.injection_time is None:
-        injection = known_injection(header, overrides, warnings)
+        injection, of_uptake = known_injection(header, overrides)
+        warnings += of_uptake
         decayed_to = injection if header.decay_correction == "ADMIN" and units == "BQML" else None
         suv = replace(suv, injection_time=injection, reference_time=decayed_to)
     return replace(suv, warnings=tuple(warnings), overrides=overrides.as_dict())
@@ -167,8 +167,8 @@ def sul_per_suv(header: PetHeader, formula: str = "LBMJANMA", overrides: Overrid
         Weight, height or sex is missing or impossible.
     """
     overrides = overrides or Overrides()
-    weight_kg = patient_weight_kg(header, overrides, [])
-    height_m = patient_height_m(header, overrides, [])
+    weight_kg, _ = patient_weight_kg(header, overrides)
+    height_m, _ = patient_height_m(header, overrides)
     return lean_body_mass_kg(formula, weight_kg, height_m, patient_sex(header)) / weight_kg
 
 
@@ -200,7 +200,7 @@ def _plain(value: float | datetime | time) -> str:
     return f"{value:g}" if isinstance(value, float | int) else value.isoformat()
 
 
-def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warnings: list[str]) -> SuvFactor:
+def _from_suv_units(header: PetHeader, overrides: Overrides, units: str) -> SuvFactor:
     """GML and CM2ML are SUV already; brought to body weight by weight over the quantity that SUVType names."""
     suv_type = optional(header, "suv_type") or ("BW" if units == "GML" else "BSA")
     known = ("BW", *LEAN_BODY_MASSES) if units == "GML" else ("BSA",)
@@ -211,8 +211,8 @@ def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warning
     values: dict[str, Any] = {"units": units, "suv_type": suv_type}
     if suv_type == "BW":
         return SuvFactor(1.0, "GML: already SUV by body weight", values=values)
-    weight_kg = patient_weight_kg(header, overrides, warnings)
-    height_m = patient_height_m(header, overrides, warnings)
+    weight_kg, of_weight = patient_weight_kg(header, overrides)
+    height_m, of_height = patient_height_m(header, overrides)
     values |= {"weight_kg": weight_kg, "height_m": height_m}
     if suv_type == "BSA":  # Du Bois and Du Bois 1916
         surface_m2 = body_surface_m2(height_m * 100, weight_kg)
@@ -223,10 +223,11 @@ def _from_suv_units(header: PetHeader, overrides: Overrides, units: str, warning
             factor = weight_kg / lean_body_mass_kg(suv_type, weight_kg, height_m, values["sex"])
         except SuvError as error:
             raise refusal(header, str(error).rstrip(".")) from error
-    return SuvFactor(factor, f"{units}: already SUV by {suv_type}, brought to body weight", values=values)
+    rule = f"{units}: already SUV by {suv_type}, brought to body weight"
+    return SuvFactor(factor, rule, warnings=(*of_weight, *of_height), values=values)
 
 
-def _from_philips_counts(header: PetHeader, overrides: Overrides, warnings: list[str]) -> SuvFactor:
+def _from_philips_counts(header: PetHeader, overrides: Overrides) -> SuvFactor:
     """Philips CNTS: (7053,1000) gives SUVbw, decay and weight included; else (7053,1009) gives Bq/mL; 0 is none."""
     scale = _philips_scale(header, "philips_suv_factor")
     if scale is not None:
@@ -239,45 +240,49 @@ def _from_philips_counts(header: PetHeader, overrides: Overrides, warnings: list
             f"{ATTRIBUTES['units']} is CNTS, and neither the {ATTRIBUTES['philips_suv_factor']} nor the "
             f"{ATTRIBUTES['philips_activity_factor']} is there and above 0; one of them is needed",
         )
-    return _from_activity(header, overrides, "CNTS by Philips (7053,1009)", bqml_per_count, warnings)
+    return _from_activity(header, overrides, "CNTS by Philips (7053,1009)", bqml_per_count)
 
 
-def _from_activity(
-    header: PetHeader, overrides: Overrides, units: str, bqml_per_value: float, warnings: list[str]
-) -> SuvFactor:
+def _from_activity(header: PetHeader, overrides: Overrides, units: str, bqml_per_value: float) -> SuvFactor:
     """Bq/mL to SUVbw, for each DecayCorrection (PS3.3 C.8.9.1.1.5)."""
     decay = need(header, "decay_correction", "it must be START, ADMIN or NONE")
     if decay not in ("START", "ADMIN", "NONE"):
         raise refusal(header, f"{ATTRIBUTES['decay_correction']} is {decay}; it must be START, ADMIN or NONE")
-    has_decy = "DECY" in header.corrected_image
-    if has_decy and decay == "NONE":
-        warnings.append(
-            "CorrectedImage (0028,0051) holds DECY although DecayCorrection is NONE: DecayCorrection counts, and SUV "
-            "is too high if the image was decay-corrected after all."
-        )
-    if not has_decy and decay != "NONE":
-        warnings.append(f"CorrectedImage (0028,0051) has no DECY although DecayCorrection is {decay}.")
-    weight_kg = patient_weight_kg(header, overrides, warnings)
-    dose_bq = injected_dose_bq(header, overrides, weight_kg, warnings)
-    check_tracer(header, warnings)
+    weight_kg, of_weight = patient_weight_kg(header, overrides)
+    dose_bq, of_dose = injected_dose_bq(header, overrides, weight_kg)
+    warnings = (*_decy_warnings(header, decay), *of_weight, *of_dose, *check_tracer(header))
     values = {"units": header.units, "decay_correction": decay, "weight_kg": weight_kg, "dose_bq": dose_bq}
     if header.units == "CNTS":
         values["philips_activity_factor"] = bqml_per_value
     per_dose = bqml_per_value * weight_kg * 1000 / dose_bq
     if decay == "ADMIN":
-        return SuvFactor(per_dose, f"{units}, ADMIN: no decay", values=values)
+        return SuvFactor(per_dose, f"{units}, ADMIN: no decay", warnings=warnings, values=values)
     half_life_s = values["half_life_s"] = positive(header, "half_life_s", "seconds")
     if decay == "NONE":
-        injection, source, factors = undecayed_slices(header, overrides, half_life_s, warnings)
-        rule = f"{units}, NONE: each slice by its own frame; injection by {source}"
+        factors, found = undecayed_slices(header, overrides, half_life_s)
+        rule = f"{units}, NONE: each slice by its own frame; injection by {found.source}"
         each = tuple(per_dose * factor for factor in factors)
-        return SuvFactor(each[0] if min(each) == max(each) else each, rule, injection, values=values)
-    reference, source = reference_time(header, half_life_s, overrides, warnings)
-    injection, reference, source = times_on_one_clock(header, overrides, reference, source, warnings)
+        factor = each[0] if min(each) == max(each) else each
+        return SuvFactor(factor, rule, found.at, None, (*warnings, *found.warnings), values)
+    found = reference_time(header, half_life_s, overrides)
+    injection, reference, source, of_times = times_on_one_clock(header, overrides, found)
     uptake_s = values["uptake_s"] = (reference - injection).total_seconds()
-    warn_of_uptake(uptake_s, warnings)
     factor = per_dose / decay_factor(uptake_s, half_life_s)
-    return SuvFactor(factor, f"{units}, START: {source}", injection, reference, values=values)
+    warnings += (*of_times, *uptake_warnings(uptake_s))
+    return SuvFactor(factor, f"{units}, START: {source}", injection, reference, warnings, values)
+
+
+def _decy_warnings(header: PetHeader, decay: str) -> list[str]:
+    """Where CorrectedImage and DecayCorrection contradict each other."""
+    has_decy = "DECY" in header.corrected_image
+    if has_decy and decay == "NONE":
+        return [
+            "CorrectedImage (0028,0051) holds DECY although DecayCorrection is NONE: DecayCorrection counts, and SUV "
+            "is too high if the image was decay-corrected after all."
+        ]
+    if not has_decy and decay != "NONE":
+        return [f"CorrectedImage (0028,0051) has no DECY although DecayCorrection is {decay}."]
+    return []
 
 
 def _philips_scale(header: PetHeader, name: str) -> float | None:

@@ -145,16 +145,14 @@ class Limit:
         return f"{self.low:g} to {self.high:g} {self.unit}"
 
 
-def within(
-    header: PetHeader, what: str, value: float, limit: Limit, overrides: Overrides, warnings: list[str]
-) -> float:
-    """The value, if it is possible or the user said that unusual ones are right."""
-    if value not in limit:
-        outside = f"{what} is {value:g} {limit.unit}; possible is {limit}"
-        if not overrides.allow_unusual:
-            raise refusal(header, f"{outside} (correct it, or give --allow-unusual if it is right)")
-        warnings.append(f"{outside}; it was allowed (--allow-unusual).")
-    return value
+def check_within(header: PetHeader, what: str, value: float, limit: Limit, overrides: Overrides) -> list[str]:
+    """Refuse a value that is not possible; where the user said that unusual ones are right, a warning."""
+    if value in limit:
+        return []
+    outside = f"{what} is {value:g} {limit.unit}; possible is {limit}"
+    if not overrides.allow_unusual:
+        raise refusal(header, f"{outside} (correct it, or give --allow-unusual if it is right)")
+    return [f"{outside}; it was allowed (--allow-unusual)."]
 
 
 def positive(header: PetHeader, name: str, unit: str) -> float:

@@ -10,10 +10,10 @@ from petct.suv.header import (
     Limit,
     Overrides,
     PetHeader,
+    check_within,
     need,
     positive,
     refusal,
-    within,
 )
 
 # Half-lives in s (Decay Data Evaluation Project). A header may differ by HALF_LIFE_TOLERANCE (6586 to 6600 is common).
@@ -36,25 +36,27 @@ LEAN_BODY_MASSES = ("LBM", "LBMJAMES128", "LBMJANMA", "IBW")
 NUCLIDE = re.compile(r"[A-Z][a-z]?-\d{1,3}m?")
 
 
-def patient_weight_kg(header: PetHeader, overrides: Overrides, warnings: list[str]) -> float:
-    """PatientWeight (0010,1030) or the user's, in kg; above 1000 it is taken as grams."""
-    if overrides.weight_kg is not None:
-        return within(header, "--weight-kg", overrides.weight_kg, WEIGHT_POSSIBLE, overrides, warnings)
-    weight_kg = positive(header, "patient_weight", "kg (or --weight-kg)")
-    if weight_kg > WEIGHT_IN_GRAMS_ABOVE:
-        warnings.append(f"{ATTRIBUTES['patient_weight']} is {weight_kg:g}: taken as grams.")
-        weight_kg /= 1000
-    what = f"{ATTRIBUTES['patient_weight']} (or --weight-kg)"
-    return within(header, what, weight_kg, WEIGHT_POSSIBLE, overrides, warnings)
+def patient_weight_kg(header: PetHeader, overrides: Overrides) -> tuple[float, list[str]]:
+    """PatientWeight (0010,1030) or the user's, in kg; above 1000 it is taken as grams. And warnings."""
+    what, warnings = "--weight-kg", []
+    weight_kg = overrides.weight_kg
+    if weight_kg is None:
+        what = f"{ATTRIBUTES['patient_weight']} (or --weight-kg)"
+        weight_kg = positive(header, "patient_weight", "kg (or --weight-kg)")
+        if weight_kg > WEIGHT_IN_GRAMS_ABOVE:
+            warnings.append(f"{ATTRIBUTES['patient_weight']} is {weight_kg:g}: taken as grams.")
+            weight_kg /= 1000
+    return weight_kg, warnings + check_within(header, what, weight_kg, WEIGHT_POSSIBLE, overrides)
 
 
-def patient_height_m(header: PetHeader, overrides: Overrides, warnings: list[str]) -> float:
-    """PatientSize (0010,1020) in m; above 3 it is taken as cm."""
+def patient_height_m(header: PetHeader, overrides: Overrides) -> tuple[float, list[str]]:
+    """PatientSize (0010,1020) in m; above 3 it is taken as cm. And warnings."""
+    what, warnings = ATTRIBUTES["patient_size"], []
     height_m = positive(header, "patient_size", "m")
     if height_m > HEIGHT_IN_CM_ABOVE:
-        warnings.append(f"{ATTRIBUTES['patient_size']} is {height_m:g}: taken as cm.")
+        warnings.append(f"{what} is {height_m:g}: taken as cm.")
         height_m /= 100
-    return within(header, ATTRIBUTES["patient_size"], height_m, HEIGHT_POSSIBLE, overrides, warnings)
+    return height_m, warnings + check_within(header, what, height_m, HEIGHT_POSSIBLE, overrides)
 
 
 def patient_sex(header: PetHeader) -> str:
@@ -65,9 +67,9 @@ def patient_sex(header: PetHeader) -> str:
     return sex
 
 
-def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float, warnings: list[str]) -> float:
-    """RadionuclideTotalDose (0018,1074) or the user's, in Bq; 30 to 1e5 is taken as MBq."""
-    what = f"{ATTRIBUTES['total_dose']} (or --dose-mbq)"
+def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float) -> tuple[float, list[str]]:
+    """RadionuclideTotalDose (0018,1074) or the user's, in Bq; 30 to 1e5 is taken as MBq. And warnings."""
+    what, warnings = f"{ATTRIBUTES['total_dose']} (or --dose-mbq)", []
     if overrides.dose_bq is not None:
         what, dose_bq = "--dose-mbq, a number in MBq,", overrides.dose_bq
     else:
@@ -80,14 +82,14 @@ def injected_dose_bq(header: PetHeader, overrides: Overrides, weight_kg: float, 
                 )
             warnings.append(f"{ATTRIBUTES['total_dose']} is {dose_bq:g}: taken as MBq.")
             dose_bq *= 1e6
-    within(header, what, dose_bq, DOSE_POSSIBLE, overrides, warnings)
+    warnings += check_within(header, what, dose_bq, DOSE_POSSIBLE, overrides)
     per_kg = f"{what} {dose_bq / 1e6:g} MBq over the weight {weight_kg:g} kg"
-    within(header, per_kg, dose_bq / weight_kg, DOSE_POSSIBLE_PER_KG, overrides, warnings)
+    warnings += check_within(header, per_kg, dose_bq / weight_kg, DOSE_POSSIBLE_PER_KG, overrides)
     if not DOSE_EXPECTED_BQ_PER_KG[0] <= dose_bq / weight_kg <= DOSE_EXPECTED_BQ_PER_KG[1]:
         warnings.append(
             f"The dose is {dose_bq / weight_kg / 1e6:.2f} MBq/kg, which is unusual: are dose and weight right?"
         )
-    return dose_bq
+    return dose_bq, warnings
 
 
 def body_surface_m2(height_cm: float, weight_kg: float) -> float:
@@ -134,8 +136,8 @@ def refuse_other_nuclides(header: PetHeader) -> None:
         )
 
 
-def check_tracer(header: PetHeader, warnings: list[str]) -> None:
-    """Refuse a half-life that does not fit the nuclide; mention anything but FDG.
+def check_tracer(header: PetHeader) -> list[str]:
+    """Refuse a half-life that does not fit the nuclide; a warning of anything but FDG.
 
     The nuclide is that of the code, else F-18 for a tracer called FDG, else the one whose half-life fits.
     """
@@ -152,8 +154,9 @@ def check_tracer(header: PetHeader, warnings: list[str]) -> None:
                 f"{ATTRIBUTES['half_life_s']} is {half_life_s:g} s and does not fit the nuclide; {expected}",
             )
         nuclide = fits[0]
-    if not is_fdg or nuclide != "F-18":
-        warnings.append(
-            f"{ATTRIBUTES['radiopharmaceutical']} is {tracer or 'missing'}, nuclide {nuclide or 'not stated'}: "
-            "computed, but not known to be F-18 FDG."
-        )
+    if is_fdg and nuclide == "F-18":
+        return []
+    return [
+        f"{ATTRIBUTES['radiopharmaceutical']} is {tracer or 'missing'}, nuclide {nuclide or 'not stated'}: "
+        "computed, but not known to be F-18 FDG."
+    ]

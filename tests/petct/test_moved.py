@@ -32,6 +32,8 @@ OLD = [
     "tmtv_tf.errors",
     "tmtv_tf.losses",
     "tmtv_tf.metrics",
+    "tmtv_tf.models.multitask_unet",
+    "tmtv_tf.models.vnet",
     "tmtv_tf.multitask_losses",
     "tmtv_tf.multitask_metrics",
     "tmtv_tf.multitask_inference",

@@ -74,7 +74,7 @@ def test_pictures_show_pet_truth_and_the_network_s_answer(cohort, undisturbed):
     """Read back from TensorBoard's file: one picture an epoch; the last shows what last.keras says."""
     import tensorflow as tf
 
-    from tmtv_tf.input.grid import model_arrays, read_model_arrays
+    from tmtv_tf.input.arrays import model_arrays, read_model_arrays
 
     pictures = {}
     for path in (undisturbed / "tensorboard" / "pictures").glob("events*"):
@@ -288,7 +288,7 @@ def test_the_last_line_and_a_full_memory_are_sentences(tmp_path):
 
 
 def test_arrays_that_were_cut_short_are_written_again(cohort, tmp_path):
-    from tmtv_tf.input.grid import model_arrays, write_model_arrays
+    from tmtv_tf.input.arrays import model_arrays, write_model_arrays
 
     grid = read_config(write_config(tmp_path / "c.yaml", 1), Config).grid.grid()
     arrays = model_arrays(cohort / "case0", grid)

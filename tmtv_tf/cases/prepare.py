@@ -24,7 +24,8 @@ from tmtv_tf.cases.sources import DicomSource, NiftiSource
 from tmtv_tf.cases.table import Row
 from tmtv_tf.cases.truth import METHODS
 from tmtv_tf.cases.vocabulary import with_known_tracer
-from tmtv_tf.input.grid import ModelGrid, ct_coverage_warning, write_model_arrays
+from tmtv_tf.input.arrays import write_model_arrays
+from tmtv_tf.input.grid import ModelGrid, ct_coverage_warning
 
 log = logging.getLogger(__name__)
 

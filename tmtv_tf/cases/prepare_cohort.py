@@ -12,11 +12,12 @@ from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import locked, remove, require_writable
 from petct.parallel import Outcome, run_cases
 from petct.suv import Overrides
+from tmtv_tf.cases.autopet import find_autopet
 from tmtv_tf.cases.building import remove_leftovers, withdraw
 from tmtv_tf.cases.case import INFO_NAME, WITHDRAWN_NAME
 from tmtv_tf.cases.clinical import Table, check_clinical, clinical_row, missing_cells, read_by_patient
 from tmtv_tf.cases.cohort import COHORT_NAME, assign_splits, check_cohort, read_cohort, write_cohort
-from tmtv_tf.cases.layouts import Found, LeftOut, find_autopet, find_dicom, find_nifti
+from tmtv_tf.cases.layouts import Found, LeftOut, find_dicom, find_nifti
 from tmtv_tf.cases.naming import case_ids, check_key
 from tmtv_tf.cases.prepare import CaseInput, Settings, prepare_case
 from tmtv_tf.cases.prepare_report import Report, write_link_file, write_report

@@ -39,18 +39,14 @@ def review(
     The page is served to this computer only. Every change is in <case_id>/edits.json at once; the corrected result is
     in <case_id>/review/, as after tmtv-postprocess --exclude.
     """
-    from petct.errors import ParameterError
+    from petct.extras import extra
     from postprocess.requests import reader_name
     from tmtv_tf.review.worklist import reader_folders
 
-    try:
+    with extra("review", "tmtv review"):
         import uvicorn  # noqa: F401  # here, so that a missing package is named before any image is read
 
         from tmtv_tf.review.server import serve
-    except ModuleNotFoundError as error:
-        raise ParameterError(
-            f"tmtv review needs more packages ({error.name}): pip install 'tmtv-tf[review]'."
-        ) from error
 
     who = reader_name(reader)
     folders = reader_folders(results, cases, series, who if blind else None, adjudicate or ())

@@ -114,16 +114,13 @@ def serve(
         _look(folder, again or [], forget or [], as_json=as_json)
         return
     from petct.errors import ParameterError
+    from petct.extras import extra
     from tmtv_tf.pipeline.options import RunOptions
 
-    try:
+    with extra("pacs", "tmtv serve"):
         from tmtv_tf.pacs.incoming import Limits
         from tmtv_tf.pacs.receiver import Caller
         from tmtv_tf.pacs.serve import ServeOptions
-    except ModuleNotFoundError as error:
-        raise ParameterError(
-            f"tmtv serve needs more packages ({error.name}): pip install 'tmtv-tf[pacs]'."
-        ) from error
 
     if keep not in ("all", "none"):
         raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")

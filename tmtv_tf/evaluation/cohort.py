@@ -161,24 +161,34 @@ def evaluate_cohort(
         scheduler=scheduler,
         description="cases",
     )
-    found = [outcome.value for outcome in outcomes if outcome.error is None]
-    if not found:
+    if all(outcome.error is not None for outcome in outcomes):
         return None, outcomes
+    evaluation = _evaluation(cases, cohort, ids, outcomes)
+    evaluation.rivals, evaluation.rivals_note = rivals, rivals_note
+    if evaluation.split is None and tested != ids:  # no test case could be read: the rest the rivals saw
+        evaluation.rivals, evaluation.rivals_note = None, NO_OTHER_TRAINING_CASE
+    evaluation.final, evaluation.masks, evaluation.model = final, bool(masks), model
+    evaluation.tables.update(report_tables(evaluation))
+    return evaluation, outcomes
+
+
+def _evaluation(
+    cases: Path, cohort: list[Row] | None, ids: Sequence[str], outcomes: Sequence[Outcome]
+) -> Evaluation:
+    """What was measured, put together; without rivals and the tables of the report."""
+    clinical = {row["case_id"]: row for row in cohort or []}
+    found = [outcome.value for outcome in outcomes if outcome.error is None]
     case_table = pd.DataFrame([_joined(case.row, clinical) for case in found])
-    method_table = pd.DataFrame([_joined(row, clinical) for case in found for row in case.method_rows])
     split = TEST if (case_table["split"] == TEST).any() else None
-    if split is None and tested != ids:  # no test case could be read: the rest are cases that the rivals saw
-        rivals, rivals_note = None, NO_OTHER_TRAINING_CASE
     evaluation = Evaluation(
         split=split,
         cases=case_table,
-        methods=method_table,
+        methods=pd.DataFrame([_joined(row, clinical) for case in found for row in case.method_rows]),
         tables={},
         found=found,
         failed={outcome.case_id: outcome.error for outcome in outcomes if outcome.error is not None},
         cohort_size=None if cohort is None else len(cohort),
-        rivals=rivals,
-        rivals_note=rivals_note,
+        rivals=None,
         phantom=all(_is_phantom(cases / case.case_id) for case in found),
         changed_parameters={key: value for case in found for key, value in case.changed_parameters.items()},
         without_result=[
@@ -186,9 +196,6 @@ def evaluate_cohort(
             for case_id, row in clinical.items()
             if case_id not in ids and (split is None or row["split"] == split)
         ],
-        final=final,
-        masks=bool(masks),
-        model=model,
         outside=[case_id for case_id in ids if cohort is not None and case_id not in clinical],
     )
     patients = cohort_table(cohort or [])
@@ -197,8 +204,7 @@ def evaluate_cohort(
     reported = set(evaluation.reported["case_id"])
     rows = [row for case in found if case.case_id in reported for row in case.reader_rows]
     evaluation.readers = pd.DataFrame(rows, columns=field_tables.READER_COLUMNS)
-    evaluation.tables.update(report_tables(evaluation))
-    return evaluation, outcomes
+    return evaluation
 
 
 def report_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:

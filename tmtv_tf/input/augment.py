@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from petct.files import read_json
 from petct.parallel import progress
+from tmtv_tf.input.arrays import TARGET_ONE, ModelArrays, read_model_arrays, write_raw_arrays
 from tmtv_tf.input.augmentation import Augmentation
-from tmtv_tf.input.grid import TARGET_ONE, ModelArrays, read_model_arrays, write_raw_arrays
 
 # Planes resampled at a time: few, so that eight examples at once need little memory; enough to keep a GPU busy.
 SLAB = 16

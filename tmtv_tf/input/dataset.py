@@ -15,8 +15,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from petct.errors import ParameterError
+from tmtv_tf.input.arrays import TARGET_ONE, ModelArrays
 from tmtv_tf.input.augment import Augmentation, augment
-from tmtv_tf.input.grid import TARGET_ONE, ModelArrays
 
 # Batches ready before they are asked for. Two hide the reading of one behind the use of the other.
 PREFETCH = 2

@@ -18,12 +18,9 @@ from petct.errors import CaseError, ParameterError
 from petct.files import read_json, replace_atomically, write_json
 from petct.image import Geometry, Image, read_image, resample
 from petct.text import one_line
+from tmtv_tf.input.arrays import MODEL_GRID_FOLDER, OUTLINES_FILE, PET_FILE, TRUTH_FILE
 from tmtv_tf.input.grid import (
     BODY_SUV,
-    MODEL_GRID_FOLDER,
-    OUTLINES_FILE,
-    PET_FILE,
-    TRUTH_FILE,
     ModelGrid,
     check_sizes,
     check_spacing,

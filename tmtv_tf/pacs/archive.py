@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydicom.dataset import Dataset
 
 from petct.errors import ArchiveError, ParameterError
+from petct.extras import extra
 from tmtv_tf.pacs.credentials import Credentials, find_credentials
 
 AE_TITLE = "TMTV"
@@ -198,7 +199,7 @@ def open_archive(
             f"`ae_title` is 1 to 16 characters of ASCII, without \\. Received: {ae_title!r}."
         )
     known = find_credentials(place.host) if credentials is None else credentials
-    try:
+    with extra("pacs", "An archive"):
         if place.web:
             from tmtv_tf.pacs.dicomweb import DicomWeb
 
@@ -206,10 +207,6 @@ def open_archive(
         from tmtv_tf.pacs.dimse import Dimse
 
         return Dimse(place, ae_title, known, receive_port)
-    except ModuleNotFoundError as error:
-        raise ParameterError(
-            f"Archives need more packages ({error.name}): pip install 'tmtv-tf[pacs]'."
-        ) from error
 
 
 def parse_address(text: str) -> Address:

@@ -6,11 +6,12 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from petct.errors import DicomError, TmtvError
+from tmtv_tf.pacs.arriving import Arriving, faults
 from tmtv_tf.pacs.instance import (
     Folder,
     Header,
@@ -61,40 +62,6 @@ class Limits:
     min_free_bytes: int = 2_000_000_000
 
 
-@dataclass
-class _Series:
-    modality: str
-    announced: int = 0
-    objects: set[str] = field(default_factory=set)
-
-
-@dataclass
-class _Arriving:
-    """A study while objects arrive. Its lock is held while one is written and while it is judged complete."""
-
-    case_id: str
-    study_uid: str
-    patient: str
-    folder: Folder
-    receiving: bool
-    may_change: bool
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    series: dict[str, _Series] = field(default_factory=dict)
-    announced: int = 0
-    associations: set[str] = field(default_factory=set)
-    touched: set[tuple[str, str]] = field(default_factory=set)  # series, association
-    begun: set[tuple[str, str]] = field(default_factory=set)  # the same, as the queue knows them
-    last: float = 0.0
-    was_refused: bool = False
-    left: bool = False
-
-    def add(self, header: Header) -> None:
-        series = self.series.setdefault(header.series_uid, _Series(header.modality))
-        series.announced = max(series.announced, header.series_count)
-        series.objects.add(header.sop_instance_uid)
-        self.announced = max(self.announced, header.study_count)
-
-
 class Incoming:
     """Everything that arrives goes through here, from any number of associations at once.
 
@@ -116,7 +83,7 @@ class Incoming:
         self.folder, self.queue, self.key, self.limits = folder, queue, key, limits
         self._now = monotonic
         self._lock = threading.Lock()
-        self._studies: dict[str, _Arriving] = {}
+        self._studies: dict[str, Arriving] = {}
         self._alive: set[str] = set()
         self.bytes = 0
 
@@ -251,7 +218,7 @@ class Incoming:
             return Answer(OUT_OF_RESOURCES, "The disk is full (--min-free-gb).")
         return None
 
-    def _study(self, header: Header, peer: str) -> _Arriving | None:
+    def _study(self, header: Header, peer: str) -> Arriving | None:
         """The study of an object; None: its UID is that of another patient's study."""
         with self._lock:
             study = self._studies.get(header.case_id)
@@ -276,24 +243,24 @@ class Incoming:
 
     def _load(
         self, case_id: str, study_uid: str, patient: str, *, receiving: bool, may_change: bool
-    ) -> _Arriving:
+    ) -> Arriving:
         folder = Folder(self.folder / case_id)
-        return _Arriving(case_id, study_uid, patient, folder, receiving, may_change, last=self._now())
+        return Arriving(case_id, study_uid, patient, folder, receiving, may_change, last=self._now())
 
-    def _read_headers(self, study: _Arriving) -> None:
+    def _read_headers(self, study: Arriving) -> None:
         for path in study.folder.paths():
             try:
                 study.add(read_file_header(path, self.key))
             except (DicomError, OSError) as error:  # it was readable when it arrived: the disk is at fault
                 log.error("%s: an image cannot be read any more (%s).", study.case_id, error)
 
-    def _is_held(self, study: _Arriving) -> bool:
+    def _is_held(self, study: Arriving) -> bool:
         """False, and the study is as good as new, if it was taken off the queue after it was done."""
         if not study.receiving and self.queue.study(study.case_id) is None:
             study.left = True
         return not study.left
 
-    def _keep(self, study: _Arriving, header: Header, data: bytes, association: str) -> Answer:
+    def _keep(self, study: Arriving, header: Header, data: bytes, association: str) -> Answer:
         study.associations.add(association)
         study.touched.add((header.series_uid, association))
         study.last = self._now()
@@ -318,36 +285,17 @@ class Incoming:
         study.add(header)
         return Answer(SUCCESS)
 
-    def _verdict(self, study: _Arriving, quiet_s: float) -> str | None:
+    def _verdict(self, study: Arriving, quiet_s: float) -> str | None:
         """None: wait on. "": complete. A sentence: it cannot be complete any more."""
         count = len(study.folder.files)
         if not count:  # the connection broke before the first object was whole
             return None if quiet_s < self.limits.patience_s else "Not one image arrived whole."
         cut = set(self.queue.open_series(study.case_id))
-        faults = _faults(study, cut)
+        found = faults(study, cut)
         lacks = [f for f in ("PT", "CT") if all(series.modality != f for series in study.series.values())]
-        if not faults and study.announced and count >= study.announced:
+        if not found and study.announced and count >= study.announced:
             return ""
-        in_doubt = bool(faults or lacks or study.announced > count)
+        in_doubt = bool(found or lacks or study.announced > count)
         if quiet_s < (self.limits.patience_s if in_doubt else self.limits.quiet_s):
             return None
-        return " ".join(faults)
-
-
-def _faults(study: _Arriving, cut: Iterable[str]) -> list[str]:
-    found = []
-    for uid, series in study.series.items():
-        if series.announced and len(series.objects) >= series.announced:
-            continue
-        if uid in cut:
-            found.append(
-                f"The connection broke while a series ({series.modality or 'unknown'}) was sent: "
-                f"{len(series.objects)} images arrived."
-            )
-        elif series.modality == "PT" and series.announced:
-            found.append(
-                f"The PET has {len(series.objects)} of the {series.announced} images that it announces."
-            )
-    if found:
-        found.append("Send the study again, or run it as it is: tmtv serve --again CASE.")
-    return found
+        return " ".join(found)

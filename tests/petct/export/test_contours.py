@@ -50,7 +50,7 @@ def test_slices_come_in_order() -> None:
     assert [c.z for c in contours(mask)] == [1, 3]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(arrays(bool, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9))))
 def test_every_mask_comes_back(mask: np.ndarray) -> None:
     """One contour for each face-connected part of a slice; their union is the mask, and no two overlap."""

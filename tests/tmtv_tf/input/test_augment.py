@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from petct.errors import ParameterError
+from tmtv_tf.input.arrays import ModelArrays, read_model_arrays, write_raw_arrays
 from tmtv_tf.input.augment import affine_resample, augment, augmented_arrays, draw_affine
 from tmtv_tf.input.augmentation import Augmentation
-from tmtv_tf.input.grid import ModelArrays, ModelGrid, read_model_arrays, write_raw_arrays
+from tmtv_tf.input.grid import ModelGrid
 
 SHAPE, SPACING_MM = (14, 11, 12), (3.0, 5.0, 4.0)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from petct.errors import ParameterError
+from tmtv_tf.input.arrays import ModelArrays, read_model_arrays, write_raw_arrays
 from tmtv_tf.input.augment import Augmentation
 from tmtv_tf.input.dataset import epoch_order, steps_per_epoch, training_dataset, validation_dataset
-from tmtv_tf.input.grid import ModelArrays, ModelGrid, read_model_arrays, write_raw_arrays
+from tmtv_tf.input.grid import ModelGrid
 
 GRID = ModelGrid((4, 6, 8), (4.0, 4.0, 4.0))
 

@@ -13,6 +13,7 @@ from tmtv_tf.commands._options import KeyFile, Seg
 
 if TYPE_CHECKING:
     from tmtv_tf.pacs.serve import ServeOptions
+    from tmtv_tf.pipeline.options import RunOptions
 
 Out = Annotated[
     Path, typer.Option(help="Folder for <case_id>/ and tmtv.csv, and for serve/, the service's own.")
@@ -113,25 +114,13 @@ def serve(
     if status or again or forget:
         _look(folder, again or [], forget or [], as_json=as_json)
         return
-    from petct.errors import ParameterError
     from petct.extras import extra
-    from tmtv_tf.pipeline.options import RunOptions
 
     with extra("pacs", "tmtv serve"):
         from tmtv_tf.pacs.incoming import Limits
         from tmtv_tf.pacs.receiver import Caller
         from tmtv_tf.pacs.serve import ServeOptions
 
-    if keep not in ("all", "none"):
-        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
-    run = RunOptions(
-        export=export,
-        keep_images=keep == "all",
-        seg_kind=seg.upper(),  # type: ignore[arg-type]
-        probability_seg="probability" in (objects or ()),
-        pdf_dicom=to_pacs is not None and (not objects or "pdf" in objects),
-        backend=backend,
-    )
     options = ServeOptions(
         out=out,
         host=host,
@@ -139,7 +128,7 @@ def serve(
         ae_title=ae_title,
         allowed=tuple(map(Caller.parse, allow or ())),
         model=model,
-        run=replace(run, methods=tuple(method)) if method else run,
+        run=_run_options(method, export, keep, seg, backend, objects, archived=to_pacs is not None),
         archive=Connection(ae_title, None, ca_file, client_cert).open(to_pacs) if to_pacs else None,
         objects=tuple(objects) if objects else None,
         key_file=key_file,
@@ -150,6 +139,33 @@ def serve(
         page_port=None if status_port < 0 else status_port,
     )
     _until_signalled(options)
+
+
+def _run_options(
+    method: list[str] | None,
+    export: str,
+    keep: str,
+    seg: str,
+    backend: str,
+    objects: list[str] | None,
+    *,
+    archived: bool,
+) -> RunOptions:
+    """How each study is run; `archived`: its results are stored in an archive."""
+    from petct.errors import ParameterError
+    from tmtv_tf.pipeline.options import RunOptions
+
+    if keep not in ("all", "none"):
+        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
+    run = RunOptions(
+        export=export,
+        keep_images=keep == "all",
+        seg_kind=seg.upper(),  # type: ignore[arg-type]
+        probability_seg="probability" in (objects or ()),
+        pdf_dicom=archived and (not objects or "pdf" in objects),
+        backend=backend,
+    )
+    return replace(run, methods=tuple(method)) if method else run
 
 
 def _look(folder: Path, again: list[str], forget: list[str], *, as_json: bool) -> None:

@@ -49,7 +49,7 @@ def run(config: Config, data: Path, out: Path) -> None:
     from training.fit import Experiment, conclusion, run_fit
     from training.multi_worker import chief_first, worker_of
     from training.run import data_fingerprint, open_run, prepare_arrays, split_cases, trained_on
-    from training.strategy import check_batch, check_validation, choose_strategy, is_chief
+    from training.strategy import check_batch, check_validation, choose_strategy, describe_devices, is_chief
 
     strategy = choose_strategy(config.optimizer.gradient_accumulation_steps > 1)
     check_batch(config.batch, strategy)
@@ -92,18 +92,16 @@ def run(config: Config, data: Path, out: Path) -> None:
         callbacks=pictures(arrays["validation"][0], out) if is_chief(strategy) else [],
     )
     if is_chief(strategy):
-        print(opening(strategy, arrays, len(examples), config, out), flush=True)
+        print(opening(describe_devices(strategy), arrays, len(examples), config, out), flush=True)
     progress = run_fit(experiment, config, out, strategy)
     if is_chief(strategy):
         print(conclusion(progress, config, out))
 
 
-def opening(strategy, arrays: dict, images: int, config: Config, out: Path) -> str:
+def opening(devices: list[str], arrays: dict, images: int, config: Config, out: Path) -> str:
     """What a run says first."""
-    from training.strategy import describe_devices
-
     return (
-        f"V-Net on {', '.join(describe_devices(strategy))}: {len(arrays['train'])} training cases ({images} images), "
+        f"V-Net on {', '.join(devices)}: {len(arrays['train'])} training cases ({images} images), "
         f"{len(arrays['validation'])} validation cases, batch {config.batch}, up to epoch {config.epochs}. "
         f"Log: {out / 'log.csv'}"
     )

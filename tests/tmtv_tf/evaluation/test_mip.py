@@ -65,10 +65,18 @@ def test_outlines_are_drawn_in_both_colours():
 
 
 def test_an_empty_image_still_gives_a_picture():
-    nothing = np.zeros(GEOMETRY.shape, bool)
-    assert coronal_mip_png(Image(nothing.astype(np.float32), GEOMETRY), nothing, nothing).startswith(
-        b"\x89PNG"
-    )
+    """Of one grey where the body would be, without an outline, and as large as that of a patient."""
+    no_lesion = np.zeros(GEOMETRY.shape, bool)
+    pictures = []
+    for suv in (0, 5):
+        data = coronal_mip_png(
+            Image(np.full(GEOMETRY.shape, suv, np.float32), GEOMETRY), no_lesion, no_lesion
+        )
+        pictures.append(np.asarray(Picture.open(io.BytesIO(data)).convert("RGB")))
+    empty, full = pictures
+    assert empty.shape == full.shape
+    assert np.ptp(empty, axis=2).max() == 0  # no colour: nothing is outlined
+    assert (empty < full).sum() == 0 < (full < empty).sum()  # uptake is dark
 
 
 def test_a_lesion_is_numbered_where_it_is_however_the_array_is_stored():

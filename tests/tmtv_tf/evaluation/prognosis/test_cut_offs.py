@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from test_clinical_pet import cohort
 
 from tmtv_tf.evaluation.prognosis.clinical_pet import OPTIMISTIC, cut_offs
@@ -34,7 +35,22 @@ def test_every_volume_and_end_point_has_its_cut_offs() -> None:
     assert rows.set_index("cut_off").loc["optimal", "note"] == OPTIMISTIC
     half = found[(found["volume"] == "SUV > 4.0") & (found["end_point"] == "PFS")]
     assert half["value_ml"].tolist() == pytest.approx((rows["value_ml"] / 2).tolist())
-    assert cut_off_figure(table).startswith(b"\x89PNG")
+
+
+def test_the_curves_are_of_the_groups_of_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(
+        "tmtv_tf.evaluation.prognosis.cut_offs.png", lambda figure: drawn.append(figure) or b""
+    )
+    table = volumes()
+    cut_off_figure(table)
+    found = study_cut_offs(table)
+    rows = found[(found["volume"] == "41 % of SUVmax") & (found["end_point"] == "PFS")]
+    panels = drawn[0].axes[: len(rows)]
+    for axes, row in zip(panels, rows.itertuples(), strict=True):
+        assert f"{row.value_ml:.0f} mL" in axes.get_title(loc="left")
+        labels = [str(line.get_label()) for line in axes.lines]
+        assert {f"TMTV high (n = {row.n_high})", f"TMTV low (n = {row.n_low})"} <= set(labels)
 
 
 def test_few_cases_and_no_survival_have_none() -> None:

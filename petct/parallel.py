@@ -196,4 +196,18 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[float], 
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(description, total=total)
-        yield lambda step: bar.update(task, advance=step)
+        _BARS.append(lambda stage: bar.update(task, description=f"{description}: {stage}"))
+        try:
+            yield lambda step: bar.update(task, advance=step)
+        finally:
+            _BARS.pop()
+
+
+# What shows a stage beside the bars that this process shows.
+_BARS: list[Callable[[str], None]] = []
+
+
+def say_stage(stage: str) -> None:
+    """Say on the progress bar what is being done; nothing where this process shows none."""
+    for show in _BARS[-1:]:
+        show(stage)

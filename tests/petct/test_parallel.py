@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from petct.errors import ImageError, ParameterError, TmtvError
-from petct.parallel import exit_status, run_cases
+from petct.parallel import exit_status, progress, run_cases, say_stage
 
 FOUND = (Path(__file__).parent, Path(__file__).parents[2])
 # Two seconds, and what a busy test machine may add.
@@ -247,3 +248,23 @@ class TestDask:
         monkeypatch.setattr(cluster, "ANSWER_S", 1.0)
         with pytest.raises(ParameterError, match="No Dask scheduler answers at tcp://127.0.0.1:9"):
             run_cases(halve, [("a", (4,))], scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_stage_stands_beside_the_bar_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    say_stage("before")
+    with progress("Studies", 1) as advance:
+        say_stage("reading DICOM")
+        advance(1)
+    say_stage("after")
+    said = terminal.getvalue()
+    assert "Studies: reading DICOM" in said
+    assert "before" not in said
+    assert "after" not in said

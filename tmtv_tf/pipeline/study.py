@@ -12,6 +12,7 @@ from petct.exam import Exam, read_series
 from petct.files import read_json, remove, write_json
 from petct.image import read_image
 from petct.orientation import to_canonical
+from petct.parallel import say_stage
 from petct.text import stated_name
 from petct.version import software
 from postprocess.edits import EditLog, read_log
@@ -21,7 +22,7 @@ from postprocess.review import current_version, final_folder, needs_version
 from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import lesions_of_image
 from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs, write_page
-from tmtv_tf.pipeline.study_case import Study, StudyCase
+from tmtv_tf.pipeline.study_case import STAGES, Study, StudyCase
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ def run_study(study: Study) -> Ran:
     if computed is None or case.exam is None:  # cannot be: the way was made for a new result
         raise TmtvError(f"{study.folder}: an earlier result is in the way; remove it and run again.")
     start = time.perf_counter()
+    say_stage(STAGES["write"])
     warnings = tuple(answer["warnings"])
     ran = Ran("done", answer["methods"], warnings, answer["final"], answer["edits"], case.seconds)
     files = write_outputs(_made(case, case.exam, computed.lesions[study.options.export], ran))

@@ -15,6 +15,7 @@ from petct.errors import CaseError
 from petct.exam import Exam, read_series
 from petct.files import sha256
 from petct.orientation import to_canonical
+from petct.parallel import say_stage
 from petct.text import stated_name
 from postprocess.inputs import CaseImages, MapFile, case_images
 from postprocess.origin import Origin, changed_roles, origins
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from petct.image import Image
     from tmtv_tf.inference.model import Model
 
-STAGES = ("read", "predict", "lesions", "write")
+# The stages of a study, and what the progress bar says of them.
+STAGES = {
+    "read": "reading DICOM",
+    "predict": "finding lesions",
+    "lesions": "measuring lesions",
+    "write": "writing files",
+}
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,7 @@ class StudyCase:
                 raise CaseError(f"{self.name}: this network gives a prognosis and no lesions.")
             self.probability = found.probability
             suv, probability = to_canonical(exam.pet), to_canonical(found.probability)
+        say_stage(STAGES["lesions"])
         return CaseImages(suv, probability, exam.pet.geometry, [*warnings, *found.warnings], self.pet)
 
     def _open_model(self) -> Model:
@@ -165,5 +173,6 @@ class StudyCase:
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         start = time.perf_counter()
+        say_stage(STAGES[stage])
         yield
         self.seconds[stage] += time.perf_counter() - start

@@ -39,6 +39,7 @@ def serve(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
+            listener.listen()  # the printed address can be opened at once
         except OSError as error:
             raise ParameterError(f"--port {port}: cannot be used ({error.strerror}).") from error
         port, token = listener.getsockname()[1], new_token()

@@ -80,7 +80,7 @@ model: $(VENV)/.runtime
 	  --initial-weights $(WORLDS)/coarse/last.keras
 	$(BIN)/python -m training.train_worlds --config worlds_whole.yaml --pool $(WORLDS)/pool --out $(WORLDS)/whole \
 	  --initial-weights $(WORLDS)/fine/last.keras
-	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras
+	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras --midpoint 0.35
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

@@ -6,6 +6,7 @@ to the first convolution, so that the network without its CT kernel answers exac
 
 from __future__ import annotations
 
+import math
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,12 @@ def package(
         tuple[int, int, int],
         typer.Option(help="Voxels (Z Y X) of a window when it runs; training sees parts."),
     ] = (176, 64, 96),
+    midpoint: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=0.99, help="Probability of the trained network that the packaged ones call 0.5."
+        ),
+    ] = 0.5,
 ) -> None:
     """Write NAME.keras (float16 weights) and NAME.openvino of the two packaged models."""
     from tmtv_tf._backend import quiet_tensorflow
@@ -39,11 +46,12 @@ def package(
     trained, part = load_model(model)
     grid = replace(part, shape=shape)
     both = resized(trained, grid.input_shape)
+    move_midpoint(both, midpoint)
     provenance = read_description(model).provenance
     alone = without_ct(both)
     for name, network, its_grid in ((PET_CT, both, grid), (PET, alone, replace(grid, channels=("pet",)))):
         path = out / f"{name}.keras"
-        said = {**provenance, "name": name}
+        said = {**provenance, "name": name, "midpoint": midpoint}
         said.pop("config", None)  # its grid is that of both channels
         save_model(path, network, its_grid, said, trained_on=SYNTHETIC, trained_on_text=TRAINED_ON)
         store_as_float16(path)
@@ -57,6 +65,13 @@ def resized(model, input_shape: tuple[int, ...]):
     other = _rebuilt(model, input_shape)
     other.set_weights(model.get_weights())
     return other
+
+
+def move_midpoint(model, midpoint: float) -> None:
+    """Move the bias of the last convolution, in place, so that what was `midpoint` becomes 0.5."""
+    weights = model.get_weights()
+    weights[-1] = weights[-1] - math.log(midpoint / (1 - midpoint))
+    model.set_weights(weights)
 
 
 def _rebuilt(model, input_shape: tuple[int, ...]):

@@ -12,7 +12,7 @@ from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.compact import compact_unet
 from tmtv_tf.models.file import load_model, read_description, save_model
 from tmtv_tf.weights import packaged_keras, packaged_name
-from training.package_model import app, resized, without_ct
+from training.package_model import app, move_midpoint, resized, without_ct
 
 TRAINED = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
 GRID = replace(TRAINED, shape=(32, 16, 32))
@@ -57,6 +57,16 @@ def test_pet_alone_is_the_network_with_an_empty_ct(packaged):
     np.testing.assert_allclose(np.asarray(alone(image[..., :1])), np.asarray(both(image)), atol=1e-6)
     with pytest.raises(ModelError, match="takes 1 channels; needed are 2"):
         without_ct(alone)
+
+
+def test_the_midpoint_becomes_one_half(packaged):
+    _, model = packaged
+    other = resized(model, GRID.input_shape)
+    move_midpoint(other, 0.3)
+    before, after = np.asarray(model(_image())), np.asarray(other(_image()))
+    odds = before / (1 - before) * (0.7 / 0.3)
+    np.testing.assert_allclose(after, odds / (1 + odds), atol=1e-5)
+    np.testing.assert_array_equal(after > 0.5, before > 0.3)
 
 
 @pytest.mark.parametrize("name", ["synthetic-pet", "synthetic-petct"])

@@ -13,10 +13,10 @@ from hypothesis import settings
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
-# Tests that run what a page says find `tmtv` and the like beside the Python that runs them, active or not.
 # As `tmtv_tf._backend` has it, before a test imports TensorFlow: a process that a test starts then computes bit for bit
 # what this one does.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Tests that run what a page says find `tmtv` and the like beside the Python that runs them, active or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 

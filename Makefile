@@ -19,7 +19,7 @@ PAGE   := tmtv_tf/review/page
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo         phantom DICOM -> SUV -> V-Net -> lesions -> TMTV -> report (under ten minutes on 2 cores)'
+	@echo 'make demo         phantom DICOM -> SUV -> V-Net -> lesions -> TMTV -> report (about ten minutes on 2 fast cores; CASES=12: three)'
 	@echo 'make test         all tests'
 	@echo 'make test-base    the tests of petct and postprocess on an install without TensorFlow'
 	@echo 'make test-lowest  the same with the lowest versions that setup.cfg allows'

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import CaseError, ParameterError, RoiError
-from petct.image import Image, write_image
+from petct.image import Image, image_sha256, write_image
 from petct.rois import Roi, RoiTarget, read_rois
 from tmtv_tf.cases.case import OUTLINES_NAME, ROIS_NAME, TRUTH_NAME, reference_name, roi_labels_name
 from tmtv_tf.cases.table import write_table
@@ -175,12 +175,18 @@ def _read(files: Sequence[Path], target: RoiTarget, settings: Settings) -> tuple
     """The ROIs to use, and warnings."""
     rois: list[Roi] = []
     warnings: list[str] = []
+    first: dict[str, Path] = {}
     for path in files:
+        first.setdefault(image_sha256(path), path)
+    distinct = list(first.values())
+    if len(distinct) < len(files):
+        warnings.append(f"{len(files) - len(distinct)} of {len(files)} ROI files are copies: counted once.")
+    for path in distinct:
         read, notes = read_rois(path, target)
         rois += read
         warnings += notes
-    if len(files) > 1:
-        warnings.append(f"ROIs of {len(files)} files are used together.")
+    if len(distinct) > 1:
+        warnings.append(f"ROIs of {len(distinct)} files are used together.")
     if settings.roi_pattern:
         rois, every = _named_like(settings.roi_pattern, rois), rois
         if every and not rois:

@@ -587,3 +587,13 @@ def _forget_injection(ds):
     del injected(ds).RadiopharmaceuticalStartTime
     del injected(ds).RadiopharmaceuticalStartDateTime
     return True
+
+
+def test_a_copy_of_a_roi_file_counts_once(tmp_path):
+    write_study(tmp_path / "in")
+    prepare(tmp_path / "in", "--out", tmp_path / "one")
+    (tmp_path / "in" / "RS" / "copy.dcm").write_bytes((tmp_path / "in" / "RS" / "rs.dcm").read_bytes())
+    prepare(tmp_path / "in", "--out", tmp_path / "two")
+    one, two = only_case(tmp_path / "one"), only_case(tmp_path / "two")
+    assert (two.folder / "rois.csv").read_bytes() == (one.folder / "rois.csv").read_bytes()
+    assert "1 of 2 ROI files are copies: counted once." in two.info["warnings"]

@@ -13,6 +13,7 @@ from tmtv_tf.commands._options import KeyFile, Seg
 
 if TYPE_CHECKING:
     from tmtv_tf.pacs.serve import ServeOptions
+    from tmtv_tf.pacs.tls import ServerTls
     from tmtv_tf.pipeline.options import RunOptions
 
 Out = Annotated[
@@ -36,6 +37,17 @@ Allow = Annotated[
     typer.Option(
         help="Who may send: AE, AE@ADDRESS or @ADDRESS. Repeats. Default: anybody on this computer."
     ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option("--tls-cert", help="Receive over TLS only, with this certificate of ours (PEM)."),
+]
+TlsKey = Annotated[
+    Path | None, typer.Option("--tls-key", help="Its key (PEM), if it is not in the same file.")
+]
+TlsClientCa = Annotated[
+    Path | None,
+    typer.Option("--tls-client-ca", help="Senders must show a certificate that one of these signed (PEM)."),
 ]
 ToPacs = Annotated[str | None, typer.Option("--to-pacs", help=f"Store the results in an archive: {ADDRESS}")]
 Objects = Annotated[
@@ -83,6 +95,9 @@ def serve(
     port: Port = 11112,
     ae_title: AeTitle = "TMTV",
     allow: Allow = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    tls_client_ca: TlsClientCa = None,
     to_pacs: ToPacs = None,
     objects: Objects = None,
     ca_file: CaFile = None,
@@ -127,6 +142,7 @@ def serve(
         port=port,
         ae_title=ae_title,
         allowed=tuple(map(Caller.parse, allow or ())),
+        tls=_tls(tls_cert, tls_key, tls_client_ca),
         model=model,
         run=_run_options(method, export, keep, seg, backend, objects, archived=to_pacs is not None),
         archive=Connection(ae_title, None, ca_file, client_cert).open(to_pacs) if to_pacs else None,
@@ -139,6 +155,19 @@ def serve(
         page_port=None if status_port < 0 else status_port,
     )
     _until_signalled(options)
+
+
+def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
+    from petct.errors import ParameterError
+    from tmtv_tf.pacs.tls import ServerTls
+
+    if cert is not None:
+        return ServerTls(cert, key, client_ca)
+    if key is not None or client_ca is not None:
+        raise ParameterError(
+            "--tls-key and --tls-client-ca go with --tls-cert, the certificate of this receiver."
+        )
+    return None
 
 
 def _run_options(

@@ -22,6 +22,7 @@ from tmtv_tf.pacs.answers import FULL
 from tmtv_tf.pacs.archive import LOOPBACK, Address
 from tmtv_tf.pacs.contexts import FIND, GET, LABEL_MAP, MOVE, SYNTAXES
 from tmtv_tf.pacs.reactor import Gate
+from tmtv_tf.pacs.tls import shake_hands
 
 CONNECT_S, ANSWER_S = 10, 120
 SUCCESS, WARNING = 0x0000, 0xB000
@@ -188,12 +189,21 @@ def receiving(
         entity.add_supported_context(str(context.abstract_syntax), SYNTAXES)
     entity.add_supported_context(LABEL_MAP, SYNTAXES)
     inbox = Inbox(receive)
+
+    def opened(event: evt.Event) -> None:
+        connection = event.assoc.dul.socket
+        if (
+            tls is None
+            or connection is None
+            or shake_hands(connection, tls, str(event.assoc.requestor.address))
+        ):
+            _send_at_once(event)
+
     try:
         server = entity.start_server(
             ("127.0.0.1" if address.host in LOOPBACK else "", port),
             block=False,
-            ssl_context=tls,
-            evt_handlers=[(evt.EVT_C_STORE, inbox.take), (evt.EVT_CONN_OPEN, _send_at_once)],
+            evt_handlers=[(evt.EVT_C_STORE, inbox.take), (evt.EVT_CONN_OPEN, opened)],
         )
     except OSError as error:
         raise TmtvError(f"Port {port} cannot be opened to receive ({error.strerror}).") from error

@@ -29,6 +29,7 @@ from tmtv_tf.pacs.association import Link, associated, receiving
 from tmtv_tf.pacs.contexts import FIND, GET, MOST_CONTEXTS, MOVE, get_contexts, store_contexts
 from tmtv_tf.pacs.credentials import Credentials, tls_context
 from tmtv_tf.pacs.landing import Landing, by_series, identity
+from tmtv_tf.pacs.tls import ServerTls
 
 _STUDY = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate", "NumberOfStudyRelatedSeries")
 _SERIES = (
@@ -56,13 +57,13 @@ class Dimse:
             receive_port,
         )
         self._tls = tls_context(credentials.ca_file, credentials.client_cert) if place.tls else None
-        self._credentials = credentials
         if place.tls and receive_port is not None and credentials.client_cert is None:
             raise ParameterError(
                 "`receive_port` with dicoms:// needs --client-cert: the archive asks who we are."
             )
         if receive_port is not None and not 0 < receive_port < 65536:
             raise ParameterError(f"`receive_port` is 1 to 65535. Received: {receive_port}.")
+        self._server_tls = _server_tls(credentials) if place.tls and receive_port is not None else None
 
     def find(self, query: StudyQuery) -> list[StudyFound]:
         with associated(self._place, self.ae_title, [build_context(FIND)], self._tls) as link:
@@ -153,9 +154,8 @@ class Dimse:
     ) -> None:
         """Everything that fits the keys: by C-GET, or by C-MOVE where a port of ours was named."""
         if self._receive_port is not None:
-            context = None if self._tls is None else self._server_context()
             with (
-                receiving(self._place, self.ae_title, self._receive_port, context, receive),
+                receiving(self._place, self.ae_title, self._receive_port, self._server_tls, receive),
                 associated(self._place, self.ae_title, [build_context(MOVE)], self._tls) as link,
             ):
                 link.retrieve(level, keys, self.ae_title)
@@ -169,11 +169,15 @@ class Dimse:
                 )
             link.retrieve(level, keys, None)
 
-    def _server_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=self._credentials.ca_file)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_cert_chain(str(self._credentials.client_cert))
-        return context
+
+def _server_tls(credentials: Credentials) -> ssl.SSLContext:
+    """What the archive meets when it sends to us (C-MOVE): it must show who it is there too."""
+    assert credentials.client_cert is not None
+    context = ServerTls(credentials.client_cert, callers_ca=credentials.ca_file).context()
+    if credentials.ca_file is None:
+        context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def _kind(found: Dataset) -> tuple[str, str]:

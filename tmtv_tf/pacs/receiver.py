@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import ssl
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 from petct.errors import ParameterError, TmtvError
 from petct.parallel import explain
 from tmtv_tf.pacs.incoming import Answer, Incoming
+from tmtv_tf.pacs.tls import shake_hands
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +68,7 @@ class Receiver:
     ----------
     allowed : callers; empty: anybody who reaches the address
     audit : writes an event: (event, what)
+    tls : every caller has to speak TLS; None: none can
 
     Raises
     ------
@@ -82,7 +85,9 @@ class Receiver:
         ae_title: str,
         allowed: Sequence[Caller],
         audit: Callable[..., None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._tls = tls
         self.incoming, self.allowed, self._audit = incoming, tuple(allowed), audit
         self._lock = threading.Lock()
         self._readers: weakref.WeakKeyDictionary[Association, _Reader] = weakref.WeakKeyDictionary()
@@ -133,20 +138,23 @@ class Receiver:
     # What pynetdicom tells
 
     def _connected(self, event: evt.Event) -> None:
-        socket = event.assoc.dul.socket
-        if socket is None or socket.socket is None:
+        connection = event.assoc.dul.socket
+        if connection is None or connection.socket is None:
             return
         address = str(event.assoc.requestor.address)
         known = not self.allowed or any(caller.address in ("", address) for caller in self.allowed)
-        if not known or len(self._readers) >= CONNECTIONS:
-            log.warning("%s: cut off (%s).", address, "too many connections" if known else "not in --allow")
-            socket.socket.shutdown(SHUT_RDWR)
-            return
-        socket.socket.settimeout(SILENCE_S)
-        reader = _Reader(socket)
-        socket.recv = reader.recv  # type: ignore[method-assign]  # bounded, and in one piece
+        reader = _Reader(connection)
         with self._lock:
-            self._readers[event.assoc] = reader
+            if taken := known and len(self._readers) < CONNECTIONS:
+                self._readers[event.assoc] = reader
+        if not taken:
+            log.warning("%s: cut off (%s).", address, "too many connections" if known else "not in --allow")
+            connection.socket.shutdown(SHUT_RDWR)
+            return
+        if self._tls is not None and not shake_hands(connection, self._tls, address):
+            return
+        connection.socket.settimeout(SILENCE_S)
+        connection.recv = reader.recv  # type: ignore[method-assign]  # bounded, and in one piece
 
     def _requested(self, event: evt.Event) -> None:
         """Reject a caller who is not on the list."""

@@ -32,6 +32,7 @@ from tmtv_tf.pacs.queue import SETTLED, Queue, Row
 from tmtv_tf.pacs.receiver import Caller, Receiver
 from tmtv_tf.pacs.sender import Sender, pause_s
 from tmtv_tf.pacs.status import AUDIT_FILE, IMAGES_FOLDER, QUEUE_FILE, Page
+from tmtv_tf.pacs.tls import ServerTls
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.run import chosen_model
 
@@ -57,6 +58,7 @@ class ServeOptions:
     Attributes
     ----------
     allowed : who may send; empty: anybody, which only a loopback address allows
+    tls : senders have to speak TLS; None: none of them can
     model : file or name; None: the packaged one that fits each study
     archive : where results are stored; None: they are kept here only
     objects : which of them are stored (`push.OBJECTS`); None: all
@@ -70,6 +72,7 @@ class ServeOptions:
     port: int = PORT
     ae_title: str = "TMTV"
     allowed: tuple[Caller, ...] = ()
+    tls: ServerTls | None = None
     model: str | None = None
     run: RunOptions = field(default_factory=RunOptions)
     archive: Archive | None = None
@@ -109,6 +112,7 @@ class Service:
         require_writable(self.out)
         self.model = chosen_model(options.model)
         key = load_key(options.key_file)
+        self._tls = None if options.tls is None else options.tls.context()
         self._workers: dict[str, tuple[WorkerProcess, float]] = {}
         self._idle: list[WorkerProcess] = []
         self._outcomes: dict[str, Outcome] = {}
@@ -155,6 +159,7 @@ class Service:
             ae_title=options.ae_title,
             allowed=options.allowed,
             audit=self.audit,
+            tls=self._tls,
         )
         close(self.receiver.close)
         self._say("started")
@@ -329,7 +334,8 @@ def serve(options: ServeOptions, stop: threading.Event) -> None:
     threading.excepthook = _connection_failed  # this process is the service's own
     service = Service(options)
     try:
-        print(f"Receiving as {service.receiver.address}; results in {service.out}.", flush=True)
+        over = "" if options.tls is None else " over TLS"
+        print(f"Receiving as {service.receiver.address}{over}; results in {service.out}.", flush=True)
         if service.page is not None:
             print(f"Status: {service.page.url}", flush=True)
         service.run(stop)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pydicom
 import pytest
 from dicom_files import write_series
-from orthanc import Cutter, Orthanc, certificate, free_port, running_orthanc
+from orthanc import Cutter, Orthanc, certificate, data_set, free_port, running_orthanc
 from study_files import write_pet_ct
 
 from petct.errors import ArchiveError, ParameterError
 from tmtv_tf.pacs.archive import Archive, StudyQuery, open_archive
 from tmtv_tf.pacs.credentials import Credentials, find_credentials
+from tmtv_tf.pacs.tls import ServerTls
 
 ONE = StudyQuery(patient_id="P1")
 
@@ -60,13 +63,14 @@ def behind_tls(orthanc: Orthanc, cert: Path, key: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def secure(network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
-    """TLS by both protocols; one user, one token; DIMSE only for a certificate that it knows."""
+    """TLS by both protocols, also where it sends; one user; DIMSE only for a certificate that it knows."""
     folder = tmp_path_factory.mktemp("secure")
     cert, key = certificate(folder, "archive")
     ours, our_key = certificate(folder, "us")
     (folder / "us.pem").write_bytes(ours.read_bytes() + our_key.read_bytes())
     certificate(folder, "other")
     certificate(folder, "elsewhere", host="pacs.example")
+    receive_port = free_port()
     settings = {
         "DicomTlsEnabled": True,
         "DicomTlsCertificate": str(cert),
@@ -74,9 +78,12 @@ def secure(network: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "DicomTlsTrustedCertificates": str(ours),
         "AuthenticationEnabled": True,
         "RegisteredUsers": {"me": "open sesame"},
+        "DicomModalities": {
+            "tmtv": {"AET": "TMTV", "Host": "127.0.0.1", "Port": receive_port, "UseDicomTls": True}
+        },
     }
     with running_orthanc(folder, **settings) as orthanc, behind_tls(orthanc, cert, key) as web:
-        yield Secure(web, orthanc.dicom, folder, orthanc.receive_port)
+        yield Secure(web, orthanc.dicom, folder, receive_port)
 
 
 def test_tls_and_basic_authentication(
@@ -131,17 +138,51 @@ def test_plain_where_tls_is_wanted_and_the_other_way_round(secure: Secure, ortha
 
 
 def test_store_and_fetch_by_dimse_over_tls(secure: Secure, tmp_path: Path) -> None:
+    """C-STORE, C-GET, and C-MOVE: the archive calls us back over TLS, while a caller who says nothing is connected."""
     good = Credentials(ca_file=secure.folder / "archive.crt", client_cert=secure.folder / "us.pem")
     archive = open_archive(secure.dicom, credentials=good)
     files = sorted(p for p in write_pet_ct(tmp_path / "study", patient="T1").rglob("*") if p.is_file())
     assert all(one.ok for one in archive.store(files))
-    for one in (archive, open_archive(secure.dicom, credentials=good, receive_port=secure.receive_port)):
+    wanted = sorted(data_set(path.read_bytes()) for path in files)
+    for kind, port in (("get", None), ("move", secure.receive_port)):
+        one = open_archive(secure.dicom, credentials=good, receive_port=port)
         (found,) = one.find(StudyQuery(patient_id="T1"))
-        series = [found.series[0].series_uid]
-        if one is archive:
-            assert len(one.fetch(found, series, tmp_path / "get")) == 16
+        with silent_caller(secure.receive_port):
+            came = one.fetch(found, [series.series_uid for series in found.series], tmp_path / kind)
+        assert sorted(data_set(path.read_bytes()) for path in came) == wanted
     with pytest.raises(ParameterError, match="client-cert"):
         open_archive(secure.dicom, credentials=Credentials(), receive_port=4243)
+
+
+def test_a_c_move_over_tls_takes_nothing_from_whom_we_do_not_know(secure: Secure, tmp_path: Path) -> None:
+    """We hold another certificate for the archive's than it shows when it calls back."""
+    good = Credentials(ca_file=secure.folder / "archive.crt", client_cert=secure.folder / "us.pem")
+    files = sorted(p for p in write_pet_ct(tmp_path / "study", patient="T2").rglob("*") if p.is_file())
+    assert all(one.ok for one in open_archive(secure.dicom, credentials=good).store(files))
+    mover = open_archive(secure.dicom, credentials=good, receive_port=secure.receive_port)
+    (found,) = mover.find(StudyQuery(patient_id="T2"))
+    stranger = ServerTls(secure.folder / "us.pem", callers_ca=secure.folder / "other.crt").context()
+    mover._server_tls = stranger  # type: ignore[attr-defined]
+    with pytest.raises(ArchiveError, match="C-MOVE status"):
+        mover.fetch(found, [found.series[0].series_uid], tmp_path / "move")
+    assert not list((tmp_path / "move").rglob("*.dcm"))
+
+
+@contextmanager
+def silent_caller(port: int) -> Iterator[None]:
+    """As soon as something listens on the port, connect to it, and never say a word."""
+    end = threading.Event()
+
+    def call() -> None:
+        while not end.wait(0.01):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                end.wait()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
 
 
 def test_a_bearer_token(network: None, tmp_path: Path) -> None:

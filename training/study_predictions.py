@@ -18,12 +18,18 @@ from petct.image import Image
 from petct.parallel import progress
 from petct.text import one_line
 from tmtv_tf.cases.case import load_case
-from tmtv_tf.cases.cohort import Row
+from tmtv_tf.cases.cohort import EVENTS, MONTHS, Row
 from tmtv_tf.cases.table import read_table
 from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.prognosis.classification import youden_threshold
 from tmtv_tf.evaluation.prognosis.clinical_pet import PET_MODEL
-from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
+from tmtv_tf.evaluation.prognosis.prognosis_rivals import (
+    MEASURES,
+    cox_scores,
+    impi_scores,
+    logistic_scores,
+    measure,
+)
 from tmtv_tf.evaluation.prognosis.study_tables import NETWORK_GRID, ORACLE, SEGMENTATION
 from tmtv_tf.input.multitask_input import MultitaskArrays, probability_on_pet, read_truth
 from tmtv_tf.models.study import STUDY_MODELS
@@ -144,13 +150,14 @@ def case_measures(study: Study) -> pd.DataFrame:
 
 
 def rival_predictions(study: Study, measures: pd.DataFrame, folds: Iterable[int]) -> pd.DataFrame:
-    """Logistic and Cox regressions on TMTV, Dmax, SUVmax, in these folds."""
+    """What needs no network, in these folds: regressions on TMTV, Dmax, SUVmax, the PET model, IMPI's form."""
     cohort = cohort_frame(study.rows).merge(measures, on="case_id")
     rivals = {
         "tmtv": lambda train, test: logistic_scores(train, test, ["tmtv_ml"]),
         "logistic": logistic_scores,
         "cox": cox_scores,
         "pet_model": lambda train, test: logistic_scores(train, test, PET_MODEL),
+        "impi": impi_scores,
     }
     tables = []
     for name, scores in rivals.items():
@@ -194,7 +201,7 @@ def oracle_predictions(study: Study, scores: dict[str, float], folds: Iterable[i
 def cohort_frame(rows: Sequence[Row]) -> pd.DataFrame:
     """cohort.csv as a data frame; missing numbers are NaN."""
     table = pd.DataFrame(list(rows))
-    numbers = ["efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event"]
+    numbers = [*EVENTS, *MONTHS, "age_years"]
     return table.assign(**{name: pd.to_numeric(table[name]) for name in numbers})
 
 

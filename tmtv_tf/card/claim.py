@@ -73,7 +73,7 @@ def _design(facts: Facts) -> dict[int, Known]:
     windows = ", ".join(f"{key} {low:g} to {high:g} is 0 to 1" for key, (low, high) in ends)
     missing = ", ".join(
         f"{name} {sum(row.get(name) is None for row in rows)}"
-        for name in ("subtype", "trial", "ann_arbor_stage")
+        for name in ("subtype", "trial", "ann_arbor_stage", "age_years")
     )
     split = ", ".join(f"{name} {patients(members)}" for name, members in facts.splits.items())
     return {

@@ -28,7 +28,9 @@ CLINICAL = (
     "os_event",
     "trial",
     "ann_arbor_stage",
+    "age_years",
 )
+OLDEST = 90  # older patients are rare enough to be found by their age: written as this
 # Ann Arbor: I to IV, in digits too; what may follow (A, B, E, S, X) is not kept.
 STAGE = re.compile(r"(?:stage\s*)?(IV|I{1,3}|[1-4])\s*[ABESX]*", re.IGNORECASE)
 STAGES = ("I", "II", "III", "IV")
@@ -41,7 +43,7 @@ def read_cohort(cases: str | os.PathLike[str], name: str = COHORT_NAME) -> list[
     Returns
     -------
     list of dict
-        All of `COLUMNS`: text, events 0 or 1, months float; a missing value is None.
+        All of `COLUMNS`: text, events 0 or 1, months and age float; a missing value is None.
 
     Raises
     ------
@@ -73,15 +75,15 @@ def parse_row(record: dict[str, str], where: str) -> Row:
     Raises
     ------
     CaseError
-        An event other than 0 or 1, negative months, an unknown split or stage, or values that contradict each other
-        (see `check_outcome`). The sentence starts with `where`.
+        An event other than 0 or 1, negative months or age, an unknown split or stage, or values that contradict each
+        other (see `check_outcome`). The sentence starts with `where`.
     """
     row: Row = {}
     for column in COLUMNS:
         text = (record.get(column) or "").strip()
         if text.lower() in MISSING:
             row[column] = None
-        elif column in EVENTS or column in MONTHS:
+        elif column in EVENTS or column in MONTHS or column == "age_years":
             try:
                 row[column] = number = float(text)
             except ValueError as error:
@@ -92,6 +94,8 @@ def parse_row(record: dict[str, str], where: str) -> Row:
                 raise CaseError(f"{where}: {column} must be 0 or more. Received: {text!r}.")
             if column in EVENTS:
                 row[column] = int(number)
+            if column == "age_years":
+                row[column] = _age(number, where)
         elif column == "ann_arbor_stage":
             row[column] = _stage(text, where)
         else:
@@ -107,6 +111,12 @@ def _stage(text: str, where: str) -> str:
     if not found:
         raise CaseError(f"{where}: ann_arbor_stage must be I, II, III or IV (or 1 to 4). Received: {text!r}.")
     return STAGES[int(found[1]) - 1] if found[1].isdigit() else found[1].upper()
+
+
+def _age(years: float, where: str) -> float:
+    if years > 130:
+        raise CaseError(f"{where}: age_years must be 130 at most. Received: {years:g}.")
+    return min(years, OLDEST)
 
 
 def check_outcome(row: Row, where: str) -> None:

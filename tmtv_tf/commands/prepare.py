@@ -39,7 +39,7 @@ Clinical = Annotated[
     Path | None,
     typer.Option(
         help="CSV or .xlsx joined by PatientID: subtype, split, efs2y_event, pfs_months, pfs_event, os_months, "
-        "os_event, trial, ann_arbor_stage, case_id. It is not written."
+        "os_event, trial, ann_arbor_stage, age_years, case_id. It is not written."
     ),
 ]
 CaseIds = Annotated[

@@ -62,6 +62,8 @@ def icc_a1(measurements: npt.ArrayLike) -> Estimate:
     icc = float((patients - error) / variation)
     if not 1 - icc > 1e-12:
         return Estimate(n, 1.0)
+    if error == 0:  # every patient differs by the same amounts: no interval
+        return Estimate(n, icc)
     a, b = k * icc / (n * (1 - icc)), 1 + k * icc * (n - 1) / (n * (1 - icc))
     freedom = (a * readers + b * error) ** 2 / (
         (a * readers) ** 2 / (k - 1) + (b * error) ** 2 / ((n - 1) * (k - 1))
@@ -77,13 +79,16 @@ def icc_a1(measurements: npt.ArrayLike) -> Estimate:
 def lin_ccc(first: npt.ArrayLike, second: npt.ArrayLike) -> Estimate:
     """Lin's concordance correlation coefficient, 2 s12 / (s1^2 + s2^2 + (m1 - m2)^2), moments divided by n.
 
-    Lin, Biometrics 1989;45:255; interval by his z transformation with the correction of 2000;56:324. NaN with fewer
-    than 3 pairs or if one of both does not vary; equal measurements: 1, no interval.
+    Lin, Biometrics 1989;45:255; interval by his z transformation with the correction of 2000;56:324. No interval where
+    one of both does not vary (then it is 0), or where all pairs are equal (1). NaN with fewer than 3 pairs, or if all
+    values are one value.
     """
     x, y = _pairs(first, second)
     n = x.size
-    if n < 3 or x.std() == 0 or y.std() == 0:
+    if n < 3 or np.ptp([x, y]) == 0:
         return Estimate(n, NAN)
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Estimate(n, 0.0)
     covariance = ((x - x.mean()) * (y - y.mean())).mean()
     c = float(2 * covariance / (x.var() + y.var() + (x.mean() - y.mean()) ** 2))
     r = float(covariance / (x.std() * y.std()))

@@ -92,7 +92,7 @@ def coronal_mip_png(
         if all(abs(x - a) > NUMBER_MM[1] or abs(z - b) > NUMBER_MM[0] for a, b in taken):
             _letters(axes, str(number), (x, z), NUMBER_COLOUR)
             taken.append((x, z))
-    axes.set_xlim(0, width_mm)
+    axes.set_xlim((shown_mm - width_mm) / 2, (shown_mm + width_mm) / 2)  # a narrow body stands in the middle
     axes.set_ylim(0, height_mm)
     for text, place_x in (("R", 0.03), ("L", 0.97)):
         axes.text(place_x, 0.99, text, transform=axes.transAxes, ha="center", va="top", weight="bold")

@@ -113,7 +113,7 @@ def test_too_few_patients_give_nan(pairs) -> None:
 
 def test_values_that_do_not_vary_and_values_that_agree() -> None:
     assert np.isnan(icc_a1(np.zeros((5, 2))).value)
-    assert np.isnan(lin_ccc(np.zeros(5), np.arange(5)).value)
+    assert np.isnan(lin_ccc(np.zeros(5), np.zeros(5)).value)
     same = np.arange(1.0, 6.0)
     assert icc_a1(np.stack([same, same], axis=1)).value == 1
     assert lin_ccc(same, same).value == pytest.approx(1)
@@ -121,3 +121,15 @@ def test_values_that_do_not_vary_and_values_that_agree() -> None:
         lin_ccc([1, 2, 3], [1, 2])
     with pytest.raises(ParameterError):
         icc_a1([1, 2, 3])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_network_that_finds_nothing_does_not_agree() -> None:
+    """Both coefficients are 0 by their formulas, without an interval where there is no noise to make one from."""
+    nothing = np.zeros(5)
+    ccc = lin_ccc(nothing, np.arange(5))
+    assert ccc.value == 0
+    assert np.isnan(ccc.low)
+    one_lesion_each = icc_a1(np.stack([nothing, np.ones(5)], axis=1))
+    assert one_lesion_each.value == 0
+    assert np.isnan(one_lesion_each.low)

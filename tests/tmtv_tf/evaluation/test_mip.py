@@ -114,3 +114,13 @@ def test_the_picture_carries_scale_sides_case_and_numbers(monkeypatch):
     assert numbers == {"1": (100.0, 150.0), "2": (310.0, 410.0)}  # no room for 3
     assert [text.get_text() for text in scale.get_xticklabels()] == ["SUV 0", "10 and more"]
     assert [text.get_text() for text in figures[0].texts] == ["P$1_a$"]
+
+
+def test_a_narrow_body_stands_in_the_middle_of_its_picture():
+    """A leg is narrower than the SUV scale and the case id; what is left over is shared by both sides."""
+    geometry = Geometry((30, 10, 10), (10.0, 10.0, 10.0))
+    nothing = np.zeros(geometry.shape, bool)
+    data = coronal_mip_png(Image(np.full(geometry.shape, 10.0, np.float32), geometry), nothing, nothing)
+    black = np.asarray(Picture.open(io.BytesIO(data)).convert("L"))[150] < 100
+    columns = np.flatnonzero(black)
+    assert abs(columns[0] - (black.size - 1 - columns[-1])) <= 2

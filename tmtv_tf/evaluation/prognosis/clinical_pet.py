@@ -1,4 +1,4 @@
-"""What there is without a network: the PET model of the literature, IMPI, cut-offs of TMTV; and calibration."""
+"""What there is without a network: the PET model and IMPI of the literature, cut-offs of TMTV; and calibration."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from petct.errors import ParameterError
+from tmtv_tf.cases.cohort import STAGES
 from tmtv_tf.evaluation.prognosis.survival import GroupComparison, compare_groups
 
 NAN = float("nan")
@@ -22,52 +23,41 @@ PUBLISHED = (
 OPTIMISTIC = "chosen on the same cases: optimistic, its p is not to be believed; see the cross-validated row"
 SMALLEST_GROUP = 0.1  # of the cases on each side of an optimal cut-off
 
-# IMPI, Mikhaeel et al., J Clin Oncol 2022;40:2352: linear spline of MTV (SUV >= 4.0) with one knot at the median, age
-# and stage. Not verified: the paper's abstract gives the knot and the form; the coefficients stand in an abstract of a
-# later validation (Kameda Medical Center) that quotes the paper. No report uses them.
+# What the International Metabolic Prognostic Index is made of, here with MTV under SUV 4.0.
+IMPI = ("mtv4_ml", "age_years", "ann_arbor_stage")
 IMPI_KNOT_ML = 307.9
-IMPI_BELOW, IMPI_CHANGE_ABOVE, IMPI_AGE = 0.003077330, -0.002761985, 0.008092449
-IMPI_STAGE = {"I": 0.0, "II": -0.114645415, "III": 0.281141117, "IV": 0.322247142}
+IMPI_SOURCE = (
+    "IMPI's form is that of Mikhaeel et al. (J Clin Oncol 2022;40:2352): MTV as a linear spline with one knot at "
+    "307.9 mL, age, and stage I to IV, in a Cox regression on PFS. Its coefficients are fitted anew in each fold; "
+    "the published ones could not be confirmed."
+)
 
 
-def impi(mtv_ml: float, age_years: float, stage: str) -> float:
-    """Linear predictor of the International Metabolic Prognostic Index; a higher one is a higher risk. Not verified.
+def impi_features(rows: pd.DataFrame) -> pd.DataFrame:
+    """What IMPI's regression sees of rows that have all of `IMPI`.
 
-    0.003077330 MTV - 0.002761985 max(MTV - 307.9, 0) + 0.008092449 age + stage (II -0.114645415, III 0.281141117,
-    IV 0.322247142). Read as a marginal spline: the slope above the knot is the sum of both, since a risk that falls
-    with MTV would contradict the paper. MTV in mL by SUV 4.0, `stage` an Ann Arbor stage, A or B may follow.
+    `mtv_below_knot` and `mtv_above_knot` are the MTV up to 307.9 mL and what exceeds it, in mL: a linear spline, whose
+    two coefficients are its slopes. `age` in years. `stage_II`, `stage_III`, `stage_IV` are 0 or 1; stage I is none.
 
     Raises
     ------
     ParameterError
-        A stage that is none, a negative volume or age.
-
-    References
-    ----------
-    Mikhaeel et al., J Clin Oncol 2022;40:2352; the coefficients as an abstract of a later validation quotes them, not
-    compared with the paper itself. So no report shows it. Not for decisions about patients.
+        A stage other than I, II, III, IV.
     """
-    roman = stage.rstrip("ABSEX")
-    if roman not in IMPI_STAGE:
-        raise ParameterError(f"An Ann Arbor stage is I, II, III or IV. Received: {stage!r}.")
-    if not (mtv_ml >= 0 and age_years >= 0):
-        raise ParameterError(f"MTV and age must not be negative. Received: {mtv_ml} mL, {age_years} years.")
-    spline = IMPI_BELOW * mtv_ml + IMPI_CHANGE_ABOVE * max(mtv_ml - IMPI_KNOT_ML, 0.0)
-    return spline + IMPI_AGE * age_years + IMPI_STAGE[roman]
-
-
-def impi_scores(cohort: pd.DataFrame) -> pd.Series:
-    """IMPI of every row that has `mtv4_ml`, `age_years` and `ann_arbor_stage`; NaN for the others."""
-    needed = ("mtv4_ml", "age_years", "ann_arbor_stage")
-    if not set(needed) <= set(cohort):
-        return pd.Series(NAN, index=cohort.index, dtype=float)
-    rows = cohort[list(needed)].itertuples(index=False)
-    return pd.Series(
-        [
-            impi(float(m), float(a), str(s)) if pd.notna(m) and pd.notna(a) and pd.notna(s) else NAN
-            for m, a, s in rows
-        ],
-        index=cohort.index,
+    wrong = set(rows["ann_arbor_stage"]) - set(STAGES)
+    if wrong:
+        raise ParameterError(
+            f"An Ann Arbor stage is I, II, III or IV. Received: {sorted(map(str, wrong))[0]!r}."
+        )
+    mtv = rows["mtv4_ml"].astype(float)
+    stages = {f"stage_{s}": (rows["ann_arbor_stage"] == s).astype(float) for s in STAGES[1:]}
+    return pd.DataFrame(
+        {
+            "mtv_below_knot": mtv.clip(upper=IMPI_KNOT_ML),
+            "mtv_above_knot": (mtv - IMPI_KNOT_ML).clip(lower=0),
+            "age": rows["age_years"].astype(float),
+            **stages,
+        }
     )
 
 

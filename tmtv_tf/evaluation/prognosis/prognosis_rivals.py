@@ -6,7 +6,7 @@ network that does not beat them has found nothing in the image that a ruler woul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from petct.image import read_image
 from postprocess import patient_measures, segment
 from tmtv_tf.cases.case import Case
-from tmtv_tf.evaluation.prognosis.clinical_pet import PET_MODEL
+from tmtv_tf.evaluation.prognosis.clinical_pet import IMPI, PET_MODEL, impi_features
 
 MEASURES = ("tmtv_ml", "dmax_mm", "suv_max")
 HORIZON_MONTHS = 24.0
@@ -66,6 +66,25 @@ def cox_scores(train: pd.DataFrame, test: pd.DataFrame, measures: Sequence[str] 
 
     NaN for rows without measures, and for all when no training patient has a PFS time and event.
     """
+    return _cox(train, test, measures, lambda rows: _features(rows, measures))
+
+
+def impi_scores(train: pd.DataFrame, test: pd.DataFrame) -> np.ndarray:
+    """The same with what the International Metabolic Prognostic Index is made of, its coefficients fitted to `train`.
+
+    NaN for rows without MTV, age or stage, and for all in a cohort without these columns.
+    """
+    if not set(IMPI) <= set(train):
+        return np.full(len(test), np.nan)
+    return _cox(train, test, IMPI, impi_features)
+
+
+def _cox(
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    measures: Sequence[str],
+    features_of: Callable[[pd.DataFrame], pd.DataFrame],
+) -> np.ndarray:
     from lifelines import CoxPHFitter
 
     known = train.dropna(subset=["pfs_months", "pfs_event", *measures])
@@ -73,14 +92,15 @@ def cox_scores(train: pd.DataFrame, test: pd.DataFrame, measures: Sequence[str] 
     complete = test[list(measures)].notna().all(axis=1).to_numpy()
     if not (known["pfs_event"] == 1).any() or not complete.any():
         return scores
-    features = _features(known, measures)
-    mean, sd = features.mean(), features.std().replace(0, 1)
+    features = features_of(known)
+    features = features.loc[:, features.std() > 0]  # a stage that no training patient has teaches nothing
+    mean, sd = features.mean(), features.std()
     table = ((features - mean) / sd).assign(
         months=known["pfs_months"].clip(lower=1e-3), event=known["pfs_event"].astype(int)
     )
     fitted = CoxPHFitter(penalizer=COX_PENALIZER).fit(table, "months", "event")
     survival = fitted.predict_survival_function(
-        (_features(test[complete], measures) - mean) / sd, times=[HORIZON_MONTHS]
+        (features_of(test[complete])[features.columns] - mean) / sd, times=[HORIZON_MONTHS]
     )
     scores[complete] = 1 - survival.to_numpy()[0]
     return scores

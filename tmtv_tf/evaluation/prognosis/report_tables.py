@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from tmtv_tf.evaluation.prognosis import liu2022
-from tmtv_tf.evaluation.prognosis.clinical_pet import PUBLISHED
+from tmtv_tf.evaluation.prognosis.clinical_pet import IMPI_SOURCE, PUBLISHED
 from tmtv_tf.evaluation.prognosis.study_tables import (
     NETWORK_GRID,
     ORACLE,
@@ -42,6 +42,7 @@ LABELS_PROGNOSIS = {
 PAPER = "paper"
 SPREAD = "Mean ± SD over the folds."
 ONE_FOLD = "One fold: the mean over its patients, no SD."
+NO_IMPI = "IMPI's form is not among them: cohort.csv lacks PFS, age_years or ann_arbor_stage."
 GRIDS = (
     "DSC, precision and recall on the network's grid, as far as can be told the paper's, and on the PET's own grid; "
     "the ceiling is the mean over all cases."
@@ -161,6 +162,8 @@ def _intervals(performances: pd.DataFrame) -> ReportTable:
         "Calibration of the pooled probabilities: intercept (with slope 1) 0 and slope 1 are perfect; undefined where "
         f"classes are separated. {PUBLISHED}"
     )
+    impi = "impi" in set(data["model"])
+    caption += f" {IMPI_SOURCE if impi else NO_IMPI}"
     return _table("intervals", "Intervals, pooled AUC and calibration", caption, data, columns)
 
 

@@ -35,6 +35,7 @@ RIVALS = {
     "logistic": "TMTV, Dmax, SUVmax (logistic regression)",
     "cox": "TMTV, Dmax, SUVmax (Cox)",
     "pet_model": "PET model (MTV, Dmax bulk, SUVpeak)",
+    "impi": "IMPI's form (MTV, age, stage), fitted anew",
 }
 ORACLE = "true_risk"
 ORACLE_NAME = "The phantoms' true risk"

@@ -1,4 +1,4 @@
-"""IMPI by hand, cut-offs against lifelines, calibration against statsmodels."""
+"""The spline of IMPI by hand, cut-offs against lifelines, calibration against statsmodels."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from tmtv_tf.evaluation.prognosis.clinical_pet import (
     calibration,
     cut_off_table,
     cut_offs,
-    impi,
-    impi_scores,
+    impi_features,
     logrank_statistic,
     optimal_cut_off,
 )
 
 
-def test_impi_by_hand() -> None:
-    """Age 60, stage III, MTV 100: 0.3077330 + 0.48554694 + 0.281141117. MTV 407.9: the second slope for 100 mL."""
-    assert impi(100, 60, "III") == pytest.approx(0.3077330 + 0.48554694 + 0.281141117)
-    assert impi(407.9, 60, "IVB") == pytest.approx(0.003077330 * 407.9 - 0.2761985 + 0.48554694 + 0.322247142)
-    assert impi(1000, 60, "I") > impi(500, 60, "I") > impi(307.9, 60, "I")  # the risk never falls with MTV
-    for wrong in (("V", 1.0, 1.0), ("III", -1.0, 60.0), ("III", 1.0, float("nan"))):
-        with pytest.raises(ParameterError):
-            impi(wrong[1], wrong[2], wrong[0])
-    table = pd.DataFrame({"mtv4_ml": [100, np.nan], "age_years": [60, 60], "ann_arbor_stage": ["III", "III"]})
-    assert impi_scores(table).isna().tolist() == [False, True]
-    assert impi_scores(table[["mtv4_ml"]]).isna().all()
+def test_the_spline_of_impi_by_hand() -> None:
+    """MTV 407.9 is 100 mL above the knot; at 307.9 and below nothing is."""
+    rows = pd.DataFrame(
+        {"mtv4_ml": [100, 307.9, 407.9], "age_years": 60.0, "ann_arbor_stage": ["I", "II", "IV"]}
+    )
+    features = impi_features(rows)
+    assert features["mtv_below_knot"].tolist() == [100, 307.9, 307.9]
+    assert features["mtv_above_knot"].tolist() == pytest.approx([0, 0, 100])
+    assert features[["stage_II", "stage_III", "stage_IV"]].to_numpy().tolist() == [
+        [0, 0, 0],
+        [1, 0, 0],
+        [0, 0, 1],
+    ]
+    with pytest.raises(ParameterError, match="'V'"):
+        impi_features(rows.assign(ann_arbor_stage="V"))
 
 
 def cohort(n: int = 120, effect: float = 1.5, seed: int = 1) -> tuple[np.ndarray, ...]:

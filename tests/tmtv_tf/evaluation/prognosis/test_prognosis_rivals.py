@@ -8,7 +8,13 @@ from petct.files import write_json
 from petct.image import Geometry, Image, write_image
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.evaluation.prognosis.classification import auc
-from tmtv_tf.evaluation.prognosis.prognosis_rivals import MEASURES, cox_scores, logistic_scores, measure
+from tmtv_tf.evaluation.prognosis.prognosis_rivals import (
+    MEASURES,
+    cox_scores,
+    impi_scores,
+    logistic_scores,
+    measure,
+)
 
 
 def test_measures_of_two_cubes(tmp_path):
@@ -70,3 +76,38 @@ def test_shuffled_outcomes_teach_nothing():
 def test_cox_needs_events():
     table = cohort(40).assign(pfs_event=0.0)
     assert np.isnan(cox_scores(table, table)).all()
+
+
+@pytest.mark.filterwarnings("error::lifelines.exceptions.ConvergenceWarning")
+def test_impi_s_form_finds_what_the_outcomes_were_drawn_from():
+    """A hazard of MTV up to the knot, age and stage IV; nobody of stage III in training."""
+    rng = np.random.default_rng(3)
+    n = 400
+    table = pd.DataFrame(
+        {
+            "mtv4_ml": rng.lognormal(5.5, 1, n),
+            "age_years": rng.uniform(20, 85, n),
+            "ann_arbor_stage": rng.choice(["I", "II", "IV"], n),
+        }
+    )
+    risk = (
+        0.008 * table["mtv4_ml"].clip(upper=307.9)
+        + 0.03 * table["age_years"]
+        + (table["ann_arbor_stage"] == "IV")
+    )
+    months = rng.exponential(600 * np.exp(-risk))
+    table["pfs_event"], table["pfs_months"] = (months < 60).astype(float), np.minimum(months, 60)
+    train, test = table[:200].copy(), table[200:].copy()
+    test.iloc[0, test.columns.get_loc("age_years")] = np.nan
+    test.iloc[1, test.columns.get_loc("ann_arbor_stage")] = "III"
+    found = impi_scores(train, test)
+    assert np.isnan(found[0])
+    assert 0 <= found[1] <= 1
+    labels = (months[200:] < 24).astype(int)
+    assert auc(labels[2:], found[2:]) == pytest.approx(auc(labels[2:], risk.to_numpy()[202:]), abs=0.03)
+
+
+def test_impi_s_form_needs_age_and_stage():
+    table = cohort(40).assign(mtv4_ml=100.0, age_years=np.nan, ann_arbor_stage=None)
+    assert np.isnan(impi_scores(table, table)).all()
+    assert np.isnan(impi_scores(cohort(40), cohort(40))).all()

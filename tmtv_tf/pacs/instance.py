@@ -41,7 +41,7 @@ KEYWORDS = (
 )
 _TAGS = sorted(Tag(keyword) for keyword in KEYWORDS)
 IMPLEMENTATION_UID = "2.25.22473179084346160764405586533266110503"
-_DIGEST_BYTES = 16
+_DIGITS = 32
 _FILE = re.compile(r"([0-9a-f]{32})\.([0-9]+)\.([0-9a-f]{32})\.dcm")
 
 
@@ -178,8 +178,11 @@ def refuse_deflated_bomb(data_set: bytes, transfer_syntax: str) -> None:
 
 
 def digest(data: bytes) -> str:
-    """32 hexadecimal digits: part of file names, so that a file that a power loss left torn is known."""
-    return hashlib.blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+    """32 hexadecimal digits: part of file names, so that a file that a power loss left torn is known.
+
+    Of SHA-256, which processors compute themselves: half the time of BLAKE2b.
+    """
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
 def same_object(one: bytes, other: bytes) -> bool:

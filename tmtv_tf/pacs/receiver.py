@@ -22,6 +22,7 @@ from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 from petct.errors import ParameterError, TmtvError
 from petct.parallel import explain
 from tmtv_tf.pacs.incoming import Answer, Incoming
+from tmtv_tf.pacs.quick import be_quick
 from tmtv_tf.pacs.tls import shake_hands
 
 log = logging.getLogger(__name__)
@@ -173,6 +174,7 @@ class Receiver:
         with self._lock:
             sender = _Sender(_peer(_title(request), str(request.address)), self._readers[event.assoc])
             self._open[event.assoc] = sender
+        be_quick(event.assoc)
         self.incoming.begin(sender.association)
 
     def _echo(self, event: evt.Event) -> int:

@@ -1,0 +1,85 @@
+"""The shorter ways through pynetdicom do what its own do."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pydicom.uid import CTImageStorage
+from pynetdicom.dimse_messages import C_STORE_RSP
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE
+
+from tmtv_tf.pacs import quick
+
+
+def answer(status: int = 0, comment: str | None = None, uid: str = "1.2.840.10008.1") -> C_STORE:
+    made = C_STORE()
+    made.MessageID = made.MessageIDBeingRespondedTo = 65535
+    made.AffectedSOPClassUID = CTImageStorage
+    made.AffectedSOPInstanceUID = uid
+    made.Status = status
+    if comment is not None:
+        made.ErrorComment = comment
+    return made
+
+
+@pytest.mark.parametrize("uid", ["1.2.3", "1.23", "2.25." + "9" * 59])
+@pytest.mark.parametrize(
+    ("status", "comment"), [(0, None), (0xA700, "The disk is full."), (0xC001, "Its content differs")]
+)
+def test_an_answer_is_to_the_byte_that_of_pynetdicom(status: int, comment: str | None, uid: str) -> None:
+    message = C_STORE_RSP()
+    message.primitive_to_message(answer(status, comment, uid))
+    (data,) = message.encode_msg(1, 16382)
+    assert (
+        b"\x03" + quick.store_answer(answer(status, comment, uid)) == data.presentation_data_value_list[0][1]
+    )
+
+
+class Association:
+    """As much of one as is made quick."""
+
+    def __init__(self, longest: int) -> None:
+        self.sent: list[Any] = []
+        self.usual: list[Any] = []
+        self.dimse = SimpleNamespace(
+            maximum_pdu_size=longest,
+            msg_queue=queue.Queue(),
+            dul=SimpleNamespace(send_pdu=self.sent.append),
+            send_msg=lambda primitive, context_id: self.usual.append(primitive),
+        )
+        self._reactor_checkpoint: Any = None
+
+
+@pytest.mark.parametrize(("longest", "quickly"), [(0, True), (16382, True), (64, False)])
+def test_what_does_not_fit_or_is_another_answer_goes_the_usual_way(longest: int, quickly: bool) -> None:
+    association = Association(longest)
+    quick.be_quick(association)  # type: ignore[arg-type]
+    association.dimse.send_msg(answer(), 3)
+    association.dimse.send_msg(C_ECHO(), 1)
+    assert [len(association.sent), len(association.usual)] == [int(quickly), 2 - int(quickly)]
+    if quickly:
+        assert association.sent[0].presentation_data_value_list[0][0] == 3
+
+
+def test_the_thread_sleeps_until_there_is_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "LOOK_S", 60.0)
+    association = Association(0)
+    quick.be_quick(association)  # type: ignore[arg-type]
+    woken = threading.Event()
+    threading.Thread(target=lambda: (association._reactor_checkpoint.wait(), woken.set())).start()
+    assert not woken.wait(0.1)
+    association.dimse.msg_queue.put("a request")
+    assert woken.wait(30)
+    association._reactor_checkpoint.wait()  # it is still there, so nothing is waited for
+    assert association.dimse.msg_queue.get_nowait() == "a request"
+
+
+def test_the_thread_looks_up_now_and_then() -> None:
+    association = Association(0)
+    quick.be_quick(association)  # type: ignore[arg-type]
+    association._reactor_checkpoint.wait()  # without a request: a release or an abort is not waited out
+    assert association.dimse.msg_queue.empty()

@@ -25,6 +25,8 @@ FORMS_TOLERANCE_VOXELS = 0.5
 PIXDIM_TOLERANCE = 1e-3  # relative
 NIFTI_HEADER_BYTES = 352  # a NIfTI-1 header and the four bytes that say that no extension follows
 COMPRESSION_LEVEL = 1
+# Compressed a piece at a time: in one piece, what comes out takes half the image's memory again before it is written.
+WRITTEN_AT_ONCE_BYTES = 1 << 18
 
 
 def nifti_files(path: Path) -> tuple[Path, Path]:
@@ -114,13 +116,14 @@ def write_nifti(path: Path, image: Image) -> None:
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["vox_offset"] = NIFTI_HEADER_BYTES
     with open(path, "wb") as file:
-        parts = (header.binaryblock + bytes(4), array.reshape(-1).view(np.uint8).data)
+        start, voxels = header.binaryblock + bytes(4), array.reshape(-1).view(np.uint8).data
         if not path.name.lower().endswith(".gz"):
-            file.writelines(parts)
+            file.writelines((start, voxels))
             return
         with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, file, mtime=0) as stream:
-            for part in parts:
-                stream.write(part)
+            stream.write(start)
+            for at in range(0, len(voxels), WRITTEN_AT_ONCE_BYTES):
+                stream.write(voxels[at : at + WRITTEN_AT_ONCE_BYTES])
 
 
 def _read_header(path: Path) -> nib.Nifti1Header:

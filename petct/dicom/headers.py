@@ -24,7 +24,7 @@ from petct.dicom.multiframe import is_converted, split_frames
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.dicom.reading import frames_of, looks_like_dicom, read_dataset, reason
 from petct.dicom.structure import first_fault
-from petct.dicom.values import element_text, numbers, tag_name, tag_value, whole_number
+from petct.dicom.values import as_tag, element_text, numbers, tag_name, tag_value, whole_number
 from petct.dicom.walk import walk
 from petct.errors import DicomError
 from petct.parallel import progress
@@ -59,6 +59,9 @@ SCAN_KEYWORDS = (
 )
 _NAMES = ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID")
 _SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+# pydicom would look up every keyword anew for every file.
+_SCAN_TAGS = [as_tag(keyword) for keyword in SCAN_KEYWORDS]
+_PLAIN_TAGS = frozenset(_SCAN_TAGS) - {as_tag(keyword) for keyword in _SEQUENCES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +264,7 @@ def _scan(path: Path) -> _Scanned | Skipped:
         if not looks_like_dicom(head):
             return Skipped(path, "empty file" if not head else NOT_DICOM, damaged=claims)
         fault = first_fault(path)
-        dataset = pydicom.dcmread(
-            path, stop_before_pixels=True, force=True, specific_tags=list(SCAN_KEYWORDS)
-        )
+        dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True, specific_tags=_SCAN_TAGS)
         media_class = str(dataset.file_meta.get("MediaStorageSOPClassUID", ""))
         if media_class == MediaStorageDirectoryStorage or path.name.upper() == "DICOMDIR":
             return Skipped(path, "DICOMDIR: an index; the files themselves are found by walking the tree")
@@ -282,9 +283,9 @@ def _scan(path: Path) -> _Scanned | Skipped:
 
 def _refuse_sequences(dataset: Dataset) -> None:
     """A sequence where a text or a number belongs: no reader knows what it means."""
-    for keyword in SCAN_KEYWORDS:
-        if keyword in dataset and keyword not in _SEQUENCES and dataset.get_item(keyword).VR == "SQ":
-            raise DicomError(f"{tag_name(keyword)} is a sequence (VR SQ); it must be a plain value.")
+    for tag, element in dataset.items():
+        if element.VR == "SQ" and tag in _PLAIN_TAGS:
+            raise DicomError(f"{tag_name(tag)} is a sequence (VR SQ); it must be a plain value.")
 
 
 def _instance(path: Path, dataset: Dataset, frame: int | None) -> Instance:

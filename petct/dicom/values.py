@@ -50,9 +50,9 @@ def element_text(dataset: Dataset, key: str | int, longest: int | None = 64) -> 
     """The text of one attribute as it stands in the file; None when it is absent or empty."""
     tag = as_tag(key)
     try:
-        if tag not in dataset:
-            return None
         raw = dataset.get_item(tag)
+        if raw is None:
+            return None
         if isinstance(raw, RawDataElement) and (raw.VR or _known_vr(tag)) in TEXT_VRS:
             return _as_text(raw.value, longest)
         with unvalidated():
@@ -91,7 +91,8 @@ def parse_number(text: str) -> float:
 
 def printable(text: str, longest: int | None = 64) -> str:
     """One short line: a broken length can turn the rest of a file into one value, and values stand in messages."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:longest])
+    text = text[:longest]
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def tag_name(key: str | int) -> str:

@@ -196,6 +196,8 @@ def _private(dataset: Dataset, group: int, creator: str, element: int) -> str | 
     De-identification often drops the creator and keeps the value (so do the reference objects for SUV). A value
     in the first block is then taken if nobody owns that block: group 7053 is Philips', 0009 GE's in a GE file.
     """
+    if all(tag >> 16 != group for tag in dataset.keys()):  # noqa: SIM118 - most files; looking for the block is slow
+        return None
     try:
         return _text(dataset, dataset.private_block(group, creator).get_tag(element))
     except PYDICOM_ERRORS:

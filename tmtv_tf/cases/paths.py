@@ -45,9 +45,7 @@ class PathNumbers:
             for path in sorted(self.names, key=len, reverse=True):
                 text = text.replace(path, self.names[path])
             for root in self.roots:
-                text = re.sub(
-                    re.escape(root) + r"""(?![\w-])[^:;,'"()\n]*?(?=[:;,'"()\n]|\.?\s|\.?$)""", "a path", text
-                )
+                text = re.sub(re.escape(root) + REST_OF_PATH, "a path", text)
         return text
 
 

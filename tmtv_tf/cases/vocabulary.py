@@ -28,7 +28,8 @@ TRACERS = {
     "FLT": ("fluorothymidine", "flt"),
     "choline": ("choline",),
 }
-QUOTED_TRACER = re.compile(r"(Radiopharmaceutical \(0018,0031\) is )(?!missing)(.*?)(, nuclide|[.;:]|$)")
+# Up to the last nuclide that is stated behind it: the value itself may hold any sign.
+QUOTED_TRACER = re.compile(r"(Radiopharmaceutical \(0018,0031\) is )(.*(?=, nuclide )|[^.;:]*)")
 
 
 def vendor_of(manufacturer: str) -> str:
@@ -58,8 +59,10 @@ def with_known_tracer(text: str) -> str:
     """
 
     def word(match: re.Match[str]) -> str:
+        if match[2] == "missing":  # our own word, see `petct.suv.patient.check_tracer`
+            return match[0]
         letters = re.sub(r"[^a-z]", "", match[2].lower())
         known = next((name for name, keys in TRACERS.items() if any(key in letters for key in keys)), OTHER)
-        return match[1] + known + match[3]
+        return match[1] + known
 
     return QUOTED_TRACER.sub(word, text)

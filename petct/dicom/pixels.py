@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder
+from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian
 
 from petct.dicom.headers import Instance
@@ -31,7 +31,8 @@ def stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
     if "PixelData" not in dataset:
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read (it is missing).")
     try:
-        stored = dataset.pixel_array
+        # The same as dataset.pixel_array, which looks twice at whether the pixels have changed since.
+        stored = pixel_array(dataset) if _transfer_syntax(dataset) else dataset.pixel_array
     except PYDICOM_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read ({reason}).") from error

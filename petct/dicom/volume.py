@@ -99,7 +99,9 @@ def _rescale_into(
         if slope == 1 and intercept.is_integer() and stored.dtype.kind in "iu":
             shift = int(intercept)
             if int(stored.min()) + shift >= -32768 and int(stored.max()) + shift <= 32767:
-                np.add(stored, shift, out=volume[k], dtype=np.int64, casting="unsafe")
+                # What is cut off cancels out (arithmetic modulo 2**16), since the sums fit.
+                wrapped = np.int16((shift + 32768) % 65536 - 32768)
+                np.add(stored.astype(np.int16, copy=False), wrapped, out=volume[k])
                 return volume
         volume = volume.astype(np.float32)
     volume[k] = stored * slope + intercept

@@ -9,8 +9,8 @@ from pydicom.uid import EncapsulatedPDFStorage
 
 from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError
+from petct.export.encoding import save
 from petct.export.source import Provenance, SourceSeries, content_key, new_object, stamp
-from petct.files import replace_atomically
 
 
 @quiet_pydicom()
@@ -57,6 +57,5 @@ def write_pdf(
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
     dataset.EncapsulatedDocumentLength = len(pdf)
-    with replace_atomically(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
+    save(path, dataset)
     return dataset

@@ -14,6 +14,7 @@ from pydicom.uid import RTStructureSetStorage
 from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError
 from petct.export.contours import Contour, contours
+from petct.export.encoding import save
 from petct.export.source import (
     LabelVoxels,
     Provenance,
@@ -23,7 +24,6 @@ from petct.export.source import (
     new_object,
     reference,
 )
-from petct.files import replace_atomically
 from petct.palette import lesion_color
 
 STUDY_COMPONENT_MANAGEMENT = (
@@ -81,8 +81,7 @@ def write_rtstruct(
     dataset.PositionReferenceIndicator = ""
     dataset.ReferencedFrameOfReferenceSequence = [_referenced_frame(source)]
     _add_rois(dataset, labels, voxels, source, "SEMIAUTOMATIC" if provenance.edited else "AUTOMATIC")
-    with replace_atomically(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
+    save(path, dataset)
     return dataset
 
 

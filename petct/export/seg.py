@@ -15,6 +15,7 @@ from pydicom.sr.codedict import codes
 
 from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError
+from petct.export.encoding import save
 from petct.export.source import (
     MANUFACTURER,
     SERIES_NUMBERS,
@@ -26,7 +27,6 @@ from petct.export.source import (
     source_images,
     stamp,
 )
-from petct.files import replace_atomically
 from petct.palette import lesion_color
 
 Kind = Literal["BINARY", "LABELMAP", "FRACTIONAL"]
@@ -137,8 +137,7 @@ def _write(
     )
     stamp(segmentation, provenance.created)
     _repeat_dimension_uid(segmentation, content_uid("SEG", key, "dimensions"))
-    with replace_atomically(path) as temporary:
-        segmentation.save_as(temporary)
+    save(path, segmentation)
     return segmentation
 
 

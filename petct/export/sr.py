@@ -13,6 +13,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import ComprehensiveSRStorage
 
 from petct.dicom.quiet import quiet_pydicom
+from petct.export.encoding import save
 from petct.export.seg import tracking_uid
 from petct.export.source import (
     MANUFACTURER,
@@ -25,7 +26,6 @@ from petct.export.source import (
     reference,
     stamp,
 )
-from petct.files import replace_atomically
 
 ML = Code("ml", "UCUM", "milliliter")
 MM = Code("mm", "UCUM", "millimeter")
@@ -129,8 +129,7 @@ def write_sr(
     if replaces is not None:
         dataset.PredecessorDocumentsSequence = [_evidence(source, [replaces])]
     stamp(dataset, provenance.created)
-    with replace_atomically(path) as temporary:
-        dataset.save_as(temporary, enforce_file_format=True)
+    save(path, dataset)
     return dataset
 
 

@@ -122,8 +122,6 @@ def run(
     from petct.errors import ParameterError
     from tmtv_tf.cases.sources import make_overrides
     from tmtv_tf.pacs.joined import fetched, given, sent
-    from tmtv_tf.pacs.log import default_log
-    from tmtv_tf.pacs.pull import Wanted
     from tmtv_tf.pipeline.options import RunOptions
     from tmtv_tf.pipeline.run import print_result
     from tmtv_tf.pipeline.run import run as run_studies
@@ -142,19 +140,21 @@ def run(
         backend=backend,
         overwrite=overwrite,
     )
-    log = audit or default_log()
     link = Connection(ae_title, receive_port, ca_file, client_cert)
     target = None if to_pacs is None else link.open(to_pacs)  # a wrong address is refused before any work
     with ExitStack() as stack:
         if from_pacs is None:
             found = given(inputs or [], (patient, accession, date, study_uid, keep_dicom))
         else:
+            from tmtv_tf.pacs.pull import Wanted
+
             query, wanted = (
                 make_query(patient, accession, date, study_uid),
                 Wanted(pet_uid=pet_uid, ct_uid=ct_uid),
             )
+            source = link.open(from_pacs)
             found = stack.enter_context(
-                fetched(link.open(from_pacs), query, wanted, inputs, keep_dicom, audit=log, key_file=key_file)
+                fetched(source, query, wanted, inputs, keep_dicom, audit=_log(audit), key_file=key_file)
             )
         result = run_studies(
             found.folders,
@@ -171,5 +171,11 @@ def run(
             names=found.names,
         )
     print_result(result)
-    outcomes = result.outcomes if target is None else sent(result, target, audit=log)
+    outcomes = result.outcomes if target is None else sent(result, target, audit=_log(audit))
     raise typer.Exit(report_failures([*found.failed, *outcomes]))
+
+
+def _log(audit: Path | None) -> Path:
+    from tmtv_tf.pacs.log import default_log
+
+    return audit or default_log()

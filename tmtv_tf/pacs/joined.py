@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from petct.errors import ArchiveError, ParameterError, TmtvError
 from petct.parallel import Outcome
-from tmtv_tf.pacs.archive import Archive, StudyQuery
-from tmtv_tf.pacs.pull import Pulled, Wanted, print_pulled, pull
-from tmtv_tf.pacs.push import print_pushed, push
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a run without an archive loads nothing of it
+    from tmtv_tf.pacs.archive import Archive, StudyQuery
+    from tmtv_tf.pacs.pull import Pulled, Wanted
     from tmtv_tf.pipeline.run import RunResult
 
 
@@ -57,6 +56,8 @@ def fetched(
     TmtvError
         The archive cannot be asked, or no study could be fetched.
     """
+    from tmtv_tf.pacs.pull import print_pulled, pull
+
     if inputs:
         raise ParameterError("Give DICOM folders or --from-pacs, not both.")
     with tempfile.TemporaryDirectory(prefix="tmtv-pacs-") as temporary:
@@ -102,6 +103,8 @@ def given(inputs: Sequence[Path], of_archives: Sequence[object] = ()) -> Inputs:
 
 def sent(result: RunResult, archive: Archive, *, audit: Path | None = None) -> list[Outcome]:
     """Send what a run made; its outcomes, with those failed of which an object could not be sent."""
+    from tmtv_tf.pacs.push import print_pushed, push
+
     outcomes = []
     for outcome in result.outcomes:
         if outcome.error is None:

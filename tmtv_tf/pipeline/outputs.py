@@ -13,12 +13,13 @@ import numpy.typing as npt
 from petct.exam import Exam
 from petct.export.source import Provenance, SourceSeries
 from petct.image import Image, write_image
-from petct.orientation import orientation_of, to_canonical
+from petct.orientation import to_canonical
 from petct.version import software
 from postprocess.measures import Lesion, lesions_of_voxels
 from postprocess.segmentation import Lesions
-from tmtv_tf.pipeline.export import model_note, write_objects
+from tmtv_tf.pipeline.export import model_note
 from tmtv_tf.pipeline.options import RunOptions
+from tmtv_tf.pipeline.writer import DicomWriter, write_lesions
 from tmtv_tf.report.content import StudyPage, suv_rows
 
 if TYPE_CHECKING:
@@ -62,17 +63,17 @@ class Made:
         )
 
 
-def write_outputs(made: Made) -> list[str]:
+def write_outputs(made: Made, writer: DicomWriter | None = None) -> list[str]:
     """Write every file that the options ask for; their names.
 
-    Images are compressed, and the pictures of the page drawn, while DICOM is written.
+    Images are compressed, and the page is drawn, while DICOM is written: by the writer's process, if there is one.
     """
     labels, table = _lesions(made)
     with ThreadPoolExecutor(2) as executor:
         images = executor.submit(_write_images, made) if made.options.keep_images else None
-        page = executor.submit(study_page, made, labels, table)
-        files = _write_dicom(made, orientation_of(made.exam.pet.geometry).undo(labels), table)
-        files += write_page(made, page.result())
+        dicom = executor.submit(_write_dicom, made, table, writer)
+        files = write_page(made, study_page(made, labels, table))
+        files += dicom.result()
         files += images.result() if images is not None else []
     return sorted(files)
 
@@ -109,14 +110,15 @@ def _write_images(made: Made) -> list[str]:
     return written
 
 
-def _write_dicom(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> list[str]:
+def _write_dicom(made: Made, table: list[Lesion], writer: DicomWriter | None) -> list[str]:
     source, folder, provenance = (
         SourceSeries(made.exam.headers, made.exam.pet.geometry),
         made.folder,
         made.provenance,
     )
     measures, options = made.methods[made.options.export], made.options
-    written = write_objects(folder, labels, table, measures, source, provenance, options.seg_kind)
+    write = writer.write if writer is not None else write_lesions
+    written = write(source, folder, made.lesions, table, measures, provenance, options.seg_kind)
     if (
         options.probability_seg
         and made.probability is not None

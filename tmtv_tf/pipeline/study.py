@@ -23,6 +23,7 @@ from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import lesions_of_image
 from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs, write_page
 from tmtv_tf.pipeline.study_case import STAGES, Study, StudyCase
+from tmtv_tf.pipeline.writer import dicom_writer
 
 
 @dataclass(frozen=True)
@@ -74,19 +75,20 @@ def run_study(study: Study) -> Ran:
             _renew_page(case, earlier, kept)
             return kept
     _make_way(case, earlier)
-    start = time.perf_counter()
-    answer, computed = process(task, case)
-    case.seconds["lesions"] = time.perf_counter() - start - case.seconds["read"] - case.seconds["predict"]
-    if computed is None or case.exam is None:  # cannot be: the way was made for a new result
-        raise TmtvError(f"{study.folder}: an earlier result is in the way; remove it and run again.")
-    start = time.perf_counter()
-    say_stage(STAGES["write"])
-    warnings = tuple(answer["warnings"])
-    ran = Ran("done", answer["methods"], warnings, answer["final"], answer["edits"], case.seconds)
-    files = write_outputs(_made(case, case.exam, computed.lesions[study.options.export], ran))
-    written = {**_wanted(case), "files": files, "page_of_edits": _version(study.folder)}
-    write_json(study.folder / SOURCE_FILE, written, private=True)
-    case.seconds["write"] = time.perf_counter() - start
+    with dicom_writer(study.source.pet) as writer:
+        start = time.perf_counter()
+        answer, computed = process(task, case)
+        case.seconds["lesions"] = time.perf_counter() - start - case.seconds["read"] - case.seconds["predict"]
+        if computed is None or case.exam is None:  # cannot be: the way was made for a new result
+            raise TmtvError(f"{study.folder}: an earlier result is in the way; remove it and run again.")
+        start = time.perf_counter()
+        say_stage(STAGES["write"])
+        warnings = tuple(answer["warnings"])
+        ran = Ran("done", answer["methods"], warnings, answer["final"], answer["edits"], case.seconds)
+        files = write_outputs(_made(case, case.exam, computed.lesions[study.options.export], ran), writer)
+        written = {**_wanted(case), "files": files, "page_of_edits": _version(study.folder)}
+        write_json(study.folder / SOURCE_FILE, written, private=True)
+        case.seconds["write"] = time.perf_counter() - start
     return ran
 
 

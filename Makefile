@@ -10,7 +10,7 @@ ANATOMIES ?= ../shared/data/hubmap_vh
 CASES  ?= 100
 SEED   ?= 1
 # Debian packages of the tools that some tests compare with; those tests are skipped where one is missing.
-TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium poppler-utils
+TEST_TOOLS := dicom3tools dcmtk plastimatch orthanc orthanc-dicomweb chromium poppler-utils strace
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 PAGE   := tmtv_tf/review/page

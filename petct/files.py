@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -29,11 +30,15 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 @contextmanager
-def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replace_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` on success, delete it on any failure.
 
     The temporary name keeps the suffix, starts with a dot, and is unique, so that a run killed half-way leaves
     nothing that looks like a result. Parent folders are made.
+
+    Parameters
+    ----------
+    durable : on disk when this ends, under its name: a power loss leaves the file as it was before, or as it is now
 
     Raises
     ------
@@ -43,9 +48,13 @@ def replace_atomically(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, durable=durable)
         yield temporary
+        if durable:
+            sync(temporary)
         os.replace(temporary, path)
+        if durable:
+            sync(path.parent)
     except OSError as error:
         raise TmtvError(f"{path}: cannot be written ({error.strerror or error}).") from error
     finally:
@@ -123,13 +132,42 @@ def require_writable(folder: str | os.PathLike[str]) -> None:
         raise TmtvError(f"{folder}: cannot be written (no permission to write in {place}).")
 
 
-def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Put the entries of a folder on disk, so that a power loss does not take a file that was just made in it."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def make_folder(folder: str | os.PathLike[str], *, durable: bool = False, mode: int = 0o777) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    durable : each new one is on disk, with its entry in the one above
+    """
+    folder = Path(folder)
+    new = [place for place in (folder, *folder.parents) if not place.exists()] if durable else []
+    folder.mkdir(mode=mode, parents=True, exist_ok=True)
+    for place in new:
+        sync(place.parent)
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Put a file, or the entries of a folder, on disk: a power loss does not take it.
+
+    The entry of a file that was just made is in its folder.
+    """
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # A folder that we may write into and not read; file systems that cannot do this for a folder.
+        if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP):
+            raise
+
+
+def sync_tree(folder: str | os.PathLike[str]) -> None:
+    """Put a folder on disk with everything in it, and its entry in the one above."""
+    for place, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(os.path.join(place, name))
+        sync(place)
+    sync(Path(folder).absolute().parent)
 
 
 def remove(path: str | os.PathLike[str]) -> None:
@@ -140,9 +178,9 @@ def remove(path: str | os.PathLike[str]) -> None:
         raise TmtvError(f"{path}: cannot be removed ({error.strerror or error}).") from error
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write UTF-8 text whole or not at all."""
-    with replace_atomically(path) as temporary:
+def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
+    """Write UTF-8 text whole or not at all; durable : see `replace_atomically`."""
+    with replace_atomically(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names need not be text
 
 
@@ -192,21 +230,23 @@ def csv_text(
     return buffer.getvalue()
 
 
-def write_private_text(path: str | os.PathLike[str], text: str) -> None:
+def write_private_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
     """Write UTF-8 text that only its owner can read (mode 600), whole or not at all."""
-    with replace_atomically(path) as temporary:
+    with replace_atomically(path, durable=durable) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
 
-def write_json(path: str | os.PathLike[str], value: Any, *, private: bool = False) -> None:
+def write_json(
+    path: str | os.PathLike[str], value: Any, *, private: bool = False, durable: bool = False
+) -> None:
     """Write strict JSON whole or not at all: an undefined number (NaN, infinity) becomes null.
 
-    private : only its owner can read the file (mode 600)
+    private : only its owner can read the file (mode 600). durable : see `replace_atomically`
     """
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    (write_private_text if private else write_text)(path, text)
+    (write_private_text if private else write_text)(path, text, durable=durable)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

@@ -281,9 +281,9 @@ def read_log(folder: Path) -> EditLog:
 
 
 def write_log(folder: Path, log: EditLog) -> None:
-    """Write `edits.json` whole or not at all."""
+    """Write `edits.json` whole or not at all; when this returns, a power loss does not take it."""
     entries = [_as_json(entry) for entry in log.entries]
-    write_json(folder / EDITS_FILE, {"version": VERSION, "edits": entries})
+    write_json(folder / EDITS_FILE, {"version": VERSION, "edits": entries}, durable=True)
 
 
 def as_json(entries: Iterable[AnyEntry]) -> list[dict[str, Any]]:

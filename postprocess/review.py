@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import TmtvError
-from petct.files import read_json, write_json
+from petct.files import make_folder, read_json, sync, sync_tree, write_json
 from petct.image import Geometry
 from postprocess.edits import EDITS_FILE, EditLog, Signed, as_json, read_log
 from postprocess.results import RESULT_FILE, has_method, read_result, write_methods
@@ -109,7 +109,7 @@ def write_version(
     number = max(_versions(folder), default=0) + 1
     building = parent / f".{secrets.token_hex(4)}"
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent, durable=True)
         for left in parent.glob(".*"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         methods = write_methods(building, edited, suv, stored, body)
@@ -134,7 +134,9 @@ def write_version(
             },
         }
         write_json(building / REVIEW_FILE, review)
+        sync_tree(building)
         os.replace(building, parent / str(number))
+        sync(parent)
     except OSError as error:
         raise TmtvError(f"{parent / str(number)}: cannot be written ({error.strerror or error}).") from error
     finally:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import TmtvError
+from petct.files import make_folder, sync
 from petct.image import Geometry, Image, read_image, write_image
 from postprocess._components import IntVector, Labels, labelled, voxels_above
 from postprocess.edits import EDITS_FILE, MASK_FOLDER
@@ -59,10 +60,14 @@ class Voxels:
         return digest.hexdigest()
 
     def write(self, folder: Path, geometry: Geometry) -> None:
-        """Write the file that an entry of the log of a case names by its `sha256`."""
+        """Write the file that an entry of the log of a case names by its `sha256`; it is on disk before the log is."""
         array = np.zeros(self.shape, np.uint8 if self.group.max(initial=0) <= 255 else np.uint16)
         array.reshape(-1)[self.index] = self.group
-        write_image(_path(folder, self.sha256), Image(array, geometry))
+        path = _path(folder, self.sha256)
+        make_folder(path.parent, durable=True)
+        write_image(path, Image(array, geometry))
+        for place in (path, path.parent):
+            sync(place)
 
 
 def read_voxels(folder: Path, name: str, geometry: Geometry) -> Voxels:

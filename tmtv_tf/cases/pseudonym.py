@@ -17,7 +17,7 @@ from pydicom.multival import MultiValue
 
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import CaseError
-from petct.files import write_private_text
+from petct.files import sync, write_private_text
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +91,10 @@ def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
 def _make_key(path: Path) -> None:
     """Draw a key and put it at `path`, whole; where another run was first, its key stays."""
     new = path.with_name(f".{secrets.token_hex(8)}.key")
-    write_private_text(new, secrets.token_hex(KEY_BYTES) + "\n")
+    write_private_text(new, secrets.token_hex(KEY_BYTES) + "\n", durable=True)
     try:
         os.link(new, path)
+        sync(path.parent)
     except FileExistsError:
         pass
     except OSError as error:

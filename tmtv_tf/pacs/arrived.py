@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from petct.errors import CaseError
+from petct.files import sync_tree
 from petct.parallel import explain
 from postprocess.edits import EDITS_FILE
 from tmtv_tf.cases.layouts import find_dicom
@@ -95,3 +96,4 @@ def _run(job: Job) -> None:
         options = replace(options, overwrite=True)
     study = study_of(found[0], job.case_id, job.out, job.model, None, options)
     run_study(study)
+    sync_tree(job.out / job.case_id)  # before the queue says that it was run

@@ -15,7 +15,7 @@ from getpass import getuser
 from pathlib import Path
 
 from petct.errors import ParameterError, TmtvError
-from petct.files import sync_folder
+from petct.files import sync
 from petct.version import software
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -116,7 +116,7 @@ def _append(path: Path, line: bytes) -> None:
     finally:
         os.close(descriptor)
     if new:
-        sync_folder(path.parent)
+        sync(path.parent)
 
 
 def _checked(name: str, value: str | int) -> str | int:

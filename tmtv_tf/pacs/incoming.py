@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from petct.errors import DicomError, TmtvError
+from petct.files import make_folder
 from tmtv_tf.pacs.arriving import Arriving, faults
 from tmtv_tf.pacs.instance import (
     Folder,
@@ -89,7 +90,7 @@ class Incoming:
 
     def recover(self) -> None:
         """Take up what an earlier run left; a file that was not whole when the power went is dropped."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.folder, durable=True, mode=0o700)
         for row in self.queue.studies("receiving"):
             study = self._load(
                 row.case_id, row.study_uid, row.patient, receiving=True, may_change=bool(row.may_change)

@@ -24,7 +24,7 @@ from petct.dicom.quiet import PYDICOM_ERRORS
 from petct.dicom.structure import DEFLATED_LIMIT_BYTES
 from petct.dicom.values import element_text, tag_name, tag_value, whole_number
 from petct.errors import DicomError
-from petct.files import sync_folder
+from petct.files import make_folder, sync
 from tmtv_tf.cases.pseudonym import case_pseudonym, pseudonym
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
@@ -216,8 +216,7 @@ class Folder:
     def make(self) -> None:
         """The folder, on disk with its entry in the one above."""
         if not self.path.is_dir():
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            sync_folder(self.path.parent)
+            make_folder(self.path, durable=True, mode=0o700)
 
     def content(self, sop_instance_uid: str) -> str | None:
         """Hash of the file of this object; None: it has not arrived."""
@@ -282,9 +281,7 @@ class Folder:
             view = memoryview(data)
             while view:
                 view = view[os.write(descriptor, view) :]
-            entry = self._syncer.submit(
-                sync_folder, path.parent
-            )  # at the same time: one commit of the file system
+            entry = self._syncer.submit(sync, path.parent)  # at the same time: one commit of the file system
             os.fsync(descriptor)
             entry.result()
         finally:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from petct.errors import TmtvError
+from petct.files import make_folder, sync
 
 STATES = ("receiving", "waiting", "running", "sending", "done", "refused")
 SETTLED = ("done", "refused")
@@ -99,8 +100,10 @@ class Queue:
         if not make and not path.is_file():
             raise TmtvError(f"{path}: no such queue; tmtv serve has not run with this --out.")
         with self._sentence():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
+            make_folder(path.parent, durable=True)
+            if not path.exists():
+                path.touch(mode=0o600)
+                sync(path.parent)
             self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")  # a committed step survives a power loss

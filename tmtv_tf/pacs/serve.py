@@ -18,7 +18,7 @@ from pathlib import Path
 
 from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError, TmtvError
-from petct.files import locked, remove_leftovers, require_writable
+from petct.files import locked, remove_leftovers, require_writable, sync
 from petct.parallel import Outcome, explain
 from petct.processes import WorkerProcess
 from postprocess.cohort import write_table
@@ -124,6 +124,8 @@ class Service:
         self._stack = ExitStack()
         try:
             self._stack.enter_context(locked(self.folder, wait_s=2.0))
+            for place in (self.folder, self.out, self.out.parent):
+                sync(place)
             self._stack.enter_context(quiet_pydicom())
             self._open(key)
         except BaseException:
@@ -334,8 +336,8 @@ def serve(options: ServeOptions, stop: threading.Event) -> None:
     threading.excepthook = _connection_failed  # this process is the service's own
     service = Service(options)
     try:
-        over = "" if options.tls is None else " over TLS"
-        print(f"Receiving as {service.receiver.address}{over}; results in {service.out}.", flush=True)
+        place = service.receiver.address + (" over TLS" if options.tls else "")
+        print(f"Receiving as {place}; results in {service.out}.", flush=True)
         if service.page is not None:
             print(f"Status: {service.page.url}", flush=True)
         service.run(stop)

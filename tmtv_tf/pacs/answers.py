@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 
 from pydicom.dataset import Dataset
 
@@ -23,6 +25,9 @@ _STATUS = {
     0xB006: "it left elements out of the object",
     0xB007: "it finds that the object does not fit its kind",
 }
+# A list that was cut is not as short as all of its parts together, unless everything falls into one part.
+_PARTS_OF_A_DAY = (("000000", "085959"), ("090000", "115959"), ("120000", "145959"), ("150000", "235959"))
+_EVER = ("18000101", "99991231")
 FULL = "it is full, or short of resources"
 
 
@@ -119,6 +124,40 @@ def require_all(listed: int, there: int | None, what: str, address: str) -> None
         )
 
 
+def parts_of(query: StudyQuery, found: Sequence[StudyFound]) -> list[StudyQuery]:
+    """Queries that together ask for what a query of several studies asked for: by date, or by time of one day.
+
+    An archive that cuts its lists without a word, as Orthanc does by DICOMweb, lists more by these (`require_uncut`).
+    """
+    if query.study_uid is not None or len(found) < 2:
+        return []
+    days = sorted({study.date for study in found if _is_day(study.date)})
+    if len(days) == 1:
+        return [replace(query, dates=(days[0], days[0]), times=part) for part in _PARTS_OF_A_DAY]
+    if not days:
+        return []
+    first, last = query.dates or _EVER
+    middle = days[len(days) // 2]
+    before = (date.fromisoformat(middle) - timedelta(days=1)).strftime("%Y%m%d")
+    return [replace(query, dates=(first, before)), replace(query, dates=(middle, last))]
+
+
+def require_uncut(found: Sequence[StudyFound], parts: Iterable[Sequence[StudyFound]], address: str) -> None:
+    """Refuse a list of studies where its parts hold others.
+
+    Raises
+    ------
+    ArchiveError
+        They do: the archive cuts its lists, so the parts may be cut as well.
+    """
+    known = {study.study_uid for study in found}
+    if any(study.study_uid not in known for part in parts for study in part):
+        raise ArchiveError(
+            f"{address}: it has more studies that fit than the {len(known)} that it lists. Ask for fewer at once "
+            "(--date, --study-uid), or raise the limit of its answers there."
+        )
+
+
 def text_of(row: Dataset, keyword: str) -> str:
     """One value as plain text; "" if it is absent."""
     return element_text(row, keyword) or ""
@@ -144,4 +183,7 @@ def _fits(study: StudyFound, query: StudyQuery) -> bool:
 
 
 def _is_day(text: str) -> bool:
-    return len(text) == 8 and text.isdigit()
+    try:
+        return len(text) == 8 and text.isdigit() and bool(date.fromisoformat(text))
+    except ValueError:
+        return False

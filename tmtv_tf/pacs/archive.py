@@ -31,12 +31,14 @@ class StudyQuery:
     ----------
     patient_id, accession, study_uid : PatientID (0010,0020), AccessionNumber (0008,0050), StudyInstanceUID (0020,000D)
     dates : first and last StudyDate (0008,0020), YYYYMMDD, both included
+    times : first and last StudyTime (0008,0030), HHMMSS, both included
     """
 
     patient_id: str | None = None
     accession: str | None = None
     study_uid: str | None = None
     dates: tuple[str, str] | None = None
+    times: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         given = {"patient": self.patient_id, "accession": self.accession, "study_uid": self.study_uid}
@@ -59,6 +61,7 @@ class StudyQuery:
             "AccessionNumber": self.accession,
             "StudyInstanceUID": self.study_uid,
             "StudyDate": None if self.dates is None else "-".join(dict.fromkeys(self.dates)),
+            "StudyTime": None if self.times is None else "-".join(self.times),
         }
         return {key: value for key, value in found.items() if value is not None}
 

@@ -17,7 +17,16 @@ from pydicom.dataset import Dataset
 from petct.dicom.headers import SCAN_KEYWORDS
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import ArchiveError, ParameterError
-from tmtv_tf.pacs.answers import is_for_later, objects_of, require_all, series_of, store_text, studies_of
+from tmtv_tf.pacs.answers import (
+    is_for_later,
+    objects_of,
+    parts_of,
+    require_all,
+    require_uncut,
+    series_of,
+    store_text,
+    studies_of,
+)
 from tmtv_tf.pacs.archive import (
     LOOPBACK,
     Address,
@@ -48,12 +57,21 @@ class DicomWeb:
             )
         if ":" in place.host:
             raise ParameterError(f"{place.text}: DICOMweb needs the name of a host, or an IPv4 address.")
-        self._client = WebClient(url=place.text, session=session(credentials), timeout=(CONNECT_S, ANSWER_S))
+        opened = session(credentials)
+        opened.hooks["response"].append(self._hear)
+        self._says_more = False
+        self._client = WebClient(url=place.text, session=opened, timeout=(CONNECT_S, ANSWER_S))
         self._client.set_http_retry_params(retry=False)
         # It logs every error with a traceback, and the query in it.
         logging.getLogger("retrying").setLevel(logging.CRITICAL)
 
     def find(self, query: StudyQuery) -> list[StudyFound]:
+        found = self._studies(query)
+        require_uncut(found, map(self._studies, parts_of(query, found)), self.address)
+        return [replace(one, series=self._series(one)) for one in found]
+
+    def _studies(self, query: StudyQuery) -> list[StudyFound]:
+        """Those that fit, still without series."""
         fields = [
             "PatientID",
             "AccessionNumber",
@@ -62,19 +80,29 @@ class DicomWeb:
             "NumberOfStudyRelatedSeries",
         ]
         filters = {key: _plain(value) for key, value in query.keys().items()}
-        rows = self._search(self._client.search_for_studies, search_filters=filters, fields=fields)
-        return [replace(one, series=self._series(one)) for one in studies_of(query, rows, self.address)]
+        rows, whole = self._search(self._client.search_for_studies, search_filters=filters, fields=fields)
+        found = studies_of(query, rows, self.address)
+        if not whole and not (query.study_uid and found):
+            raise self._maybe_cut("studies")
+        return found
 
     def _series(self, study: StudyFound) -> tuple[SeriesFound, ...]:
         fields = ["Modality", "SeriesNumber", "NumberOfSeriesRelatedInstances", "PatientID", "Manufacturer"]
-        rows = self._search(self._client.search_for_series, study_instance_uid=study.study_uid, fields=fields)
+        search = self._client.search_for_series
+        rows, whole = self._search(search, study_instance_uid=study.study_uid, fields=fields)
+        if not whole and study.series_count is None:
+            raise self._maybe_cut(f"series of study {study.study_uid}")
         return series_of(study, rows, self.address)
 
-    def _objects(self, study_uid: str, series_uid: str) -> set[str]:
-        rows = self._search(
-            self._client.search_for_instances, study_instance_uid=study_uid, series_instance_uid=series_uid
+    def _objects(self, study_uid: str, series_uid: str, **filters: str) -> tuple[set[str], bool]:
+        """SOPInstanceUID of the objects of a series, and whether they are all for certain."""
+        rows, whole = self._search(
+            self._client.search_for_instances,
+            study_instance_uid=study_uid,
+            series_instance_uid=series_uid,
+            search_filters=filters or None,
         )
-        return objects_of(rows, self.address)
+        return objects_of(rows, self.address), whole
 
     def headers(self, study: StudyFound, series_uid: str) -> list[Dataset]:
         with asking(self.address):
@@ -86,7 +114,10 @@ class DicomWeb:
     ) -> list[Path]:
         files: list[Path] = []
         for uid in series:
-            landing = Landing(study, uid, self._objects(study.study_uid, uid), folder, self.address)
+            objects, whole = self._objects(study.study_uid, uid)
+            if not whole and study.images_of(uid) is None:
+                raise self._maybe_cut(f"objects of series {uid}")
+            landing = Landing(study, uid, objects, folder, self.address)
             require_all(len(landing.expected), study.images_of(uid), f"objects of series {uid}", self.address)
             if not (keep and landing.is_there):
                 with landing, asking(self.address):
@@ -105,7 +136,10 @@ class DicomWeb:
     def has(self, files: Sequence[Path]) -> set[str]:
         there: set[str] = set()
         for (study, series), uids in by_series(files).items():
-            there |= uids & self._objects(study, series)
+            objects, whole = self._objects(study, series)
+            there |= uids & objects
+            for uid in sorted(uids - objects if not whole else ()):
+                there |= {uid} & self._objects(study, series, SOPInstanceUID=uid)[0]
         return there
 
     def store(self, files: Sequence[Path]) -> list[StoreOutcome]:
@@ -140,16 +174,34 @@ class DicomWeb:
             )
         return outcomes
 
-    def _search(self, search: Callable[..., list[dict]], **arguments: Any) -> list[Dataset]:
-        """Every row, page by page: an archive may send fewer than there are, or ignore which page is asked for."""
+    def _hear(self, response: requests.Response, **_: Any) -> None:
+        """Warning 299: there is more than was sent (DICOM PS3.18 8.3.4.4)."""
+        self._says_more = response.headers.get("Warning", "").startswith("299")
+
+    def _maybe_cut(self, what: str) -> ArchiveError:
+        return ArchiveError(
+            f"{self.address}: its list of {what} may be cut: it does not go on from where it is asked to (offset). "
+            "Name the study (--study-uid), or raise the limit of its answers there."
+        )
+
+    def _search(self, search: Callable[..., list[dict]], **arguments: Any) -> tuple[list[Dataset], bool]:
+        """Every row, page by page: an archive may send fewer than there are, or ignore which page is asked for.
+
+        Returns
+        -------
+        rows : each once
+        whole : whether they are all; False where it ignores the page, or says that it has more and does not send it
+        """
         rows: list[Dataset] = []
         seen: set[str] = set()
+        says_more = False
         while True:
             with asking(self.address):
                 page = [self._dataset(one) for one in search(**arguments, offset=len(rows) or None)]
             keys = [str([str(row.get(k, "")) for k in _KEYS]) for row in page]
             if not set(keys) - seen:
-                return rows
+                return rows, not page and not says_more
+            says_more = self._says_more
             rows += [row for key, row in zip(keys, page, strict=True) if key not in seen]
             seen.update(keys)
 

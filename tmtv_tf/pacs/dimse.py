@@ -18,7 +18,9 @@ from petct.errors import ArchiveError, ParameterError
 from tmtv_tf.pacs.answers import (
     is_for_later,
     objects_of,
+    parts_of,
     require_all,
+    require_uncut,
     series_of,
     store_text,
     studies_of,
@@ -67,9 +69,14 @@ class Dimse:
 
     def find(self, query: StudyQuery) -> list[StudyFound]:
         with associated(self._place, self.ae_title, [build_context(FIND)], self._tls) as link:
-            rows = link.find("STUDY", query.keys(), _STUDY)
-            studies = studies_of(query, rows, self.address)
-            return [replace(one, series=self._series(link, one)) for one in studies]
+            found = self._studies(link, query)
+            parts = (self._studies(link, part) for part in parts_of(query, found))
+            require_uncut(found, parts, self.address)
+            return [replace(one, series=self._series(link, one)) for one in found]
+
+    def _studies(self, link: Link, query: StudyQuery) -> list[StudyFound]:
+        """Those that fit, still without series."""
+        return studies_of(query, link.find("STUDY", query.keys(), _STUDY), self.address)
 
     def _series(self, link: Link, study: StudyFound) -> tuple[SeriesFound, ...]:
         rows = link.find("SERIES", {"StudyInstanceUID": study.study_uid}, _SERIES)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from kills import STAGES, goes_on, kill_in, wrong
 from orthanc import Orthanc, data_set, own_network, running_orthanc
 from pydicom import dcmread
 from serving import Serving, require_dcmtk, storescu, threshold_openvino, wait_until
@@ -26,6 +29,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
     with own_network(), running_orthanc(tmp_path / "orthanc") as one:
         yield one
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_killed_in_any_stage_nothing_is_lost_and_nothing_twice(
+    orthanc: Orthanc, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """Once each; `python -m benchmarks.pacs kills` does it twenty times each, at other moments."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(model.parent / "cache"))
+    study = write_pet_ct(tmp_path / "dicom")
+    serving = Serving(tmp_path / "out", ("--model", model, "--to-pacs", orthanc.web)).start()
+    try:
+        with ThreadPoolExecutor(1) as sender:
+            sent = sender.submit(storescu, serving.port, study)
+            kill_in(serving, stage, random.Random(stage))
+        assert goes_on(serving, study, sent=sent.result().returncode == 0) == []
+        assert wrong(serving, orthanc) == []
+    finally:
+        serving.kill()
 
 
 def test_results_are_stored_once_beside_the_study_also_after_the_archive_was_away(

@@ -22,6 +22,7 @@ from tmtv_tf.evaluation.concordance import (
 )
 from tmtv_tf.evaluation.methods import NETWORK
 from tmtv_tf.evaluation.published import READERS, ReaderAgreement
+from tmtv_tf.evaluation.wording import METHOD_NAMES
 
 NAN = float("nan")
 READER_COLUMNS = ["case_id", "method", "first", "second", "dice", "tmtv_first_ml", "tmtv_second_ml"]
@@ -176,14 +177,15 @@ def reader_statements(table: pd.DataFrame) -> list[str]:
         human, network = rows[rows["second"] != NETWORK], rows[rows["second"] == NETWORK]
         if human.empty or network.empty:
             continue
+        name = METHOD_NAMES.get(str(method), str(method))
         worst, ours = human["median_dice"].min(), network["median_dice"].min()
         bias, ours_bias = human["bias_percent"].abs().max(), network["bias_percent"].abs().max()
         if not np.isfinite([worst, ours, bias, ours_bias]).all():
-            said.append(f"{method}: too few cases to say whether the network is within the readers.")
+            said.append(f"{name}: too few cases to say whether the network is within the readers.")
             continue
         within = "within the readers" if ours >= worst and ours_bias <= bias else "not within the readers"
         said.append(
-            f"{method}: the network is {within}. Lowest median Dice of two readers {worst:.2f}, of the network with a "
+            f"{name}: the network is {within}. Lowest median Dice of two readers {worst:.2f}, of the network with a "
             f"reader {ours:.2f}; largest mean difference of TMTV {bias:.0f} % and {ours_bias:.0f} %."
         )
     return said

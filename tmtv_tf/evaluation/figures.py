@@ -74,12 +74,12 @@ def bland_altman_plots(methods: pd.DataFrame) -> bytes:
                 (found.upper_limit, "+1.96 SD", "--"),
             ):
                 axes.axhline(value, color=PREDICTION_COLOUR, linewidth=1.1, linestyle=style)
-                axes.annotate(
-                    f"{text}  {number(value, 0, sign=True)}",
-                    (1, value),
+                axes.annotate(  # beside the panel, where no case can lie under it
+                    f"{text}\n{number(value, 0, sign=True)}",
+                    (1.02, value),
                     xycoords=("axes fraction", "data"),
-                    ha="right",
-                    va="bottom",
+                    ha="left",
+                    va="center",
                     fontsize=7.5,
                     color=PREDICTION_COLOUR,
                 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from tmtv_tf.evaluation.wording import (
 )
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from rich.table import Table
 
 WORST_CASES = 5  # spelled out in "What went wrong"
@@ -78,6 +80,7 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
         "png": lambda data: "data:image/png;base64," + base64.b64encode(data).decode("ascii"),
         "method": lambda name: METHOD_NAMES.get(name, name),
     }
+    environment.filters["dois"] = _whole_dois
     summary_methods = list(content["methods"])
     return environment.get_template("report.html.j2").render(
         evaluation=evaluation,
@@ -101,6 +104,13 @@ def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, 
             f"{key} = {value}" for key, value in content["parameters_not_as_published"].items()
         ),
     )
+
+
+def _whole_dois(text: str) -> Markup:
+    """Text as HTML in which no DOI is broken at one of its hyphens."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"doi:[^\s;,]+", r'<span class="whole">\g<0></span>', str(escape(text))))
 
 
 def terminal_tables(evaluation: Evaluation) -> list[Table]:

@@ -118,6 +118,16 @@ def test_the_page_fetches_nothing_and_loads_its_pictures_when_they_are_seen(coho
     assert str(cohort) not in page
 
 
+def test_a_printed_page_begins_with_the_name_of_what_its_rows_are_about(cohort):
+    """The rows of one measure or method are a group of their own, which is not broken, and no DOI is either."""
+    page = (cohort / "report" / "index.html").read_text()
+    table = page.split("Every measure, predicted against manual: agreement")[1].split("</table>")[0]
+    groups = re.findall(r"<tbody>\s*<tr><td>([^<]*)</td>", table)
+    assert groups == ["TMTV, mL", "TLG, g", *groups[2:5], "Lesions"]
+    assert table.count("<tr><td></td>") == table.count("<tr>") - 1 - len(groups)
+    assert '<span class="whole">doi:10.1007/s11307-020-01474-z</span>' in page
+
+
 def test_the_papers_figure_4_and_differences_stand_on_the_page(cohort):
     """The lowest and the highest Dice; the differences of the median TMTV; the quartiles of Jaccard."""
     page = " ".join(html.unescape(text_of(cohort / "report" / "index.html")).split())

@@ -107,7 +107,7 @@ def test_every_pair_of_readers_and_each_with_the_network(cohort) -> None:
     assert ("2.5", "carl", "network") in found
     page = (cohort / "report" / "index.html").read_text()
     # The readers drew the same volumes, a voxel apart: the network's larger one is not within their agreement.
-    assert "2.5: the network is not within the readers" in page
+    assert "SUV &gt; 2.5: the network is not within the readers" in page
 
 
 def test_within_and_not_within_the_readers() -> None:
@@ -134,7 +134,7 @@ def test_nothing_is_said_of_the_readers_of_one_case() -> None:
     columns = ["first", "second", "dice", "tmtv_first_ml", "tmtv_second_ml"]
     table = pd.DataFrame(rows, columns=columns).assign(case_id="c", method="41")
     assert reader_statements(readers(table, 1)) == [
-        "41: too few cases to say whether the network is within the readers."
+        "41 % of SUVmax: too few cases to say whether the network is within the readers."
     ]
 
 

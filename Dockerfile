@@ -18,7 +18,9 @@ WORKDIR /data
 
 # Dependencies first, of a package that is still empty: a change of the source does not install them again.
 FROM base AS run-dependencies
-RUN pip install -c /src/constraints.txt '/src[review,pacs]'
+# Without OpenVINO's plugins for Intel's GPUs and NPUs, 50 MB that nothing here uses.
+RUN pip install -c /src/constraints.txt '/src[review,pacs]' && \
+    rm -f /opt/tmtv/lib/python3*/site-packages/openvino/libs/libopenvino_intel_[gn]pu_plugin.so
 FROM base AS postprocess-dependencies
 RUN pip install -c /src/constraints.txt '/src[codecs,cluster,review,pacs]'
 FROM postprocess-dependencies AS cpu-dependencies

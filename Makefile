@@ -55,7 +55,7 @@ $(VENV)/.runtime: setup.cfg constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,cluster,codecs,pacs,docs,review,dev]'
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mirp==2.7.0  # see setup.cfg, dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps mirp==2.7.0 platipy==0.7.2  # see setup.cfg, dev
 	@touch $@
 
 demo: $(VENV)/.runtime

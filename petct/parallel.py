@@ -207,6 +207,11 @@ def progress(description: str, total: int | None) -> Iterator[Callable[[float], 
 _BARS: list[Callable[[str], None]] = []
 
 
+def show_stages(show: Callable[[str], None]) -> None:
+    """Have this process pass on what `say_stage` says, for as long as it lives."""
+    _BARS.append(show)
+
+
 def say_stage(stage: str) -> None:
     """Say on the progress bar what is being done; nothing where this process shows none."""
     for show in _BARS[-1:]:

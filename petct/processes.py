@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from petct.errors import TmtvError
-from petct.parallel import Job, Outcome, attempt
+from petct.parallel import Job, Outcome, attempt, say_stage, show_stages
 
 # Workers may clean up for so long after Ctrl-C before they are killed; a command has to end within two seconds.
 GRACE_S = 1.0
@@ -53,7 +53,9 @@ def run_in_processes(jobs: list[Job], workers: int) -> Generator[tuple[int, Outc
             for pipe in wait([worker.pipe for worker in staff if worker.job]):
                 worker = next(worker for worker in staff if worker.pipe is pipe)
                 outcome = _receive(worker)
-                if worker.job is None or outcome is None:  # it is ready, and its case is running
+                if isinstance(outcome, str):
+                    say_stage(outcome)
+                if worker.job is None or not isinstance(outcome, Outcome):  # its case is running
                     continue
                 position, case_id = worker.job[:2]
                 worker.job = None
@@ -94,7 +96,7 @@ class WorkerProcess:
         """What became of the case, once it is known; a lost one means that the process is dead."""
         while self._worker.job is not None and self._worker.pipe.poll():
             found = _receive(self._worker)
-            if found is not None:
+            if isinstance(found, Outcome):
                 case_id = self._worker.job[1]
                 self._worker.job = None
                 return replace(found, case_id=case_id)
@@ -126,8 +128,8 @@ def _give(worker: _Worker, waiting: deque[Job]) -> None:
         worker.pipe.send_bytes(pickle.dumps(worker.job[1:]))
 
 
-def _receive(worker: _Worker) -> Outcome | None:
-    """What the worker says: None that it is ready, or the outcome; one of a lost case if it is dead."""
+def _receive(worker: _Worker) -> Outcome | str | None:
+    """What the worker says: None that it is ready, a stage of its case, or the outcome; a lost one if it is dead."""
     try:
         message = pickle.loads(worker.pipe.recv_bytes())
     except (EOFError, OSError):
@@ -174,6 +176,7 @@ def _work(pipe: Connection, log_level: int) -> None:
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     _say(pipe, pickle.dumps(None))
+    show_stages(lambda stage: _say(pipe, pickle.dumps(stage)))
     while True:
         try:
             message = pipe.recv_bytes()

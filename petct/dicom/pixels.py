@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 from pydicom.pixels import get_decoder, pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from petct.dicom.headers import Instance
 from petct.dicom.quiet import PYDICOM_ERRORS
@@ -31,8 +31,10 @@ def stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
     if "PixelData" not in dataset:
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read (it is missing).")
     try:
-        # The same as dataset.pixel_array, which looks twice at whether the pixels have changed since.
-        stored = pixel_array(dataset) if _transfer_syntax(dataset) else dataset.pixel_array
+        stored = _plain_pixels(dataset, instance)
+        if stored is None:
+            # The same as dataset.pixel_array, which looks twice at whether the pixels have changed since.
+            stored = pixel_array(dataset) if _transfer_syntax(dataset) else dataset.pixel_array
     except PYDICOM_ERRORS as error:
         reason = " ".join(str(error).split())[:200]
         raise DicomError(f"{path}: PixelData (7FE0,0010) cannot be read ({reason}).") from error
@@ -47,6 +49,28 @@ def stored_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray:
         expected = (instance.rows, instance.columns)
         raise DicomError(f"{path}: PixelData (7FE0,0010) is {stored.shape}, expected {expected} per slice.")
     return stored
+
+
+def _plain_pixels(dataset: Dataset, instance: Instance) -> npt.NDArray | None:
+    """One slice of whole 16-bit numbers, little endian, as it stands in the file; None for all that is less plain.
+
+    pydicom gives the same and takes three times as long, mostly over attributes that do not matter here.
+    """
+    types = {0: np.dtype("<u2"), 1: np.dtype("<i2")}
+    dtype = types.get(whole_number(dataset, "PixelRepresentation") or 0)
+    plain = (
+        _transfer_syntax(dataset) in (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
+        and whole_number(dataset, "BitsAllocated") == whole_number(dataset, "BitsStored") == 16
+        and element_text(dataset, "PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
+        and element_text(dataset, "PixelRepresentation") in ("0", "1")
+        and element_text(dataset, "SamplesPerPixel") == "1"
+        and element_text(dataset, "NumberOfFrames") in (None, "1")
+        and instance.frame is None
+    )
+    data, rows, columns = dataset.PixelData, instance.rows, instance.columns
+    if not plain or dtype is None or rows is None or columns is None or len(data) != rows * columns * 2:
+        return None
+    return np.frombuffer(data, dtype).reshape(rows, columns)
 
 
 def slope_and_intercept(dataset: Dataset, instance: Instance) -> tuple[float, float]:

@@ -250,6 +250,21 @@ class TestDask:
             run_cases(halve, [("a", (4,))], scheduler="tcp://127.0.0.1:9")
 
 
+def says_its_stage(case_id: str) -> str:
+    say_stage(f"reading {case_id}")
+    return case_id
+
+
+def test_a_stage_in_a_worker_process_stands_beside_the_bar_of_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("petct.parallel._BARS", [seen.append])
+    outcomes = run_cases(says_its_stage, [("a", ("a",)), ("b", ("b",)), ("c", ("c",))], workers=2)
+    assert [outcome.value for outcome in outcomes] == ["a", "b", "c"]
+    assert sorted(seen) == ["reading a", "reading b", "reading c"]
+
+
 def test_a_stage_stands_beside_the_bar_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from petct.errors import CaseError
 from petct.image import Image
-from tmtv_tf.input.grid import BODY_SUV
+from tmtv_tf.input.grid import BODY_SUV, mask_box
 
 SMALLEST_BODY_ML = 1000.0
 SHORTEST_BODY_MM = 450.0
@@ -104,7 +104,7 @@ def find_liver(pet: Image) -> tuple[float, float] | None:
     coarse, spacing = _coarse(pet)
     sigma = [SMOOTH_MM / s for s in spacing]
     # Nothing counts that is not smoothed to more than BODY_SUV: outside this box there is no such voxel.
-    coarse = coarse[_body_box(coarse, [2 * math.ceil(TRUNCATE * s) for s in sigma])]
+    coarse = coarse[mask_box(coarse > BODY_SUV, [2 * math.ceil(TRUNCATE * s) for s in sigma])]
     if not coarse.size:
         return None
     smooth = ndimage.gaussian_filter(coarse, sigma, truncate=TRUNCATE)
@@ -141,9 +141,14 @@ def always_hot(pet: Image) -> dict[str, npt.NDArray[np.bool_]]:
         top, bottom = body[-1], body[0]
         voxel_ml = float(np.prod(spacing)) / 1000
         for name, suv in (("brain", BRAIN_SUV), ("bladder", BLADDER_SUV)):
-            labels, _ = ndimage.label(coarse > suv)
+            hot = coarse > suv
+            if not hot.any():
+                continue
+            around = mask_box(hot, (0, 0, 0))
+            labels, _ = ndimage.label(hot[around])
             sizes = np.bincount(labels.ravel()) * voxel_ml
-            for number, box in enumerate(ndimage.find_objects(labels), start=1):
+            for number, inner in enumerate(ndimage.find_objects(labels), start=1):
+                box = tuple(slice(a.start + b.start, a.start + b.stop) for a, b in zip(around, inner))
                 middle = (box[0].start + box[0].stop) / 2
                 if name == "brain":
                     fits = (top - middle) * spacing[0] < HEAD_MM and BRAIN_ML[0] <= sizes[number] <= BRAIN_ML[
@@ -154,18 +159,8 @@ def always_hot(pet: Image) -> dict[str, npt.NDArray[np.bool_]]:
                     low = (middle - bottom) * spacing[0] < PELVIS_MM and (top - bottom) * spacing[0] > 600
                     fits = low and 20 <= sizes[number] <= 1200 and 0.42 < x < 0.58
                 if fits:
-                    places[name][box] |= labels[box] == number
+                    places[name][box] |= labels[inner] == number
     return places
-
-
-def _body_box(image: npt.NDArray[np.float32], margin: list[int]) -> tuple[slice, ...]:
-    """The box (Z, Y, X) of the voxels above BODY_SUV and a margin in voxels; empty where there are none."""
-    body, box = image > BODY_SUV, []
-    for axis in range(3):
-        used = np.flatnonzero(body.any(axis=tuple(other for other in range(3) if other != axis)))
-        low, high = (used[0] - margin[axis], used[-1] + 1 + margin[axis]) if used.size else (0, 0)
-        box.append(slice(max(int(low), 0), int(high)))
-    return tuple(box)
 
 
 def _step(pet: Image) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from petct.errors import CaseError
 from petct.image import Geometry, Image, resample
-from tmtv_tf.input.grid import BODY_SUV, ModelGrid, model_input, place_grid
+from tmtv_tf.input.grid import BODY_SUV, ModelGrid, mask_box, model_input, place_grid
 
 # Windows of a body beyond the grid share at least this part of their edge with their neighbours.
 WINDOW_OVERLAP = 0.25
@@ -76,14 +76,14 @@ def _body_box(pet: Image, grid: ModelGrid) -> tuple[npt.NDArray[np.int64], npt.N
     from scipy import ndimage
 
     base = place_grid(pet.geometry, grid)
-    corners = base.to_index(pet.geometry.corners_mm())
-    low = np.minimum(np.floor(corners.min(axis=0)), 0).astype(int)
-    high = np.maximum(np.ceil(corners.max(axis=0)) + 1, grid.shape).astype(int)
-    everything = _shifted(base, low, tuple(int(n) for n in high - low))
-    labels, count = ndimage.label(resample(pet, everything).array > BODY_SUV)
-    if not count:
-        return None
-    parts = np.flatnonzero(np.bincount(labels.ravel())[1:] * everything.voxel_ml >= SMALLEST_BODY_PART_ML)
+    native = mask_box(pet.array > BODY_SUV, (1, 1, 1))  # between lower voxels there is no higher value
+    ends = np.array(np.meshgrid(*[(s.start, s.stop - 1) for s in native], indexing="ij")).reshape(3, -1).T
+    corners = base.to_index(pet.geometry.to_world(ends))
+    low = np.floor(corners.min(axis=0)).astype(int)
+    shape = np.ceil(corners.max(axis=0)).astype(int) + 1 - low
+    around = _shifted(base, low, tuple(int(n) for n in shape))
+    labels, _ = ndimage.label(resample(pet, around).array > BODY_SUV)
+    parts = np.flatnonzero(np.bincount(labels.ravel())[1:] * around.voxel_ml >= SMALLEST_BODY_PART_ML)
     found = ndimage.find_objects(labels)
     boxes = [found[part] for part in parts]
     if not boxes:

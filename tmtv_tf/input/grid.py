@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -208,3 +209,13 @@ def _box_mm(geometry: Geometry) -> tuple[npt.NDArray[np.float64], npt.NDArray[np
     half = np.abs(geometry.index_to_world[:3, :3]).sum(axis=1) / 2
     corners = geometry.corners_mm()
     return corners.min(axis=0) - half, corners.max(axis=0) + half
+
+
+def mask_box(mask: npt.NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice, ...]:
+    """The box (Z, Y, X) of a mask and a margin in voxels; empty where the mask is."""
+    box = []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        low, high = (used[0] - margin[axis], used[-1] + 1 + margin[axis]) if used.size else (0, 0)
+        box.append(slice(max(int(low), 0), int(high)))
+    return tuple(box)

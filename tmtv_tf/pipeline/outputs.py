@@ -133,7 +133,7 @@ def _write_dicom(made: Made, table: list[Lesion], writer: DicomWriter | None) ->
 
 def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion]) -> StudyPage:
     """What the page of this study says. labels : (Z, Y, X) with axes along LPS z, y, x."""
-    from tmtv_tf.report.pictures import ct_on, cuts, projections
+    from tmtv_tf.report.pictures import cuts, projections
 
     pet = to_canonical(made.exam.pet)
     return StudyPage(
@@ -142,7 +142,7 @@ def study_page(made: Made, labels: npt.NDArray[np.integer], table: list[Lesion])
         methods=made.methods,
         lesions=table,
         projections=projections(pet, labels),
-        cuts=cuts(pet, labels, ct_on(made.exam.ct, pet)) if table else (),
+        cuts=cuts(pet, labels, made.exam.ct) if table else (),
         suv=suv_rows(made.exam),
         origin=_origin_rows(made),
         warnings=made.warnings,

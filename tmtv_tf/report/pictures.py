@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from PIL import ImageDraw, ImageFont
 from scipy import ndimage
 
 from petct.export.contours import contours
-from petct.image import Image, resample
+from petct.image import Geometry, Image, resample
 from petct.orientation import to_canonical
 from petct.palette import LESION_COLORS, lesion_color
 from tmtv_tf.report.content import Picture
@@ -58,13 +59,12 @@ def projections(pet: Image, labels: npt.NDArray[np.integer]) -> list[Picture]:
     return result
 
 
-def ct_on(ct: Image | None, pet: Image) -> Image | None:
-    """The CT on the grid of the PET, -1000 HU outside it; None without one. pet : as `cuts` takes it."""
-    return None if ct is None else resample(to_canonical(ct), pet.geometry, fill=OUTSIDE_CT_HU)
-
-
 def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -> list[Picture]:
-    """Axial PET (and CT, if there is one on the same grid) through the largest section of the largest lesions."""
+    """Axial PET (and CT, if there is one; -1000 HU outside it) through the largest section of the largest lesions.
+
+    pet, labels : as `projections` takes them; ct : HU on any grid of the same frame of reference
+    """
+    ct = None if ct is None else to_canonical(ct)
     boxes = _boxes(labels)
     largest = sorted(boxes, key=lambda n: -np.count_nonzero(labels[boxes[n]] == n))[:CUTS]
     result = []
@@ -76,7 +76,7 @@ def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -
         pictures = []
         planes = [(pet.array[k], SUV_WINDOW, True)]
         if ct is not None:
-            planes.append((ct.array[k], CT_WINDOW_HU, False))
+            planes.append((_on_slice(ct, pet.geometry, k), CT_WINDOW_HU, False))
         present = [n for n, b in boxes.items() if b[0].start <= k < b[0].stop]
         for plane, values, inverted in planes:
             canvas = _Canvas(plane, sides, window, values, inverted=inverted, head_up=False)
@@ -86,6 +86,24 @@ def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -
             pictures.append(canvas.picture)
         result.append(Picture(_png(_beside(pictures)), f"Axial cut through lesion {label}"))
     return result
+
+
+def _on_slice(ct: Image, geometry: Geometry, k: int) -> npt.NDArray:
+    """HU (Y, X) on slice k of a grid, from the CT's voxels around that slice alone."""
+    plane = _cut_out(geometry, (k, 0, 0), (1, *geometry.shape[1:]))
+    index = ct.geometry.to_index(plane.corners_mm())
+    low = np.clip(np.floor(index.min(axis=0)).astype(int) - 1, 0, ct.array.shape)
+    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 2, 0, ct.array.shape)
+    if not np.all(low < high):
+        return np.full(plane.shape[1:], OUTSIDE_CT_HU, np.float32)
+    near = ct.array[tuple(slice(a, b) for a, b in zip(low, high))]
+    return resample(Image(near, _cut_out(ct.geometry, low, near.shape)), plane, fill=OUTSIDE_CT_HU).array[0]
+
+
+def _cut_out(geometry: Geometry, start: Sequence[int], shape: tuple[int, ...]) -> Geometry:
+    """The grid of a box of voxels."""
+    x, y, z = geometry.to_world(start)[0]
+    return replace(geometry, shape=(shape[0], shape[1], shape[2]), origin_mm=(x, y, z))
 
 
 def _boxes(labels: npt.NDArray[np.integer]) -> dict[int, tuple[slice, slice, slice]]:

@@ -90,7 +90,7 @@ def _write_page(session: Session, exam: Exam, version: Path, method: str) -> byt
     """report.html and report.pdf; the bytes of the second."""
     from tmtv_tf.report.html import write_html
     from tmtv_tf.report.pdf import write_pdf
-    from tmtv_tf.report.pictures import ct_on, cuts, projections
+    from tmtv_tf.report.pictures import cuts, projections
 
     with session.lock:
         now, images, log = session.snapshot(), session.images, session.log
@@ -103,7 +103,7 @@ def _write_page(session: Session, exam: Exam, version: Path, method: str) -> byt
         methods={name: found.measures.as_dict() for name, found in now.methods.items()},
         lesions=table,
         projections=projections(pet, labels),
-        cuts=cuts(pet, labels, ct_on(images.ct, pet)) if table else (),
+        cuts=cuts(pet, labels, images.ct) if table else (),
         suv=suv_rows(exam),
         origin=_origin_rows(session, log.in_force, exam),
         warnings=list(dict.fromkeys([*session.automatic["warnings"], *now.warnings])),

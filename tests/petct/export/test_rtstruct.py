@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import export_files
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -33,6 +34,24 @@ def test_every_orientation_comes_back_in_place(
         mask = np.zeros(labels.shape, bool)
         mask[roi.slices] = roi.mask
         assert np.array_equal(mask, labels == label)
+
+
+def test_platipy_finds_the_same_voxels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second reader. It mixes up the numbers of rows and columns, so they are equal here."""
+    reader = pytest.importorskip(
+        "platipy.dicom.io.rtstruct_to_nifti", reason="platipy is not installed (make test)"
+    )
+    monkeypatch.setattr(export_files, "SHAPE", (12, 26, 26))
+    source, image = pet_source(tmp_path / "pet")
+    labels = lesions()
+    write_rtstruct(tmp_path / "rt.dcm", labels, source, PROVENANCE)
+    pet = sitk.GetImageFromArray(image.array)
+    pet.SetSpacing(image.spacing_mm[::-1])
+    pet.SetOrigin(image.geometry.origin_mm)
+    masks, names = reader.transform_point_set_from_dicom_struct(pet, dcmread(tmp_path / "rt.dcm"))
+    assert names == ["Lesion_1", "Lesion_2", "Lesion_4", "Lesion_5"]
+    for mask, label in zip(masks, (1, 2, 4, 5), strict=True):
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(mask) > 0, labels == label)
 
 
 @pytest.mark.skipif(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from serving import wait_until
 
 from petct.errors import TmtvError
-from tmtv_tf.pacs import arrived, sender, serve
+from tmtv_tf.pacs import arrived, audit, queue, sender, serve
 from tmtv_tf.pacs.incoming import Limits
 from tmtv_tf.pacs.serve import ServeOptions, Service
 
@@ -75,7 +78,7 @@ class Running:
 
 @pytest.fixture
 def running(tmp_path: Path, quick: None) -> Iterator[Running]:
-    one = Running(tmp_path / "out", run_minutes=0.02)
+    one = Running(tmp_path / "out", run_minutes=0.2)  # a loaded computer starts a process in seconds
     yield one
     one.close()
 
@@ -129,6 +132,32 @@ def test_old_studies_are_removed_by_rule_and_come_anew(
     object.__setattr__(running.service.options, "keep_days", 7.0)
     assert running.arrive("P1") == [case_id]
     assert len(list((running.out / "serve" / "received").glob("*/*.dcm"))) == 6
+
+
+def test_a_clock_that_jumps_changes_nothing(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at the clock is a year before or after the last: studies keep their order, nothing is old too early."""
+
+    class Jumping(datetime):
+        years = itertools.cycle([2036, 2035, 1999, 2026])
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime(next(cls.years), 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(time, "time", lambda: Jumping.now(UTC).timestamp())
+    for module in (queue, audit):
+        monkeypatch.setattr(module, "datetime", Jumping)
+    monkeypatch.setattr(serve, "run_arrived", stand_in_runs.die_on_the_first)
+    object.__setattr__(running.service.options, "run_minutes", 5.0)
+    (running.out / "first").write_text("nobody")
+    cases = running.arrive("P1", "P2", "P3")
+    running.thread.start()
+    wait_until(lambda: set(running.states().values()) == {"done"}, 120)
+    so_far = running.service.queue.service_s()
+    wait_until(lambda: running.service.queue.service_s() > so_far + 0.5, 60)  # old studies were looked for
+    assert running.states() == dict.fromkeys(cases, "done")
+    assert [row.runs for row in running.service.queue.studies()] == [1, 1, 1]
+    assert len(list((running.out / "serve" / "received").glob("*/*.dcm"))) == 18
 
 
 def test_a_disk_that_is_full_is_not_the_fault_of_the_study() -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -163,9 +164,10 @@ def sync(path: str | os.PathLike[str]) -> None:
 
 def sync_tree(folder: str | os.PathLike[str]) -> None:
     """Put a folder on disk with everything in it, and its entry in the one above."""
-    for place, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            sync(os.path.join(place, name))
+    places = list(os.walk(folder))
+    with ThreadPoolExecutor(8) as pool:  # several at once: file systems commit them together
+        list(pool.map(sync, (os.path.join(place, name) for place, _, names in places for name in names)))
+    for place, _, _ in places:
         sync(place)
     sync(Path(folder).absolute().parent)
 

@@ -16,6 +16,7 @@ from pydicom.filebase import DicomBytesIO
 
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import ArchiveError, TmtvError
+from petct.files import sync, sync_tree
 from tmtv_tf.pacs.answers import two_patients
 from tmtv_tf.pacs.archive import StudyFound, require_uid
 
@@ -150,10 +151,12 @@ class Landing:
                 retry=True,
             )
         with _writing(self.target):
+            sync_tree(self.building)  # a later call takes what is there for whole
             if self.target.exists():  # of another content
                 os.replace(self.target, self.building / ".before")
                 shutil.rmtree(self.building / ".before")
             os.replace(self.building, self.target)
+            sync(self.target.parent)
         return self.files()
 
     def files(self) -> list[Path]:

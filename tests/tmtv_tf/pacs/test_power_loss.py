@@ -14,7 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 from arriving import encoded, images
+from dicom_files import write_series
 from power import Disk
+from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from serving import Serving, require_dcmtk, storescu, wait_until
 from study_files import write_pet_ct
@@ -22,8 +24,10 @@ from study_files import write_pet_ct
 from petct.files import make_folder, write_text
 from tmtv_tf.cases.pseudonym import load_key
 from tmtv_tf.pacs import arrived
+from tmtv_tf.pacs.archive import StudyFound
 from tmtv_tf.pacs.arrived import Job, run_arrived
 from tmtv_tf.pacs.incoming import Incoming, Limits
+from tmtv_tf.pacs.landing import Landing
 from tmtv_tf.pacs.queue import Queue
 from tmtv_tf.pipeline.options import RunOptions
 
@@ -70,6 +74,22 @@ def test_a_result_is_on_disk_before_the_queue_says_that_it_was_run(
     assert ended.reason == ""
     assert len(list((tmp_path / "out").rglob("*.*"))) >= 3
     assert [path for path in disk.loses(tmp_path / "out" / "c1") if not path.endswith(".lock")] == []
+
+
+def test_a_fetched_series_is_on_disk_when_it_appears(disk: Disk, tmp_path: Path) -> None:
+    """The next call keeps it without fetching it again."""
+    files = sorted(write_series(tmp_path / "dicom").iterdir())
+    headers = [dcmread(path) for path in files]
+    study = StudyFound(str(headers[0].StudyInstanceUID), "P1", "", "", ())
+    uids = [str(ds.SOPInstanceUID) for ds in headers]
+    landing = Landing(study, str(headers[0].SeriesInstanceUID), uids, tmp_path / "in", "archive")
+    make_folder(tmp_path / "in", durable=True)
+    with landing:
+        for path in files:
+            landing.add(path.read_bytes())
+        came = landing.finish()
+    assert len(came) == len(files)
+    assert all(map(disk.keeps, came))
 
 
 def require_strace() -> None:

@@ -9,9 +9,9 @@ from petct.moved import point_to
 
 point_to(
     {
-        **{f"postprocess.{name}": f"petct.{name}" for name in ("console", "errors", "files", "image")},
         **{
-            f"postprocess.{name}": f"petct.{name}" for name in ("nifti", "orientation", "parallel", "version")
+            f"postprocess.{name}": f"petct.{name}"
+            for name in ("console", "errors", "files", "image", "nifti", "orientation", "parallel", "version")
         },
         "postprocess.components": "postprocess (label_components, threshold_probability)",
         "postprocess.deflate": "isal",

@@ -44,16 +44,10 @@ def first_fault(path: Path) -> str | None:
     OSError
         The file cannot be read.
     """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        syntax, start = transfer_syntax(data)
-        content: mmap.mmap | bytes = data
-        if syntax == DeflatedExplicitVRLittleEndian:
-            content, start = _inflated(path, data[start:]), 0
-        walk = _Walk(content, ">" if syntax == ExplicitVRBigEndian else "<")
-        try:
-            walk.data_set(start, len(content), walk.is_implicit(start), 0)
-        except _Fault as fault:
-            return f"{path}: {fault}; each tag stands once, in ascending order (DICOM PS3.5 7.1)."
+    try:
+        _walked(path)
+    except _Fault as fault:
+        return f"{path}: {fault}; each tag stands once, in ascending order (DICOM PS3.5 7.1)."
     return None
 
 
@@ -67,16 +61,22 @@ def ends_early(path: Path) -> bool:
     OSError
         The file cannot be read.
     """
+    try:
+        at, end = _walked(path)
+    except _Fault:  # that is what `first_fault` tells
+        return False
+    return at != end
+
+
+def _walked(path: Path) -> tuple[int, int]:
+    """Where the walk over the elements of a file ended, and where its content ends."""
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         syntax, start = transfer_syntax(data)
         content: mmap.mmap | bytes = data
         if syntax == DeflatedExplicitVRLittleEndian:
             content, start = _inflated(path, data[start:]), 0
         walk = _Walk(content, ">" if syntax == ExplicitVRBigEndian else "<")
-        try:
-            return walk.data_set(start, len(content), walk.is_implicit(start), 0) != len(content)
-        except _Fault:  # that is what `first_fault` tells
-            return False
+        return walk.data_set(start, len(content), walk.is_implicit(start), 0), len(content)
 
 
 def refuse_bomb(path: Path) -> None:

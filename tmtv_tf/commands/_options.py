@@ -1,9 +1,14 @@
 """Options that several commands take: type, flag and help of each. Defaults stand in the commands."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from tmtv_tf.pipeline.options import RunOptions
 
 PetUid = Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")]
 CtUid = Annotated[str | None, typer.Option(help="SeriesInstanceUID of the CT to use.")]
@@ -24,3 +29,35 @@ Method = Annotated[str, typer.Option("--method", "-m", help="Whose lesions are e
 Seg = Annotated[str, typer.Option(help="Form of the DICOM SEG: BINARY or LABELMAP.")]
 Workers = Annotated[int, typer.Option(min=1, help="Cases at once, each in a process of its own.")]
 Scheduler = Annotated[str | None, typer.Option(help="tcp://host:port of a running Dask scheduler.")]
+
+# Of `tmtv run` and `tmtv serve`, which runs what it receives.
+Model = Annotated[
+    str | None,
+    typer.Option(help="Model file (.keras, .openvino), or the name of a packaged one. Default: packaged."),
+]
+Methods = Annotated[
+    list[str] | None, typer.Option("--method", "-m", help="Repeats. Default: raw 41 2.5 4.0.")
+]
+Export = Annotated[str, typer.Option(help="The method whose lesions are exported and drawn.")]
+Keep = Annotated[str, typer.Option(help="all: also PET, CT and probability as NIfTI. none: without them.")]
+Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
+
+
+def run_options(
+    methods: list[str] | None, export: str, keep: str, seg: str, backend: str, **others: bool
+) -> RunOptions:
+    """What the options above say; `others`: further fields of `RunOptions`."""
+    from petct.errors import ParameterError
+    from postprocess.methods import DEFAULT_METHODS
+    from tmtv_tf.pipeline.options import RunOptions
+
+    if keep not in ("all", "none"):
+        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
+    return RunOptions(
+        methods=tuple(methods or DEFAULT_METHODS),
+        export=export,
+        keep_images=keep == "all",
+        seg_kind=seg.upper(),  # type: ignore[arg-type]
+        backend=backend,
+        **others,
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,33 +25,36 @@ from tmtv_tf.commands._archive import (
 )
 from tmtv_tf.commands._options import (
     AllowUnusual,
+    Backend,
     CtUid,
     DoseMbq,
+    Export,
     InjectionTime,
+    Keep,
     KeyFile,
+    Methods,
+    Model,
     PetUid,
     Scheduler,
     Seg,
     WeightKg,
     Workers,
+    run_options,
 )
 
-Inputs = Annotated[
+if TYPE_CHECKING:
+    from tmtv_tf.pacs.archive import Archive
+    from tmtv_tf.pacs.joined import Inputs
+
+Folders = Annotated[
     list[Path] | None,
     typer.Argument(metavar="DICOM...", help="Folders (any tree of any files) or zip files."),
 ]
 Out = Annotated[Path, typer.Option(help="Folder for <case_id>/, tmtv.csv, run.csv.")]
-Model = Annotated[
-    str | None,
-    typer.Option(help="Model file (.keras, .openvino), or the name of a packaged one. Default: packaged."),
-]
 Mask = Annotated[
     Path | None,
     typer.Option(help="Lesions from elsewhere in place of a model: image on any grid, DICOM SEG, RTSTRUCT."),
 ]
-Method = Annotated[list[str] | None, typer.Option("--method", "-m", help="Repeats. Default: raw 41 2.5 4.0.")]
-Export = Annotated[str, typer.Option(help="The method whose lesions are exported and drawn.")]
-Keep = Annotated[str, typer.Option(help="all: also PET, CT and probability as NIfTI. none: without them.")]
 ProbabilitySeg = Annotated[
     bool, typer.Option("--probability-seg", help="Also the probability as a FRACTIONAL SEG.")
 ]
@@ -59,7 +63,6 @@ PdfDicom = Annotated[
     typer.Option("--pdf-dicom", help="Also the page as encapsulated PDF, report.dcm; with --to-pacs always."),
 ]
 ShowPatient = Annotated[bool, typer.Option("--show-patient", help="Name, id and birth date on the page.")]
-Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a result of another model, mask or series.")
 ]
@@ -75,10 +78,10 @@ KeepDicom = Annotated[
 
 def run(
     out: Out,
-    inputs: Inputs = None,
+    inputs: Folders = None,
     model: Model = None,
     mask: Mask = None,
-    method: Method = None,
+    method: Methods = None,
     export: Export = "41",
     keep: Keep = "all",
     seg: Seg = "BINARY",
@@ -119,43 +122,27 @@ def run(
     goes on where it was stopped.
     """
     from petct.console import report_failures
-    from petct.errors import ParameterError
     from tmtv_tf.cases.sources import make_overrides
-    from tmtv_tf.pacs.joined import fetched, given, sent
-    from tmtv_tf.pipeline.options import RunOptions
+    from tmtv_tf.pacs.joined import sent
     from tmtv_tf.pipeline.run import print_result
     from tmtv_tf.pipeline.run import run as run_studies
 
-    if keep not in ("all", "none"):
-        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
-    chosen = {"methods": tuple(method)} if method else {}
-    options = RunOptions(
-        **chosen,
-        export=export,
-        keep_images=keep == "all",
-        seg_kind=seg.upper(),  # type: ignore[arg-type]
+    options = run_options(
+        method,
+        export,
+        keep,
+        seg,
+        backend,
         probability_seg=probability_seg,
         pdf_dicom=pdf_dicom or to_pacs is not None,
         show_patient=show_patient,
-        backend=backend,
         overwrite=overwrite,
     )
     link = Connection(ae_title, receive_port, ca_file, client_cert)
     target = None if to_pacs is None else link.open(to_pacs)  # a wrong address is refused before any work
-    with ExitStack() as stack:
-        if from_pacs is None:
-            found = given(inputs or [], (patient, accession, date, study_uid, keep_dicom))
-        else:
-            from tmtv_tf.pacs.pull import Wanted
-
-            query, wanted = (
-                make_query(patient, accession, date, study_uid),
-                Wanted(pet_uid=pet_uid, ct_uid=ct_uid),
-            )
-            source = link.open(from_pacs)
-            found = stack.enter_context(
-                fetched(source, query, wanted, inputs, keep_dicom, audit=_log(audit), key_file=key_file)
-            )
+    source = None if from_pacs is None else link.open(from_pacs)
+    query = (patient, accession, date, study_uid)
+    with _studies(inputs, source, query, (pet_uid, ct_uid), keep_dicom, audit, key_file) as found:
         result = run_studies(
             found.folders,
             model,
@@ -173,6 +160,30 @@ def run(
     print_result(result)
     outcomes = result.outcomes if target is None else sent(result, target, audit=_log(audit))
     raise typer.Exit(report_failures([*found.failed, *outcomes]))
+
+
+@contextmanager
+def _studies(
+    inputs: list[Path] | None,
+    archive: Archive | None,
+    query: tuple[str | None, str | None, str | None, str | None],
+    uids: tuple[str | None, str | None],
+    keep: Path | None,
+    audit: Path | None,
+    key_file: Path | None,
+) -> Iterator[Inputs]:
+    """What the user named, or what an archive holds; `uids`: of the PET and the CT to fetch."""
+    from tmtv_tf.pacs.joined import fetched, given
+
+    if archive is None:
+        yield given(inputs or [], (*query, keep))
+        return
+    from tmtv_tf.pacs.pull import Wanted
+
+    wanted = Wanted(pet_uid=uids[0], ct_uid=uids[1])
+    studies = make_query(*query)
+    with fetched(archive, studies, wanted, inputs, keep, audit=_log(audit), key_file=key_file) as found:
+        yield found
 
 
 def _log(audit: Path | None) -> Path:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tmtv_tf.commands._archive import ADDRESS, AeTitle, CaFile, ClientCert, Connection
-from tmtv_tf.commands._options import KeyFile, Seg
+from tmtv_tf.commands._options import Backend, Export, Keep, KeyFile, Methods, Model, Seg, run_options
 
 if TYPE_CHECKING:
     from tmtv_tf.pacs.serve import ServeOptions
     from tmtv_tf.pacs.tls import ServerTls
-    from tmtv_tf.pipeline.options import RunOptions
 
 Out = Annotated[
     Path, typer.Option(help="Folder for <case_id>/ and tmtv.csv, and for serve/, the service's own.")
@@ -57,13 +55,6 @@ Objects = Annotated[
         help="What to store: seg, rtstruct, sr, pdf, probability. Repeats. Default: but probability.",
     ),
 ]
-Model = Annotated[
-    str | None, typer.Option(help="Model file (.keras, .openvino), or the name of a packaged one.")
-]
-Method = Annotated[list[str] | None, typer.Option("--method", "-m", help="Repeats. Default: raw 41 2.5 4.0.")]
-Export = Annotated[str, typer.Option(help="The method whose lesions are exported and drawn.")]
-Keep = Annotated[str, typer.Option(help="all: also PET, CT and probability as NIfTI. none: without them.")]
-Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
 Quiet = Annotated[
     float, typer.Option(min=0.1, help="Seconds without a new image after which a whole study is complete.")
 ]
@@ -103,7 +94,7 @@ def serve(
     ca_file: CaFile = None,
     client_cert: ClientCert = None,
     model: Model = None,
-    method: Method = None,
+    method: Methods = None,
     export: Export = "41",
     keep: Keep = "all",
     seg: Seg = "BINARY",
@@ -144,7 +135,15 @@ def serve(
         allowed=tuple(map(Caller.parse, allow or ())),
         tls=_tls(tls_cert, tls_key, tls_client_ca),
         model=model,
-        run=_run_options(method, export, keep, seg, backend, objects, archived=to_pacs is not None),
+        run=run_options(
+            method,
+            export,
+            keep,
+            seg,
+            backend,
+            probability_seg="probability" in (objects or ()),
+            pdf_dicom=to_pacs is not None and (not objects or "pdf" in objects),
+        ),
         archive=Connection(ae_title, None, ca_file, client_cert).open(to_pacs) if to_pacs else None,
         objects=tuple(objects) if objects else None,
         key_file=key_file,
@@ -168,33 +167,6 @@ def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerT
             "--tls-key and --tls-client-ca go with --tls-cert, the certificate of this receiver."
         )
     return None
-
-
-def _run_options(
-    method: list[str] | None,
-    export: str,
-    keep: str,
-    seg: str,
-    backend: str,
-    objects: list[str] | None,
-    *,
-    archived: bool,
-) -> RunOptions:
-    """How each study is run; `archived`: its results are stored in an archive."""
-    from petct.errors import ParameterError
-    from tmtv_tf.pipeline.options import RunOptions
-
-    if keep not in ("all", "none"):
-        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
-    run = RunOptions(
-        export=export,
-        keep_images=keep == "all",
-        seg_kind=seg.upper(),  # type: ignore[arg-type]
-        probability_seg="probability" in (objects or ()),
-        pdf_dicom=archived and (not objects or "pdf" in objects),
-        backend=backend,
-    )
-    return replace(run, methods=tuple(method)) if method else run
 
 
 def _look(folder: Path, again: list[str], forget: list[str], *, as_json: bool) -> None:

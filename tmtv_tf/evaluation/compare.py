@@ -14,7 +14,9 @@ from petct.errors import CaseError
 from petct.files import write_csv, write_json, write_text
 from tmtv_tf.evaluation.agreement import BOOTSTRAP_RESAMPLES, CONFIDENCE
 from tmtv_tf.evaluation.cohort import Evaluation
+from tmtv_tf.evaluation.report_files import TEMPLATES
 from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value, span
+from tmtv_tf.report.template import page_template
 
 NAN = float("nan")
 CHANGED_SHOWN = 15
@@ -135,8 +137,6 @@ def most_changed(joined: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 def write_comparison(evaluations: Mapping[str, Evaluation], out: Path) -> Path:
     """Write index.html, comparison.csv, changes.csv and comparison.json under `out`; return the page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     names = list(evaluations)
     joined = shared_methods(evaluations)
     table, changes = comparison(joined, names), most_changed(joined, names)
@@ -156,19 +156,13 @@ def write_comparison(evaluations: Mapping[str, Evaluation], out: Path) -> Path:
             "comparison": table.to_dict("records"),
         },
     )
-    environment = Environment(
-        loader=PackageLoader("tmtv_tf.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    template = page_template(
+        TEMPLATES / "compare.html.j2",
+        number=number,
+        p_value=p_value,
+        method=lambda name: METHOD_NAMES.get(str(name), str(name)),
     )
-    environment.filters |= {
-        "number": number,
-        "p_value": p_value,
-        "method": lambda name: METHOD_NAMES.get(str(name), str(name)),
-    }
-    page = environment.get_template("compare.html.j2").render(
+    page = template.render(
         names=names,
         cases=len(everywhere),
         left_out=left_out,

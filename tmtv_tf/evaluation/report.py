@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from pathlib import Path
@@ -15,7 +14,7 @@ from tmtv_tf.evaluation.case import numbered_method
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.field_tables import reader_statements
 from tmtv_tf.evaluation.mip import PREDICTION_COLOUR, REFERENCE_COLOUR, SUV_WINDOW
-from tmtv_tf.evaluation.report_files import remove_report
+from tmtv_tf.evaluation.report_files import TEMPLATES, remove_report
 from tmtv_tf.evaluation.summary import summary
 from tmtv_tf.evaluation.truths import RAW
 from tmtv_tf.evaluation.wording import (
@@ -28,6 +27,7 @@ from tmtv_tf.evaluation.wording import (
     span,
     spread,
 )
+from tmtv_tf.report.template import page_template
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -64,25 +64,16 @@ def write_report(evaluation: Evaluation, out: str | os.PathLike[str]) -> Path:
 
 def render(evaluation: Evaluation, content: dict[str, Any], pictures: dict[str, bytes]) -> str:
     """index.html as text: inline CSS, figures as base64 PNG, MIPs beside it, nothing fetched from anywhere."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("tmtv_tf.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    template = page_template(
+        TEMPLATES / "report.html.j2",
+        number=number,
+        p_value=p_value,
+        signed=lambda value: number(value, 0, sign=True),
+        method=lambda name: METHOD_NAMES.get(name, name),
+        dois=_whole_dois,
     )
-    environment.filters |= {
-        "number": number,
-        "p_value": p_value,
-        "signed": lambda value: number(value, 0, sign=True),
-        "png": lambda data: "data:image/png;base64," + base64.b64encode(data).decode("ascii"),
-        "method": lambda name: METHOD_NAMES.get(name, name),
-    }
-    environment.filters["dois"] = _whole_dois
     summary_methods = list(content["methods"])
-    return environment.get_template("report.html.j2").render(
+    return template.render(
         evaluation=evaluation,
         summary=content,
         tables={name: table.to_dict("records") for name, table in evaluation.tables.items()},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from petct.files import remove
 
+TEMPLATES = Path(__file__).parent / "templates"
 # The CSV files of a report, by name without suffix.
 TABLES = (
     "cases",

@@ -43,36 +43,39 @@ class _Sphere(BaseModel):
     radius_mm: Annotated[float, Field(gt=0, le=200)]
 
 
-def application(review: Review, token: str, port: int) -> Guard:
-    """The ASGI application."""
+class _WorkList:
+    """The answers that need more of the work list than one case."""
 
-    def cases(_: Request) -> Response:
-        return JSONResponse(review.as_json())
+    def __init__(self, review: Review) -> None:
+        self.review = review
 
-    def cohort(_: Request) -> Response:
+    def cases(self, _: Request) -> Response:
+        return JSONResponse(self.review.as_json())
+
+    def cohort(self, _: Request) -> Response:
         disposition = {"content-disposition": 'attachment; filename="tmtv_review.csv"'}
-        return PlainTextResponse(review.cohort_csv(), media_type="text/csv", headers=disposition)
+        return PlainTextResponse(self.review.cohort_csv(), media_type="text/csv", headers=disposition)
 
-    def export(session: Session, body: dict[str, Any]) -> dict[str, Any]:
-        return export_case(session, review.tree, checked_method(session, body.get("method")))
+    def export(self, session: Session, body: dict[str, Any]) -> dict[str, Any]:
+        return export_case(session, self.review.tree, checked_method(session, body.get("method")))
 
-    def adopt(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+    def close(self, session: Session, _: dict[str, Any]) -> dict[str, Any]:
+        return self.review.close(session.case.case_id)
+
+    def adopt(self, session: Session, body: dict[str, Any]) -> dict[str, Any]:
         method = checked_method(session, body.get("method"))
-        other = review.other(session.case.case_id, str(body.get("of")))
+        other = self.review.other(session.case.case_id, str(body.get("of")))
         with session.lock:
             made = session.adopt(body.get("revision"), method, other)
             return {**state_of(session, method), **made}
 
-    def adjudication(request: Request, session: Session) -> Response:
+    def adjudication(self, request: Request, session: Session) -> Response:
         method = request.query_params.get("method")
-        others = review.others(session.case.case_id)
+        others = self.review.others(session.case.case_id)
         return JSONResponse({"readers": {name: state_of(one, method) for name, one in others.items()}})
 
-    def labels_of(request: Request, session: Session) -> Session:
-        return review.other(session.case.case_id, of) if (of := request.query_params.get("of")) else session
-
-    def labels(request: Request, session: Session) -> Response:
-        one = labels_of(request, session)
+    def labels(self, request: Request, session: Session) -> Response:
+        one = self._reader(request, session)
         method = checked_method(one, request.path_params["method"])
         with one.lock:
             if (conflict := _other_revision(request, one, method)) is not None:
@@ -82,8 +85,8 @@ def application(review: Review, token: str, port: int) -> Guard:
             lesions = shown.methods[method].lesions
         return Response(label_nifti(lesions.paint(), one.images.pet.geometry), media_type=NIFTI)
 
-    def mip_labels(request: Request, session: Session) -> Response:
-        one = labels_of(request, session)
+    def mip_labels(self, request: Request, session: Session) -> Response:
+        one = self._reader(request, session)
         method = checked_method(one, request.query_params.get("method"))
         with one.lock:
             if (conflict := _other_revision(request, one, method)) is not None:
@@ -93,27 +96,35 @@ def application(review: Review, token: str, port: int) -> Guard:
         png = one.images.projections.label_png(angle, lesions, one.images.pet.array)
         return Response(png, media_type="image/png")
 
-    one = "/api/cases/{case_id}"
+    def _reader(self, request: Request, session: Session) -> Session:
+        """The session whose lesions are asked for: `of` another reader, or this one."""
+        of = request.query_params.get("of")
+        return self.review.other(session.case.case_id, of) if of else session
+
+
+def application(review: Review, token: str, port: int) -> Guard:
+    """The ASGI application."""
+    whole, one = _WorkList(review), "/api/cases/{case_id}"
     reads: dict[str, Answer] = {
         "": _state,
         "/pet": _pet,
         "/ct": _ct,
-        "/labels/{method}": labels,
+        "/labels/{method}": whole.labels,
         "/mip/{angle:int}": _mip,
-        "/mip/{angle:int}/labels": mip_labels,
+        "/mip/{angle:int}/labels": whole.mip_labels,
         "/value": _value,
-        "/adjudication": adjudication,
+        "/adjudication": whole.adjudication,
     }
     changes: dict[str, Change] = {
         "/edits": _edit,
         "/preview": _preview,
-        "/adopt": adopt,
+        "/adopt": whole.adopt,
         "/measure": _measure,
         "/sign": _sign,
-        "/export": export,
-        "/close": lambda session, _: review.close(session.case.case_id),
+        "/export": whole.export,
+        "/close": whole.close,
     }
-    routes: list[Any] = [Route("/api/cases", cases), Route("/api/cohort.csv", cohort)]
+    routes: list[Any] = [Route("/api/cases", whole.cases), Route("/api/cohort.csv", whole.cohort)]
     routes += [Route(one + path, _of_case(review, answer)) for path, answer in reads.items()]
     routes += [
         Route(one + path, _changing(review, change), methods=["POST"]) for path, change in changes.items()

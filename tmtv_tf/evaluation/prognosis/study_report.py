@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tmtv_tf.evaluation.prognosis import liu2022, study_figures
 from tmtv_tf.evaluation.prognosis.cut_offs import cut_off_figure, study_cut_offs
 from tmtv_tf.evaluation.prognosis.report_tables import PAPER, ReportTable, cut_off_table, study_tables
 from tmtv_tf.evaluation.prognosis.study_tables import RULES
+from tmtv_tf.report.template import page_template
 
 TEMPLATE = Path(__file__).parent / "templates" / "study.html.j2"
 
@@ -82,13 +82,7 @@ def _markdown(tables: list[ReportTable], facts: dict[str, Any]) -> str:
 
 
 def _html(tables: list[ReportTable], figures: dict[str, bytes], facts: dict[str, Any]) -> str:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["png"] = lambda content: f"data:image/png;base64,{base64.b64encode(content).decode()}"
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return page_template(TEMPLATE).render(
         tables={table.key: table for table in tables},
         figures=figures,
         facts=facts,

@@ -39,7 +39,12 @@ def keras_step(shape, n, width, precision):
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     model = build_model("multitask_unet", (*shape, 1), width=width)
     losses, weights = multitask_losses(list(model.output))
-    model.compile(keras.optimizers.Adam(1e-4), loss=losses, loss_weights=weights, jit_compile=keras.backend.backend() == "jax")
+    model.compile(
+        keras.optimizers.Adam(1e-4),
+        loss=losses,
+        loss_weights=weights,
+        jit_compile=keras.backend.backend() == "jax",
+    )
     image, truth, event = batch_of(shape, n)
     stages = [stage_truth(t[..., None].astype(np.float32)) for t in truth]
     targets = {name: np.stack([s[name] for s in stages]) for name in stages[0]}

@@ -153,7 +153,7 @@ def write_halves(ds: Dataset, path: Path) -> None:
     uid, instance = str(ds.SOPInstanceUID), int(ds.InstanceNumber)
     for half in (0, 1):
         ds.ImagePositionPatient = [x, y, z + half * float(ds.SliceThickness)]
-        ds.InstanceNumber = 2 * instance + half
+        ds.InstanceNumber = 2 * instance - half  # they are numbered from above
         ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid(
             entropy_srcs=[uid, str(half)]
         )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from orthanc import Orthanc, data_set
 from serving import Serving, storescu, wait_until
+
+from petct.files import locked
 
 STAGES = ("receiving", "waiting", "running", "sending")
 IMAGES = 32  # of `study_files.write_pet_ct`
@@ -19,6 +22,8 @@ WAIT_S = 600.0
 def kill_in(serving: Serving, stage: str, rng: random.Random, before: frozenset[str] = frozenset()) -> str:
     """Kill the service as soon as a new study is in this stage, and a random moment later.
 
+    Nothing waits for long, so for that stage the results are locked, as by a reader who edits one.
+
     Parameters
     ----------
     before : case ids of the studies that were there
@@ -29,12 +34,13 @@ def kill_in(serving: Serving, stage: str, rng: random.Random, before: frozenset[
         The state in which it was seen last: `stage`, or "done" where this came too late.
     """
     end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        state = next((one["state"] for one in serving.studies() if one["case_id"] not in before), "")
-        if state in (stage, "done"):
-            time.sleep(rng.uniform(0, _MOMENT_S[stage]))
-            serving.kill()
-            return state
+    with locked(serving.out, wait_s=WAIT_S) if stage == "waiting" else nullcontext():
+        while time.monotonic() < end:
+            state = next((one["state"] for one in serving.studies() if one["case_id"] not in before), "")
+            if state in (stage, "done"):
+                time.sleep(rng.uniform(0, _MOMENT_S[stage]))
+                serving.kill()
+                return state
     raise TimeoutError(f"never {stage}")
 
 

@@ -253,13 +253,22 @@ def lesions_of_voxels(voxels: Lesions, suv: npt.NDArray, geometry: Geometry) -> 
     ]
 
 
-def summarize(lesions: Sequence[Lesion], voxels: Lesions, geometry: Geometry) -> PatientMeasures:
-    """Measures of the whole patient under one method, from its lesion table and voxels."""
+def summarize(
+    lesions: Sequence[Lesion],
+    voxels: Lesions,
+    geometry: Geometry,
+    outer: npt.NDArray[np.integer] | None = None,
+) -> PatientMeasures:
+    """Measures of the whole patient under one method, from its lesion table and voxels.
+
+    outer : of `voxels.index` those among which the farthest two are, if they are known: `outer_voxels` of each lesion
+    """
     if not lesions:
         return PatientMeasures()
     centroids = np.array([(lesion.x_mm, lesion.y_mm, lesion.z_mm) for lesion in lesions])
     bulk = max(range(len(lesions)), key=lambda i: lesions[i].volume_ml)
-    place = np.stack(np.unravel_index(voxels.index, geometry.shape), axis=1)
+    index = voxels.index if outer is None else outer
+    place = np.stack(np.unravel_index(index, geometry.shape), axis=1)
     return PatientMeasures(
         tmtv_ml=math.fsum(lesion.volume_ml for lesion in lesions),
         tlg=math.fsum(lesion.tlg for lesion in lesions),
@@ -270,6 +279,13 @@ def summarize(lesions: Sequence[Lesion], voxels: Lesions, geometry: Geometry) ->
         dmax_voxel_mm=farthest_distance(outermost(place) * geometry.spacing_mm),
         dmax_bulk_mm=float(np.linalg.norm(centroids - centroids[bulk], axis=1).max()),
     )
+
+
+def outer_voxels(index: npt.NDArray[np.integer], shape: tuple[int, int, int]) -> npt.NDArray[np.int64]:
+    """Of the voxels (flat indices) of a lesion those that can be one of the farthest two of a patient."""
+    place = np.stack(np.unravel_index(index, shape), axis=1)
+    low = place.min(axis=0)
+    return np.ravel_multi_index(tuple((outermost(place - low) + low).T), shape)
 
 
 def sphericity(place: npt.NDArray[np.int64], spacing_mm: tuple[float, float, float]) -> float:

@@ -16,6 +16,8 @@ from petct.suv.patient import body_surface_m2
 from postprocess import lesion_table, patient_measures, segment
 from postprocess.ball import ball
 from postprocess.distance import farthest_distance
+from postprocess.measures import lesions_of_voxels, outer_voxels, summarize
+from postprocess.segmentation import Lesions
 
 # The digital phantom (IBSI reference manual, section 5.1): 2 mm voxels, (Z, Y, X); 0 marks voxels outside the region.
 PHANTOM = np.array(
@@ -240,3 +242,21 @@ def test_measures_equal_scikit_image_s_regionprops() -> None:
         "centroid-2": lambda row: row.x_from_first_voxel_mm,
     }.items():
         np.testing.assert_allclose([of(row) for row in rows], expected[name], rtol=1e-5, err_msg=name)
+
+
+def test_the_outer_voxels_of_each_lesion_give_the_dmax_of_all_voxels() -> None:
+    """The farthest two voxels of a patient are among the outer ones of their lesions."""
+    rng = np.random.default_rng(5)
+    labels = np.zeros((30, 40, 50), np.int32)
+    for label in range(1, 6):
+        low = rng.integers(0, (20, 30, 40))
+        box = tuple(slice(a, a + n) for a, n in zip(low, rng.integers(1, 10, 3)))
+        labels[box] = np.where(rng.random(labels[box].shape) < 0.7, label, labels[box])
+    geometry = Geometry(labels.shape, (3.0, 2.0, 2.5))
+    index = np.flatnonzero(labels)
+    voxels = Lesions(index, labels.reshape(-1)[index], labels.shape)
+    rows = lesions_of_voxels(voxels, np.ones(labels.shape, np.float32), geometry)
+    found = [outer_voxels(index[voxels.label == row.label], labels.shape) for row in rows]
+    outer = np.concatenate(found)
+    assert outer.size < index.size
+    assert summarize(rows, voxels, geometry, outer) == summarize(rows, voxels, geometry)

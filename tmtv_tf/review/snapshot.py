@@ -12,7 +12,7 @@ from petct.image import Geometry
 from postprocess._components import union
 from postprocess.edited import EditedLesions
 from postprocess.editing import Edit
-from postprocess.measures import Lesion, PatientMeasures, lesions_of_voxels, summarize
+from postprocess.measures import Lesion, PatientMeasures, lesions_of_voxels, outer_voxels, summarize
 from postprocess.replay import hottest_of
 from postprocess.segmentation import Lesions, Segmentation
 
@@ -21,10 +21,11 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Row:
-    """A lesion's numbers, and the LPS centre of its hottest voxel."""
+    """A lesion's numbers, the LPS centre of its hottest voxel, and its `outer_voxels`."""
 
     lesion: Lesion
     hottest_mm: Point
+    outer: npt.NDArray[np.int64] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,13 @@ class MethodNow:
         changed = Lesions(lesions.index[fresh], lesions.label[fresh], lesions.shape)
         suv = state.work.suv
         for row in lesions_of_voxels(changed, suv, geometry):
-            hottest_mm, _ = hottest_of(changed.index[changed.label == row.label], suv, geometry)
-            kept[row.label] = Row(row, hottest_mm or (row.x_mm, row.y_mm, row.z_mm))
+            voxels = changed.index[changed.label == row.label]
+            hottest_mm, _ = hottest_of(voxels, suv, geometry)
+            hottest_mm = hottest_mm or (row.x_mm, row.y_mm, row.z_mm)
+            kept[row.label] = Row(row, hottest_mm, outer_voxels(voxels, geometry.shape))
         rows = dict(sorted(kept.items()))
-        measures = summarize([row.lesion for row in rows.values()], lesions, geometry)
+        outer = np.concatenate([row.outer for row in rows.values()]) if rows else None
+        measures = summarize([row.lesion for row in rows.values()], lesions, geometry, outer)
         warnings = (*(before.warnings if before else ()), *said)
         return cls(state, lesions, rows, measures, warnings)
 

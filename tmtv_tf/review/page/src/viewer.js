@@ -174,20 +174,24 @@ export class Viewer {
   /** Name, sides, the frame of the active plane. */
   drawFrame(context, tile) {
     const [left, top, width, height] = tile.rect, s = this.scale;
-    const plane = PLANES[tile.plane], ink = tile.image === 0 && this.settings.inverted ? "#20262e" : "#e6edf3";
-    context.fillStyle = ink;
+    const plane = PLANES[tile.plane], isPaper = tile.image === 0 && this.settings.inverted;
+    [context.fillStyle, context.strokeStyle] = isPaper ? ["#20262e", "#ffffffb0"] : ["#e6edf3", "#000000b0"];
+    context.lineJoin = "round";
+    context.lineWidth = 3 * s;
     context.font = `500 ${11 * s}px system-ui, sans-serif`;
     const put = (text, x, y, align, baseline) => {
       context.textAlign = align;
       context.textBaseline = baseline;
+      context.strokeText(text, x, y); // a rim, so that it is read on a hot brain too
       context.fillText(text, x, y);
     };
-    put(`${IMAGES[tile.image]} ${plane.name}`, left + 6 * s, top + 5 * s, "left", "top");
+    const name = `${IMAGES[tile.image]} ${plane.name}`, end = 6 * s + context.measureText(name).width;
+    put(name, left + 6 * s, top + 5 * s, "left", "top");
     const [l, r, u, d] = plane.sides;
     context.font = `700 ${12 * s}px system-ui, sans-serif`;
     put(l, left + 5 * s, top + height / 2, "left", "middle");
     put(r, left + width - 5 * s, top + height / 2, "right", "middle");
-    put(u, left + width / 2, top + 5 * s, "center", "top");
+    put(u, left + width / 2, top + (end > width / 2 - 8 * s ? 20 : 5) * s, "center", "top"); // below the name if need be
     put(d, left + width / 2, top + height - 5 * s, "center", "bottom");
     if (tile.plane !== this.plane || this.tiles.length === 1) return;
     context.strokeStyle = "#4cc2ff";

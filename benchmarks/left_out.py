@@ -27,6 +27,7 @@ from training.config import PACKAGED
 PARTS = {"worlds_coarse": 10, "worlds_fine": 15, "worlds_whole": 5}
 COUNTS = (5, 10, 20, 40)
 FEW_EPOCHS = 5
+MIDPOINT = 0.35  # as the packaged networks
 TUNED_LEARNING_RATE = 5e-4  # as in finetune.yaml
 
 
@@ -48,7 +49,11 @@ def train(part: str, changes: dict, pool: Path, out: Path, start: Path | None) -
 
 
 def test(model: Path, name: str, world: str, pool: Path, out: Path) -> None:
-    _run("benchmarks.worlds", "test", model, "--pool", pool, "--world", world, "--name", name, "--out", out)
+    """Test it as it would be packaged."""
+    shape = yaml.safe_load((model.parent / "config.yaml").read_text())["grid"]["shape"]
+    _run("training.package_model", model, "--out", model.parent, "--shape", *shape, "--midpoint", MIDPOINT)
+    packed = model.parent / "synthetic-petct.openvino"
+    _run("benchmarks.worlds", "test", packed, "--pool", pool, "--world", world, "--name", name, "--out", out)
 
 
 def world(left_out: str, options: argparse.Namespace) -> None:
@@ -112,7 +117,7 @@ def figure(left_out: str, options: argparse.Namespace) -> None:
     picture.savefig(options.picture, dpi=150)
 
 
-def _run(*arguments: str | Path) -> None:
+def _run(*arguments: str | Path | float) -> None:
     subprocess.run([sys.executable, "-m", *map(str, arguments)], check=True)
 
 

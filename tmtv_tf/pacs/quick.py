@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 import threading
 from typing import Any
@@ -34,6 +35,16 @@ def be_quick(association: Association) -> None:
 
     dimse.send_msg = send  # type: ignore[method-assign]
     association._reactor_checkpoint = _NextRequest(association)
+
+
+def acknowledge_at_once(connection: socket.socket) -> None:
+    """Have what comes next acknowledged at once; Linux forgets this again and again.
+
+    A sender that waits for the acknowledgement of one piece before it sends the next (Nagle's algorithm, RFC 896) would
+    otherwise wait 40 ms for each image that ends in a small piece.
+    """
+    if hasattr(socket, "TCP_QUICKACK"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def store_answer(answer: C_STORE) -> bytes:

@@ -22,7 +22,7 @@ from pynetdicom.transport import AssociationSocket, ThreadedAssociationServer
 from petct.errors import ParameterError, TmtvError
 from petct.parallel import explain
 from tmtv_tf.pacs.incoming import Answer, Incoming
-from tmtv_tf.pacs.quick import be_quick
+from tmtv_tf.pacs.quick import acknowledge_at_once, be_quick
 from tmtv_tf.pacs.tls import shake_hands
 
 log = logging.getLogger(__name__)
@@ -263,6 +263,7 @@ class _Reader:
         data = bytearray(nr_bytes)
         view, at = memoryview(data), 0
         while at < nr_bytes:
+            acknowledge_at_once(self._socket.socket)
             count = self._socket.socket.recv_into(view[at:])
             if not count:
                 break

@@ -4,7 +4,7 @@
     python -m benchmarks.left_out few WORLD --pool POOL --test TEST_POOL --out FOLDER      then from 5 to 40 cases of it
     python -m benchmarks.left_out figure WORLD --out FOLDER --picture few_cases.png
 
-`world` trains the three parts of `make model` at the shorter length of PARTS; a part that is done is not done again.
+`world` trains the first three parts of `make model` at the shorter length of PARTS; one that is done is not done again.
 `few` starts from its first part (9 mm, the cheapest) and, beside that, from scratch: the same steps and cases. The
 pools are those of `python -m benchmarks.worlds pool`, of two seeds.
 """
@@ -23,7 +23,7 @@ from tmtv_tf.phantom.worlds.pool import pool_files
 from tmtv_tf.phantom.worlds.sample import WORLDS
 from training.config import PACKAGED
 
-# Epochs of 100 steps; the packaged networks take 25, 70 and 50.
+# Epochs of 100 steps; the packaged networks take 25, 70 and 10, and then 50 of a fourth part.
 PARTS = {"worlds_coarse": 10, "worlds_fine": 15, "worlds_whole": 5}
 COUNTS = (5, 10, 20, 40)
 FEW_EPOCHS = 5

@@ -39,6 +39,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from petct.boxes import bounding_box
 from petct.errors import TmtvError
 from petct.image import Image, read_image
 from petct.orientation import to_canonical
@@ -47,7 +48,7 @@ from postprocess.replay import edit_of
 from postprocess.requests import Who
 from postprocess.results import read_result
 from postprocess.segmentation import Segmentation
-from tmtv_tf.evaluation.overlap import bounding_box, confusion
+from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.review.brush import stroke
 from tmtv_tf.review.corrections import Context, correct, read_asked
 from tmtv_tf.review.images import CaseImages

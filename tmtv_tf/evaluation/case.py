@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from petct.boxes import bounding_box
 from petct.files import replace_atomically
 from postprocess import Config
 from tmtv_tf.evaluation.detection import Focus, unmatched_components
 from tmtv_tf.evaluation.lesions import autopet_metrics, lesion_detection, surface_metrics
 from tmtv_tf.evaluation.methods import method_rows, reader_rows
-from tmtv_tf.evaluation.overlap import bounding_box, confusion, soft_dice
+from tmtv_tf.evaluation.overlap import confusion, soft_dice
 from tmtv_tf.evaluation.reading import CaseFiles, config_of, load
 from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from petct.boxes import bounding_box
 from petct.image import Geometry
-from tmtv_tf.evaluation.overlap import bounding_box
 
 
 @dataclass(frozen=True)

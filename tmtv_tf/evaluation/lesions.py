@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from tmtv_tf.evaluation.overlap import bounding_box, confusion
+from petct.boxes import bounding_box
+from tmtv_tf.evaluation.overlap import confusion
 
 NAN = float("nan")
 NEIGHBOURS_18 = ndimage.generate_binary_structure(3, 2)

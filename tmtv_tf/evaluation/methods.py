@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from petct.boxes import bounding_box
 from petct.errors import TmtvError
 from petct.image import Geometry
 from postprocess import Config
 from postprocess.distance import farthest_distance, outermost
 from postprocess.methods import parse_method
 from postprocess.segmentation import Segmentation
-from tmtv_tf.evaluation.overlap import bounding_box, confusion
+from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.reading import RAW, LoadedCase
 from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD, read_truth, reader_names
 

@@ -89,16 +89,6 @@ def soft_dice(probability: npt.NDArray[np.floating], reference: npt.NDArray[np.f
     return _ratio(2 * float(p @ g), float(p @ p) + float(g @ g))
 
 
-def bounding_box(*masks: npt.NDArray[np.bool_]) -> tuple[slice, ...]:
-    """The smallest box (one slice per axis) that holds every True voxel of all masks; empty slices if none."""
-    box = []
-    for axis in range(masks[0].ndim):
-        others = tuple(i for i in range(masks[0].ndim) if i != axis)
-        used = np.flatnonzero(np.logical_or.reduce([mask.any(axis=others) for mask in masks]))
-        box.append(slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0))
-    return tuple(box)
-
-
 def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else NAN
 

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from petct.boxes import bounding_box
 from petct.errors import CaseError
 from petct.image import Image
-from tmtv_tf.input.grid import BODY_SUV, mask_box
+from tmtv_tf.input.grid import BODY_SUV
 
 SMALLEST_BODY_ML = 1000.0
 SHORTEST_BODY_MM = 450.0
@@ -104,7 +105,7 @@ def find_liver(pet: Image) -> tuple[float, float] | None:
     coarse, spacing = _coarse(pet)
     sigma = [SMOOTH_MM / s for s in spacing]
     # Nothing counts that is not smoothed to more than BODY_SUV: outside this box there is no such voxel.
-    coarse = coarse[mask_box(coarse > BODY_SUV, [2 * math.ceil(TRUNCATE * s) for s in sigma])]
+    coarse = coarse[bounding_box(coarse > BODY_SUV, margin=[2 * math.ceil(TRUNCATE * s) for s in sigma])]
     if not coarse.size:
         return None
     smooth = ndimage.gaussian_filter(coarse, sigma, truncate=TRUNCATE)
@@ -144,7 +145,7 @@ def always_hot(pet: Image) -> dict[str, npt.NDArray[np.bool_]]:
             hot = coarse > suv
             if not hot.any():
                 continue
-            around = mask_box(hot, (0, 0, 0))
+            around = bounding_box(hot)
             labels, _ = ndimage.label(hot[around])
             sizes = np.bincount(labels.ravel()) * voxel_ml
             for number, inner in enumerate(ndimage.find_objects(labels), start=1):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from petct.boxes import bounding_box
 from petct.errors import CaseError
 from petct.image import Geometry, Image, resample
-from tmtv_tf.input.grid import BODY_SUV, ModelGrid, mask_box, model_input, place_grid
+from tmtv_tf.input.grid import BODY_SUV, ModelGrid, model_input, place_grid
 
 # Windows of a body beyond the grid share at least this part of their edge with their neighbours.
 WINDOW_OVERLAP = 0.25
@@ -76,7 +77,9 @@ def _body_box(pet: Image, grid: ModelGrid) -> tuple[npt.NDArray[np.int64], npt.N
     from scipy import ndimage
 
     base = place_grid(pet.geometry, grid)
-    native = mask_box(pet.array > BODY_SUV, (1, 1, 1))  # between lower voxels there is no higher value
+    native = bounding_box(
+        pet.array > BODY_SUV, margin=(1, 1, 1)
+    )  # between lower voxels there is no higher value
     ends = np.array(np.meshgrid(*[(s.start, s.stop - 1) for s in native], indexing="ij")).reshape(3, -1).T
     corners = base.to_index(pet.geometry.to_world(ends))
     low = np.floor(corners.min(axis=0)).astype(int)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -149,7 +148,7 @@ def place_grid(pet: Geometry, grid: ModelGrid) -> Geometry:
     "Top" is the head: the highest z. The faces are those of the box around all PET voxels (their edges, not
     their centres), so that an oblique PET is enclosed too.
     """
-    low, high = _box_mm(pet)
+    low, high = pet.box_mm()
     size_mm = np.array(grid.shape[::-1]) * np.array(grid.spacing_mm[::-1])  # x, y, z
     start = (low + high) / 2 - size_mm / 2
     start[2] = high[2] - size_mm[2]
@@ -202,20 +201,3 @@ def ct_coverage_warning(pet: Image, ct: Image) -> str | None:
 def _window(array: npt.NDArray, window: tuple[float, float]) -> npt.NDArray[np.float32]:
     low, high = window
     return np.clip((array.astype(np.float32) - low) / (high - low), 0.0, 1.0)
-
-
-def _box_mm(geometry: Geometry) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Lowest and highest (x, y, z) of the voxels' edges."""
-    half = np.abs(geometry.index_to_world[:3, :3]).sum(axis=1) / 2
-    corners = geometry.corners_mm()
-    return corners.min(axis=0) - half, corners.max(axis=0) + half
-
-
-def mask_box(mask: npt.NDArray[np.bool_], margin: Sequence[int]) -> tuple[slice, ...]:
-    """The box (Z, Y, X) of a mask and a margin in voxels; empty where the mask is."""
-    box = []
-    for axis in range(3):
-        used = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-        low, high = (used[0] - margin[axis], used[-1] + 1 + margin[axis]) if used.size else (0, 0)
-        box.append(slice(max(int(low), 0), int(high)))
-    return tuple(box)

@@ -7,12 +7,11 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
+from hypothesis.extra.numpy import arrays
 from sklearn import metrics
 
 from petct.errors import ParameterError
-from tmtv_tf.evaluation.overlap import bounding_box, confusion, soft_dice
+from tmtv_tf.evaluation.overlap import confusion, soft_dice
 
 PREDICTION = np.array([[1, 1, 1, 0], [0, 0, 0, 0]], bool)
 REFERENCE = np.array([[0, 1, 1, 1], [1, 0, 0, 0]], bool)
@@ -88,14 +87,3 @@ def test_soft_dice_of_masks_is_dice(prediction, reference):
     if prediction.any() or reference.any():
         hard = confusion(prediction, reference).dice
         assert soft_dice(prediction.astype(float), reference.astype(float)) == pytest.approx(hard)
-
-
-@given(arrays(bool, array_shapes(min_dims=3, max_dims=3, max_side=6)), st.booleans())
-def test_the_box_holds_every_voxel_and_is_the_smallest(mask, twice):
-    box = bounding_box(mask, mask) if twice else bounding_box(mask)
-    assert mask[box].sum() == mask.sum()
-    if mask.any():
-        index = np.argwhere(mask)
-        assert [(s.start, s.stop) for s in box] == list(zip(index.min(0), index.max(0) + 1))
-    else:
-        assert mask[box].size == 0

@@ -78,7 +78,8 @@ class DicomWriter:
         slices = sort_slices(pet)
         # A session of its own: Ctrl-C on a terminal is the affair of the first process.
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+            # -P: a file of the working folder must not stand in for a module.
+            [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -69,6 +69,18 @@ def test_the_second_process_writes_the_same_bytes(
     assert len(started) == 1
 
 
+def test_files_of_the_working_folder_are_not_taken_for_modules(
+    study: Path, started: list[subprocess.Popen], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`python -c` would run them: a folder of a user may hold a queue.py."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "queue.py").write_text("raise SystemExit(3)\n")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(writer, "write_lesions", None)  # the first process writes none
+    assert set(dicom(study, "out")) == set(DICOM)
+    assert len(started) == 1
+
+
 def test_the_first_process_writes_what_a_dead_second_one_did_not(
     study: Path, started: list[subprocess.Popen], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from petct.errors import ArchiveError, TmtvError
 from tmtv_tf.pacs.answers import FULL
 from tmtv_tf.pacs.archive import LOOPBACK, Address
 from tmtv_tf.pacs.contexts import FIND, GET, LABEL_MAP, MOVE, SYNTAXES
+from tmtv_tf.pacs.quick import acknowledge_at_once
 from tmtv_tf.pacs.reactor import Gate
 from tmtv_tf.pacs.tls import shake_hands
 
@@ -121,7 +122,7 @@ def associated(
     receive : gets each file of a C-GET; what it raises ends the association and comes out here
     """
     silence()
-    handlers: list = [(evt.EVT_CONN_OPEN, _send_at_once)]
+    handlers: list = [(evt.EVT_CONN_OPEN, _without_delay)]
     inbox = None if receive is None else Inbox(receive)
     if inbox is not None:
         handlers.append((evt.EVT_C_STORE, inbox.take))
@@ -197,7 +198,7 @@ def receiving(
             or connection is None
             or shake_hands(connection, tls, str(event.assoc.requestor.address))
         ):
-            _send_at_once(event)
+            _without_delay(event)
 
     try:
         server = entity.start_server(
@@ -227,11 +228,20 @@ def _entity(ae_title: str) -> AE:
     return entity
 
 
-def _send_at_once(event: evt.Event) -> None:
-    """Small messages go at once: waiting for more of them costs 40 ms an object."""
+def _without_delay(event: evt.Event) -> None:
+    """Small messages go at once, and what comes is acknowledged at once: either wait costs 40 ms an object."""
     connection = event.assoc.dul.socket
-    if connection is not None and connection.socket is not None:
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if connection is None or connection.socket is None:
+        return
+    connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    read = connection.recv
+
+    def recv(nr_bytes: int) -> bytearray:
+        if connection.socket is not None:
+            acknowledge_at_once(connection.socket)
+        return read(nr_bytes)
+
+    connection.recv = recv  # type: ignore[method-assign]
 
 
 def _identifier(level: str, keys: Mapping[str, str], wanted: Iterable[str]) -> Dataset:

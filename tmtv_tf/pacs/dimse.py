@@ -59,10 +59,6 @@ class Dimse:
             receive_port,
         )
         self._tls = tls_context(credentials.ca_file, credentials.client_cert) if place.tls else None
-        if place.tls and receive_port is not None and credentials.client_cert is None:
-            raise ParameterError(
-                "`receive_port` with dicoms:// needs --client-cert: the archive asks who we are."
-            )
         if receive_port is not None and not 0 < receive_port < 65536:
             raise ParameterError(f"`receive_port` is 1 to 65535. Received: {receive_port}.")
         self._server_tls = _server_tls(credentials) if place.tls and receive_port is not None else None
@@ -179,7 +175,10 @@ class Dimse:
 
 def _server_tls(credentials: Credentials) -> ssl.SSLContext:
     """What the archive meets when it sends to us (C-MOVE): it must show who it is there too."""
-    assert credentials.client_cert is not None
+    if credentials.client_cert is None:
+        raise ParameterError(
+            "`receive_port` with dicoms:// needs --client-cert: the archive asks who we are."
+        )
     context = ServerTls(credentials.client_cert, callers_ca=credentials.ca_file).context()
     if credentials.ca_file is None:
         context.load_default_certs(ssl.Purpose.CLIENT_AUTH)

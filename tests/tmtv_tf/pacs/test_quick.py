@@ -14,6 +14,7 @@ from pynetdicom.dimse_messages import C_STORE_RSP
 from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 
 from tmtv_tf.pacs import quick
+from tmtv_tf.pacs.association import _without_delay
 from tmtv_tf.pacs.receiver import _Reader
 
 
@@ -105,3 +106,17 @@ def test_every_read_asks_for_acknowledgement_at_once() -> None:
     reader = _Reader(SimpleNamespace(socket=Connection()))  # type: ignore[arg-type]
     assert reader.recv(4) == b"abab"
     assert calls == ["acknowledge", "read"] * 2
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")
+def test_so_does_every_read_of_what_an_archive_sends() -> None:
+    """After a C-MOVE, and in a C-GET: the same senders, the same 40 ms."""
+    calls: list[Any] = []
+    own = SimpleNamespace(setsockopt=lambda level, option, value: calls.append(option))
+    connection = SimpleNamespace(
+        socket=own, recv=lambda nr_bytes: calls.append("read") or bytearray(nr_bytes)
+    )
+    event = SimpleNamespace(assoc=SimpleNamespace(dul=SimpleNamespace(socket=connection)))
+    _without_delay(event)  # type: ignore[arg-type]
+    assert connection.recv(6) == connection.recv(6) == bytearray(6)
+    assert calls == [socket.TCP_NODELAY, *[socket.TCP_QUICKACK, "read"] * 2]

@@ -175,11 +175,17 @@ def _run_one(job: Job) -> None:
     from postprocess.case import run_case
     from postprocess.cohort import write_table
 
-    with progress("post-processing", 1) as advance:
-        result = interruptible(run_case, job)
-        advance(1)
+    out = job.folder.parent
+    try:
+        with progress("post-processing", 1) as advance:
+            result = interruptible(run_case, job)
+            advance(1)
+    except BaseException:  # --overwrite may have removed the result that was there
+        if out.is_dir():
+            write_table(out)
+        raise
     _show_warnings([result])
-    for warning in write_table(job.folder.parent):
+    for warning in write_table(out):
         typer.echo(f"WARNING: {warning}", err=True)
     for sentence in result["said"]:
         print(sentence)

@@ -46,6 +46,7 @@ class Selection:
     rois : RTSTRUCT and SEG series of that study or frame of reference.
     notes : choices made, in sentences.
     passed_over : SeriesInstanceUID of every image series of the study that is not used -> why.
+    other_pets : SeriesInstanceUIDs of the PET series among them.
     """
 
     patient_id: str
@@ -56,6 +57,7 @@ class Selection:
     notes: tuple[str, ...] = ()
     passed_over: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
+    other_pets: frozenset[str] = frozenset()
 
     def require_pet(self) -> Series:
         """The PET, or the reason why there is none, raised as DicomError."""
@@ -149,7 +151,8 @@ def _select(
             or (pet is not None and s.frame_of_reference_uid == pet.frame_of_reference_uid)
         )
     )
-    return Selection(patient_id, study_uid, pet, ct, rois, tuple(notes), passed_over, problem)
+    other_pets = frozenset(s.series_uid for s in study if s.modality == "PT" and s is not pet)
+    return Selection(patient_id, study_uid, pet, ct, rois, tuple(notes), passed_over, problem, other_pets)
 
 
 def _choose_pet(study: Sequence[Series], wanted: Series | None) -> Choice:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +152,18 @@ def drawn_on(
     in_frame = [file for file in files if frame_of_reference_uid and frame_of_reference_uid in file.frames]
     used = on_pet or in_frame or files
     return [file.path for file in used], [file.path for file in every if file not in used]
+
+
+def drawn_on_other_pets(files: Sequence[RoiFile], pet_uid: str, other_pets: Set[str]) -> list[str]:
+    """A sentence where ROIs were drawn on a PET of the study that is not the one in use; the SUV there differ."""
+    other = [file.series & other_pets for file in files if pet_uid not in file.series]
+    uids = sorted(frozenset().union(*other))
+    if not uids:
+        return []
+    return [
+        f"{sum(map(bool, other))} of {len(files)} ROI files were drawn on another PET series than the one in use, "
+        f"{', '.join(uids)}: --pet-uid takes that one."
+    ]
 
 
 def named_for(files: Sequence[RoiFile], names: Iterable[str]) -> list[RoiFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median_low
 
@@ -37,13 +38,15 @@ def read_rtstruct(
     """Every ROI of a structure set on the PET grid, and warnings.
 
     A voxel belongs to a ROI if its centre lies inside an odd number of the contours of its plane (`fill_loops`).
-    Each slice takes the contours of the plane nearest to it, provided that it lies within half a slice: the thicker of
-    the PET's and of those that were drawn on. A slice exactly half-way takes the plane of higher index, so that n
-    planes half-way between slices fill n slices. Contours drawn on CT slices thus fill the PET slices between them, and
-    of several planes within one PET slice the nearest counts. How thick the slices are that were drawn on, the contours
-    tell: the smallest distance of two planes of the ROI, but no more than that of most ROIs of the file and than
-    `THICKEST_SLICE_MM`. Contours drawn in slices of the PET itself (it is named, and every contour of the ROI lies in
-    one of its slices) belong to those slices alone. So a contour never reaches beyond the slice that it was drawn in.
+    Each slice takes the contours of the plane nearest to it, provided that it lies within half a slice: between two
+    planes the thicker of the PET's and of those that were drawn on, beyond the first and the last plane of those
+    that were drawn on (the PET's, where no slice of it would be left). A slice exactly half-way takes the plane of
+    higher index, so that n planes half-way between slices fill n slices. Contours drawn on CT slices thus fill the
+    PET slices between them, and of several planes within one PET slice the nearest counts. How thick the slices are
+    that were drawn on, the contours tell: the smallest distance of two planes of the ROI, but no more than that of
+    most ROIs of the file and than `THICKEST_SLICE_MM`. Contours drawn in slices of the PET itself (it is named, and
+    every contour of the ROI lies in one of its slices) belong to those slices alone. So a contour never reaches
+    beyond the slice that it was drawn in.
 
     Parameters
     ----------
@@ -86,15 +89,15 @@ def read_rtstruct(
     for number, (name, loops) in drawn.items():
         heights = np.concatenate([points[:, 0] for points in loops])
         on_slices = on_pet and bool(np.abs(heights - np.rint(heights)).max() <= ON_SLICE)
-        thickness = (
-            1.0 if on_slices else max(1.0, min(_gap(loops, geometry), slice_mm) / geometry.spacing_mm[0])
-        )
+        drawn_mm = 0.0 if on_slices else min(_gap(loops, geometry), slice_mm)
+        drawn_on = drawn_mm / geometry.spacing_mm[0] or 1.0  # in slices of the PET; 1 where nothing tells
+        thickness = max(1.0, drawn_on)
         if SPARSE * thickness < (gap := _gap(loops, geometry) / geometry.spacing_mm[0]) < np.inf:
             warnings.append(
                 f"{path.name}: the contours of ROI {number} lie {gap * geometry.spacing_mm[0]:.3g} mm apart or more; "
                 "each fills the slice that it was drawn in, and the slices between them stay empty."
             )
-        roi, outside = _rasterise(path, number, name, loops, geometry, thickness)
+        roi, outside = _rasterise(path, number, name, loops, geometry, drawn_on)
         if roi.voxels == 0:
             warnings.append(f"{path.name}: ROI {number} holds no voxel of the PET.")
         elif outside:
@@ -180,11 +183,11 @@ def _rasterise(
     name: str,
     loops: list[npt.NDArray[np.float64]],
     geometry: Geometry,
-    thickness: float,
+    drawn_on: float,
 ) -> tuple[Roi, bool]:
     """One ROI from its loops (N, 3) in index coordinates (z, y, x), and whether it reaches beyond the grid.
 
-    thickness : of the slices that were drawn on, in slices of the PET; at least 1
+    drawn_on : how thick the slices are that were drawn on, in slices of the PET
     """
     planes: dict[float, list[npt.NDArray]] = defaultdict(list)
     for points in loops:
@@ -200,22 +203,38 @@ def _rasterise(
     outside = bool(
         np.any(every.min(axis=0) < -0.5) or np.any(every.max(axis=0) > np.array(geometry.shape) - 0.5)
     )
-    reach = thickness / 2
+    reach = max(1.0, drawn_on) / 2
     low[0], high[0] = np.floor(heights[0] - reach), np.ceil(heights[-1] + reach)
     low, high = np.maximum(low, 0), np.minimum(high, np.array(geometry.shape) - 1)
     mask = np.zeros(tuple(np.maximum(high - low + 1, 0)), bool)
     if mask.size == 0:
         return Roi.from_mask(name, mask), outside
+    slices = range(low[0], high[0] + 1)
     filled: dict[int, npt.NDArray[np.bool_]] = {}
-    for z in range(low[0], high[0] + 1):
-        distance = np.abs(heights - z)
-        nearest = int(np.flatnonzero(distance <= distance.min() + SAME_PLACE)[-1])
-        if not -reach - SAME_PLACE <= z - heights[nearest] < reach - SAME_PLACE:
-            continue
+    for z, nearest in (
+        _planes_of(slices, heights, drawn_on) or _planes_of(slices, heights, 2 * reach)
+    ).items():
         if nearest not in filled:
             filled[nearest] = fill_loops([loop - low[1:] for loop in groups[nearest]], mask.shape[1:])
         mask[z - low[0]] = filled[nearest]
     return Roi.from_mask(name, mask, (int(low[0]), int(low[1]), int(low[2]))), outside
+
+
+def _planes_of(slices: Iterable[int], heights: npt.NDArray[np.float64], drawn_on: float) -> dict[int, int]:
+    """Slice of the PET -> the plane (index into `heights`, ascending) whose contours it takes; see `read_rtstruct`."""
+    thickness = max(1.0, drawn_on)
+    found = {}
+    for z in slices:
+        distance = np.abs(heights - z)
+        nearest = int(np.flatnonzero(distance <= distance.min() + SAME_PLACE)[-1])
+        beyond = nearest + (1 if z > heights[nearest] else -1)
+        joined = (
+            0 <= beyond < len(heights) and abs(heights[beyond] - heights[nearest]) <= thickness + SAME_PLACE
+        )
+        reach = (thickness if joined else drawn_on) / 2
+        if -reach - SAME_PLACE <= z - heights[nearest] < reach - SAME_PLACE:
+            found[z] = nearest
+    return found
 
 
 def _gap(loops: list[npt.NDArray[np.float64]], geometry: Geometry) -> float:

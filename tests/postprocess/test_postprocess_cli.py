@@ -263,6 +263,20 @@ def test_no_table_outlives_its_cases(tmp_path: Path) -> None:
     assert "Results of an earlier run stay in the folders of failed cases, not in tmtv.csv: a." in done.stderr
 
 
+def test_no_table_outlives_the_one_case_that_was_to_be_replaced(tmp_path: Path) -> None:
+    """--overwrite takes the old result away; the new one is refused, for its edits mean no lesion of it."""
+    maps, suvs = make_pair(tmp_path / "a")
+    out = tmp_path / "out"
+    command = ("--suv", suvs, "--out", out, "--case-id", "a", "-m", "raw")
+    assert run("-p", maps, *command, "--exclude", "raw:2").returncode == 0
+    probability = read_image(maps)
+    probability.array[20:24] = 0
+    write_image(maps, probability)
+    assert run("-p", maps, *command, "--overwrite").returncode == 2
+    assert not (out / "a" / "tmtv.json").exists()
+    assert not (out / "tmtv.csv").exists()
+
+
 def test_a_table_of_other_parameters_is_warned_of(tmp_path: Path) -> None:
     for name in ("a", "b"):
         make_pair(tmp_path / "maps" / name)

@@ -14,6 +14,7 @@ from petct.rois.lookup import (
     RoiFile,
     describe_series,
     drawn_on,
+    drawn_on_other_pets,
     find_roi_files,
     named_for,
     why_left_out,
@@ -131,6 +132,8 @@ def _found(
     given = [path for paths in by_reader.values() for path in paths]
     readers = tuple(reader for reader, paths in by_reader.items() for _ in paths if reader)
     used = given or from_tree
+    files = {file.path: file for group in (own, *groups.values()) for file in group}
+    notes += drawn_on_other_pets([files[path] for path in used], pet.series_uid, selection.other_pets)
     missing = [reader for reader, paths in by_reader.items() if not paths]
     if readers and missing:
         notes.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from petct.dicom.volume import sort_slices
 from petct.errors import TmtvError
 from petct.image import Image
 from petct.rois.files import RoiTarget, read_rois
-from petct.rois.lookup import RoiFile, describe_series, drawn_on
+from petct.rois.lookup import RoiFile, describe_series, drawn_on, drawn_on_other_pets
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,10 @@ def read_outlines(selection: Selection) -> dict[str, Outlines]:
     used = set(drawn_on(every, pet.series_uid, pet.frame_of_reference_uid)[0])
     target = _target(pet)
     for uid, files in described.items():
-        outlines[uid] = _read([file for file in files if file.path in used], target)
+        taken = [file for file in files if file.path in used]
+        found = _read(taken, target)
+        other = drawn_on_other_pets(taken, pet.series_uid, selection.other_pets)
+        outlines[uid] = replace(found, warnings=(*found.warnings, *other))
     return outlines
 
 

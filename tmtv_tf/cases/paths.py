@@ -24,7 +24,7 @@ class PathNumbers:
     """Replaces the paths of one case (or of a list) in a message: `file 3`, `folder 1`.
 
     Numbers follow the order of the sorted paths, so they stay the same while the files do. Other paths below the
-    roots, which no list knows, become `a path`.
+    roots, which no list knows, become `a path`. The files of `called` lose their bare names as well.
 
     Examples
     --------
@@ -33,11 +33,17 @@ class PathNumbers:
     'file 2: cut short; folder 1: 1 slice is missing; a path: another patient'
     """
 
-    def __init__(self, paths: Iterable[Path], roots: Sequence[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], roots: Sequence[Path], called: Iterable[Path] = ()) -> None:
         files = sorted(set(paths))
         folders = sorted({path.parent for path in files})
         self.names = {str(path): f"folder {i}" for i, path in enumerate(folders, start=1)}
         self.names |= {str(path): f"file {i}" for i, path in enumerate(files, start=1)}
+        self.called: dict[str, str] = {}  # files of one name in several folders share what it becomes
+        for path in sorted(called):
+            number = self.names[str(path)]
+            self.called[path.name] = (
+                f"{self.called[path.name]} or {number}" if path.name in self.called else number
+            )
         self.roots = sorted({str(root) for root in roots}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
@@ -46,6 +52,8 @@ class PathNumbers:
                 text = text.replace(path, self.names[path])
             for root in self.roots:
                 text = re.sub(re.escape(root) + REST_OF_PATH, "a path", text)
+        for name in sorted(filter(text.__contains__, self.called), key=len, reverse=True):
+            text = re.sub(rf"(?<![\w./-]){re.escape(name)}(?!\w)", self.called[name], text)
         return text
 
 

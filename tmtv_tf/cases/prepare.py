@@ -81,7 +81,7 @@ class CaseInput:
 
     def anonymous(self, text: str, roots: Sequence[Path]) -> str:
         """A message as it may be written: paths are numbers, identifying values of the headers are blotted out."""
-        text = with_known_tracer(PathNumbers(self.paths(), roots)(text))
+        text = with_known_tracer(PathNumbers(self.paths(), roots, self.rois)(text))
         return Scrubber(self.source.identifying_words())(text)
 
 

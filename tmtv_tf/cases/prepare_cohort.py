@@ -293,8 +293,16 @@ def _records(
             errors[case.case_id] = str(error)
         if item.error:
             errors[case.case_id] = item.error
-    if tables.clinical and not any(item.patient_id in tables.clinical for item in found):
+    here = {item.patient_id for item in found}
+    absent, without = tables.clinical.keys() - here, here - tables.clinical.keys()
+    if tables.clinical and (absent or without):
         log.warning(
-            "%s: none of its %d patients is among the images.", request.clinical, len(tables.clinical)
+            "%s: %d of its %d patients are not among the images, and %d of the %d patients of the images are not in "
+            "it: are the PatientIDs written alike (00123 is not 123)?",
+            request.clinical,
+            len(absent),
+            len(tables.clinical),
+            len(without),
+            len(here),
         )
     return records, errors

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import secrets
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -54,6 +55,10 @@ REMOVED = "***"
 IDENTIFYING_DIGITS = 5
 RUN = re.compile(r"[^\W_]+")  # letters and digits
 PATH = re.compile(r"\S*[/\\.]\S+")
+# The name of a file, its suffix apart; and how long a word is that names a patient within it (RTHansMueller.dcm).
+FILE_NAME = re.compile(r"([^\s/\\:;,'\"()*]+?)(\.[A-Za-z]\w{1,5}(?:\.gz)?)(?![\w.]*\w)")
+GLUED_LETTERS = 4
+UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 
 
 def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
@@ -151,7 +156,8 @@ class Scrubber:
 
     A word counts only where no letter or digit touches it; one-letter words are left. In paths upper and lower case
     are not told apart; elsewhere a word counts as written, in capitals, or capitalised, so that a patient called
-    Dose does not blot out our own sentences. One pass over the text, however many words there are.
+    Dose does not blot out our own sentences. One pass over the text, however many words there are. The name of a file
+    goes whole, but for its suffix, where a word of four letters is anywhere in it, umlauts written out or not.
 
     `numbered`: the words get numbers in the order of their appearance (***1, ***2), so that two files whose paths
     differ by nothing else stay two.
@@ -171,6 +177,8 @@ class Scrubber:
             stripped = re.sub(r"^[\W_]+|[\W_]+$", "", word)
             if len(stripped) > 1:
                 self.words[RUN.match(stripped)[0].lower()].add(stripped)  # type: ignore[index]
+        every = {spelt for found in self.words.values() for word in found for spelt in _spellings(word)}
+        self.glued = {word for word in every if len(word) >= GLUED_LETTERS and not _is_short_number(word)}
 
     def __call__(self, text: str) -> str:
         for root in self.roots:
@@ -194,12 +202,25 @@ class Scrubber:
                     pieces += [text[at:start], self._instead_of(found)]
                     at = end
                     break
-        return "".join([*pieces, text[at:]])
+        return FILE_NAME.sub(self._file_name, "".join([*pieces, text[at:]]))
+
+    def _file_name(self, match: re.Match[str]) -> str:
+        spellings = _spellings(match[1])
+        if not any(word in spelt for word in self.glued for spelt in spellings):
+            return match[0]
+        return f"{self._instead_of(match[1])}{match[2]}"
 
     def _instead_of(self, word: str) -> str:
         if self.numbers is None:
             return REMOVED
         return f"{REMOVED}{self.numbers.setdefault(word, len(self.numbers) + 1)}"
+
+
+def _spellings(text: str) -> set[str]:
+    """Letters and digits of a text in lower case: umlauts written out, and without their dots."""
+    plain = text.lower().translate(UMLAUTS), text
+    folded = (unicodedata.normalize("NFKD", one).casefold() for one in plain)
+    return {"".join(c for c in one if c.isalnum()) for one in folded}
 
 
 def without_identifiers(text: str, words: Iterable[str], roots: Iterable[str | os.PathLike[str]] = ()) -> str:

@@ -140,6 +140,16 @@ def test_a_coarse_ct_is_filled_in_spite_of_a_sparse_roi(tmp_path, pet):
     assert len(warnings) == 1
 
 
+def test_a_thin_ct_does_not_reach_into_slices_whose_centre_is_outside(tmp_path, pet):
+    """A CT of 0.75 mm, a quarter slice: planes 1.3 to 3.3 are a slab from 1.175 to 3.425, as a SEG on that CT has it.
+
+    They were read as slices 1 to 3. A ROI of one plane keeps the slice that it lies in.
+    """
+    rois = {"a": box_at(*np.arange(1.3, 3.31, 0.25)), "one": box_at(5.3)}
+    found, _ = read(tmp_path, pet, rois, series="1.2.3")
+    assert [filled(roi) for roi in found] == [[2, 3], [5]]
+
+
 def test_outside_and_partly_outside(tmp_path, pet):
     rois = {
         "far": [contour(z, (50.5, 50.5), (52.5, 52.5)) for z in (2, 3)],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cohort_files import GEOMETRY, SHAPE, SUV, roi_mask, write_study
 from dicom_files import injected, uid, write_series
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from roi_files import pet_datasets, write_rtstruct
 
 from petct.console import run_app
@@ -413,6 +413,38 @@ def test_rois_drawn_on_the_ct_count_only_without_others(tmp_path):
     prepare(folder, "--out", tmp_path / "out")
     (row,) = table(only_case(tmp_path / "out").folder / "rois.csv")
     assert row["voxels"] == "12"
+
+
+def test_rois_drawn_on_another_pet_of_the_study_are_said(tmp_path):
+    """Their thresholds are taken on this PET: the reader saw other SUV."""
+    folder = write_study(tmp_path / "in", roi=False)
+    write_series(folder / "late", "PT", 8, series="late", edit=lambda ds, k: setattr(ds, "SeriesNumber", 9))
+    move_rois(folder, series=uid("P1", "S1", "late"))
+    prepare(folder, "--out", tmp_path / "out")
+    warnings = only_case(tmp_path / "out").info["warnings"]
+    said = f"1 of 1 ROI files were drawn on another PET series than the one in use, {uid('P1', 'S1', 'late')}"
+    assert any(text.startswith(said) for text in warnings)
+
+
+def test_a_roi_file_is_a_number_in_what_is_written(tmp_path):
+    folder = write_study(tmp_path / "in", roi=False)
+    path = move_rois(folder).rename(folder / "RS" / "Frau Doe.dcm")
+    ds = dcmread(path)
+    ds.StructureSetROISequence.append(Dataset())
+    ds.StructureSetROISequence[-1].ROINumber = 9
+    ds.StructureSetROISequence[-1].ReferencedFrameOfReferenceUID = uid("P1", "S1", "frame")
+    ds.save_as(path)
+    prepare(folder, "--out", tmp_path / "out")
+    warnings = only_case(tmp_path / "out").info["warnings"]
+    assert any(text.startswith("file ") and "ROI 2 has no closed contour" in text for text in warnings)
+    assert not any("Doe" in text for text in warnings)
+
+
+def test_patients_who_are_not_joined_are_counted(tmp_path, caplog):
+    write_study(tmp_path / "in")
+    (tmp_path / "outcomes.csv").write_text("PatientID,subtype\nP01,HL\nP1,FL\n")
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--clinical", tmp_path / "outcomes.csv")
+    assert "1 of its 2 patients are not among the images, and 0 of the 1 patients" in caplog.text
 
 
 def test_rois_of_another_frame_of_reference_fail_the_case(tmp_path, capsys):

@@ -70,6 +70,13 @@ def test_messages_lose_identifiers_and_roots():
     assert scrub(text) == "***_***/PT/001.dcm: PatientWeight is missing; ***'s weight, Doeville, 4 slices."
 
 
+@pytest.mark.parametrize("name", ["RTHansMueller", "muller2", "pat471108x", "HANSMÜLLER_RS"])
+def test_a_file_that_is_called_like_a_patient_goes_whole(name):
+    scrub = Scrubber({"Müller", "Hans", "471108", "29"})
+    assert scrub(f"{name}.nii.gz: ROI 3 of 298 holds no voxel.") == "***.nii.gz: ROI 3 of 298 holds no voxel."
+    assert scrub("rois298.nii.gz: 0.471108 g/Bq of mull.dcm") == "rois298.nii.gz: 0.*** g/Bq of mull.dcm"
+
+
 def test_words_of_several_parts_and_common_words():
     scrub = Scrubber({"STS_004", "Klinikum am Wald", "Klinikum", "Dose", "O'Hara"})
     assert scrub("a/STS_004/PT: sts_004 is sts_0045") == "a/***/PT: sts_004 is sts_0045"

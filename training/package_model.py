@@ -5,6 +5,8 @@ to the first convolution, so that the network without its CT kernel answers exac
 
 Of several models the mean of the weights is taken: of a network before and after it was trained further, that mean is
 often better than both, also on other images (Wortsman et al., CVPR 2022, "Robust fine-tuning of zero-shot models").
+
+The packaged models work on coarse cubes; what they find is outlined on the PET (`tmtv_tf.inference.outlines`).
 """
 
 from __future__ import annotations
@@ -41,14 +43,26 @@ def package(
             min=0.01, max=0.99, help="Probability of the trained network that the packaged ones call 0.5."
         ),
     ] = 0.5,
+    certain: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=0.99,
+            help="Probability of the trained network that a lesion must exceed somewhere; at least the midpoint.",
+        ),
+    ] = 0.5,
+    margin_mm: Annotated[
+        float, typer.Option(min=0, max=50, help="A ROI lies so far around what the network marks.")
+    ] = 8.0,
 ) -> None:
     """Write NAME.keras (float16 weights) and NAME.openvino of the two packaged models."""
     from tmtv_tf._backend import quiet_tensorflow
 
     quiet_tensorflow()
     from tmtv_tf.inference.openvino_file import SUFFIX, convert
-    from tmtv_tf.models.file import SYNTHETIC, load_model, read_description, save_model
+    from tmtv_tf.models.file import SYNTHETIC, Outlining, load_model, read_description, save_model
 
+    outlining = Outlining(margin_mm, moved(certain, midpoint))
     trained, part = load_model(models[-1])
     if len(models) > 1:
         trained.set_weights(mean_weights(models))
@@ -61,7 +75,15 @@ def package(
         path = out / f"{name}.keras"
         said = {**provenance, "name": name, "midpoint": midpoint}
         said.pop("config", None)  # its grid is that of both channels
-        save_model(path, network, its_grid, said, trained_on=SYNTHETIC, trained_on_text=TRAINED_ON)
+        save_model(
+            path,
+            network,
+            its_grid,
+            said,
+            trained_on=SYNTHETIC,
+            trained_on_text=TRAINED_ON,
+            outlining=outlining,
+        )
         store_as_float16(path)
         convert(path, path.with_suffix(SUFFIX))
         for file in (path, path.with_suffix(SUFFIX)):
@@ -97,8 +119,18 @@ def resized(model, input_shape: tuple[int, ...]):
 def move_midpoint(model, midpoint: float) -> None:
     """Move the bias of the last convolution, in place, so that what was `midpoint` becomes 0.5."""
     weights = model.get_weights()
-    weights[-1] = weights[-1] - math.log(midpoint / (1 - midpoint))
+    weights[-1] = weights[-1] - logit(midpoint)
     model.set_weights(weights)
+
+
+def moved(probability: float, midpoint: float) -> float:
+    """What `probability` becomes when what was `midpoint` becomes 0.5."""
+    return 1 / (1 + math.exp(logit(midpoint) - logit(probability)))
+
+
+def logit(probability: float) -> float:
+    """The argument of the sigmoid that gives it; above 0 and below 1."""
+    return math.log(probability / (1 - probability))
 
 
 def _rebuilt(model, input_shape: tuple[int, ...]):

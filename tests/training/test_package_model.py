@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from petct.errors import ModelError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.compact import compact_unet
-from tmtv_tf.models.file import load_model, read_description, save_model
+from tmtv_tf.models.file import Outlining, load_model, read_description, save_model
 from tmtv_tf.weights import packaged_keras, packaged_name
-from training.package_model import app, mean_weights, move_midpoint, resized, without_ct
+from training.package_model import app, mean_weights, move_midpoint, moved, resized, without_ct
 
 TRAINED = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
 GRID = replace(TRAINED, shape=(32, 16, 32))
@@ -81,6 +81,14 @@ def test_the_midpoint_becomes_one_half(packaged):
     odds = before / (1 - before) * (0.7 / 0.3)
     np.testing.assert_allclose(after, odds / (1 + odds), atol=1e-5)
     np.testing.assert_array_equal(after > 0.5, before > 0.3)
+
+
+def test_what_was_certain_stays_certain(packaged):
+    folder, _ = packaged
+    assert moved(0.5, 0.35) == pytest.approx(0.65)
+    assert moved(0.4, 0.5) == pytest.approx(0.4)
+    for name in ("synthetic-pet.keras", "synthetic-petct.openvino"):
+        assert read_description(folder / name).outlining == Outlining(margin_mm=8.0, certain=0.5)
 
 
 @pytest.mark.parametrize("name", ["synthetic-pet", "synthetic-petct"])

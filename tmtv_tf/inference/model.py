@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ import numpy.typing as npt
 from petct.errors import CaseError
 from petct.image import Geometry, Image
 from postprocess.config import Config
+from tmtv_tf.inference.outlines import outline
 from tmtv_tf.inference.trust import check_input, check_output
 from tmtv_tf.inference.windows import NEGLIGIBLE_PROBABILITY, cover_body, predict_probability
 from tmtv_tf.input.grid import BODY_SUV, ModelGrid, ct_coverage_warning
 from tmtv_tf.input.multitask_input import MultitaskGrid, crop_geometry, multitask_image, probability_on_pet
-from tmtv_tf.models.file import SYNTHETIC, ModelDescription
+from tmtv_tf.models.file import OUTLINING, SYNTHETIC, ModelDescription
 
 # Share of the body outside the crop from which a warning is worth its ink (arms beside the body, feet).
 BODY_OUTSIDE_SHARE = 0.05
@@ -137,7 +138,11 @@ class Model:
         probability = predict_probability(
             lambda image: self.network(image)[MAP_OUTPUT], grid, pet, ct, windows
         )
-        return Prediction(probability, {"windows": windows}, [warning] if warning else [])
+        details: dict[str, Any] = {"windows": windows}
+        if outlining := self.description.outlining:
+            outline(probability, pet, outlining)
+            details[OUTLINING] = asdict(outlining)
+        return Prediction(probability, details, [warning] if warning else [])
 
 
 def predict_multitask(

@@ -1,10 +1,10 @@
 """The model as a file: a `.keras` archive that also says what its input must be.
 
-`tmtv.json` inside the archive holds the model grid (shape, spacing, intensity windows, channels), what the model was
-trained on, where it comes from, and one checksum over itself and the network. Keras ignores it, so any Keras 3 opens
-the network without this package; `load_model` refuses an archive without it, or whose network does not fit it, so
-that no image is ever prepared in the wrong way. The description is read without Keras, so that a wrong file is
-refused at once.
+`tmtv.json` inside the archive holds the model grid (shape, spacing, intensity windows, channels), how what it finds
+is outlined, what the model was trained on, where it comes from, and one checksum over itself and the network. Keras
+ignores it, so any Keras 3 opens the network without this package; `load_model` refuses an archive without it, or
+whose network does not fit it, so that no image is ever prepared in the wrong way. The description is read without
+Keras, so that a wrong file is refused at once.
 
 The checksum, `sha256` in tmtv.json, is the SHA-256 of
 
@@ -21,7 +21,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -29,6 +29,7 @@ import numpy as np
 
 from petct.errors import ModelError, ParameterError
 from petct.files import replace_atomically
+from petct.text import one_line
 from tmtv_tf import __version__
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.input.multitask_input import MultitaskGrid
@@ -40,6 +41,7 @@ Grid: TypeAlias = ModelGrid | MultitaskGrid
 
 MEMBER = "tmtv.json"
 CHECKSUM = "sha256"
+OUTLINING = "outlining"
 # The key of tmtv.json (and of prediction.json) that holds the grid says which paper's network this is.
 GRIDS: dict[str, type[Grid]] = {"grid": ModelGrid, "multitask_grid": MultitaskGrid}
 PHANTOM = "phantom"
@@ -49,6 +51,29 @@ TRAINED_ON = (PHANTOM, SYNTHETIC, "patients", "phantom and patients")
 # A description is a few kB; a network's weights hardly compress. More than this is no model.
 MAX_DESCRIPTION_BYTES = 16_000_000
 MAX_COMPRESSION = 100
+
+
+@dataclass(frozen=True)
+class Outlining:
+    """How what a coarse network finds is outlined on the PET itself; see `tmtv_tf.inference.outlines`.
+
+    Attributes
+    ----------
+    margin_mm : distance, up to which voxels around a component belong to its ROI; 0 <= margin_mm <= 50
+    certain : probability that a component must exceed somewhere; 0.5 <= certain < 1
+    """
+
+    margin_mm: float
+    certain: float
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("margin_mm", 0, 50), ("certain", 0.5, 0.999)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise ParameterError(
+                    f"{name} of the outlining must be a number from {low:g} to {high:g}. "
+                    f"Received: {one_line(str(value))}."
+                )
 
 
 @dataclass(frozen=True)
@@ -63,6 +88,7 @@ class ModelDescription:
     provenance : where the weights come from (configuration, data fingerprint)
     software : versions that wrote the file
     has_checksum : False for a file made before version 0.2, whose description and weights cannot be checked
+    outlining : how its map is outlined on the PET; None where the map stays as the network gives it
     """
 
     grid: Grid
@@ -71,6 +97,7 @@ class ModelDescription:
     provenance: dict[str, Any]
     software: dict[str, Any]
     has_checksum: bool
+    outlining: Outlining | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of `tmtv.json`, without its checksum."""
@@ -80,6 +107,7 @@ class ModelDescription:
             "trained_on_text": self.trained_on_text,
             "provenance": self.provenance,
             "software": self.software,
+            **({OUTLINING: asdict(self.outlining)} if self.outlining else {}),
         }
 
     def warnings(self, name: str, *, on_phantom: bool) -> list[str]:
@@ -108,6 +136,7 @@ def save_model(
     *,
     trained_on: str | None = None,
     trained_on_text: str = "",
+    outlining: Outlining | None = None,
 ) -> None:
     """Write network and description, whole or not at all.
 
@@ -115,7 +144,7 @@ def save_model(
     ----------
     model : built of Keras's own layers and not compiled, so that it loads without this package.
     provenance : anything JSON that tells where the weights come from (configuration, data fingerprint).
-    trained_on, trained_on_text : see `ModelDescription`.
+    trained_on, trained_on_text, outlining : see `ModelDescription`.
 
     Raises
     ------
@@ -126,7 +155,9 @@ def save_model(
 
     _check_fit(Path(path), model, grid)
     software = {"tmtv_tf": __version__, "keras": keras.version()}
-    description = ModelDescription(grid, trained_on, trained_on_text, provenance or {}, software, True)
+    description = ModelDescription(
+        grid, trained_on, trained_on_text, provenance or {}, software, True, outlining
+    )
     content = json.loads(json.dumps(description.to_json()))  # as it reads back
     _parsed(Path(path), content)
     with replace_atomically(path) as temporary:
@@ -274,6 +305,7 @@ def _parsed(path: Path, content: Any) -> ModelDescription:
     if CHECKSUM in content and not isinstance(checksum, str):
         raise refuse(f"{CHECKSUM} must be text")
     try:
+        outlining = _outlining(content.get(OUTLINING))
         grid = GRIDS[kinds[0]].from_json(content[kinds[0]])
         config = provenance.get("config")
         configured = config.get("grid") if isinstance(config, dict) else None
@@ -285,7 +317,15 @@ def _parsed(path: Path, content: Any) -> ModelDescription:
             raise refuse(f"its {kinds[0]} is not that of the training, which had {', '.join(other)}")
     except ParameterError as error:
         raise refuse(str(error)) from error
-    return ModelDescription(grid, trained_on, text, provenance, software, checksum is not None)
+    return ModelDescription(grid, trained_on, text, provenance, software, checksum is not None, outlining)
+
+
+def _outlining(value: Any) -> Outlining | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict) or sorted(value) != ["certain", "margin_mm"]:
+        raise ParameterError(f"outlining needs certain and margin_mm, and no other: {one_line(str(value))}")
+    return Outlining(**value)
 
 
 def _check_fit(path: Path, model: keras.Model, grid: Grid) -> None:

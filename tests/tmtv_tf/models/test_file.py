@@ -16,11 +16,11 @@ import keras
 import numpy as np
 import pytest
 
-from petct.errors import ModelError
+from petct.errors import ModelError, ParameterError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.input.multitask_input import MultitaskGrid
 from tmtv_tf.models import vnet
-from tmtv_tf.models.file import MEMBER, load_model, read_description, save_model
+from tmtv_tf.models.file import MEMBER, Outlining, load_model, read_description, save_model
 
 GRID = ModelGrid((16, 16, 16))
 VARIANTS = 600
@@ -85,6 +85,39 @@ def test_a_file_says_what_it_was_trained_on(saved):
     assert found.has_checksum
     assert "phantoms only" in found.warnings("m.keras", on_phantom=False)[0]
     assert found.warnings("m.keras", on_phantom=True) == []
+
+
+def test_the_outlining_comes_back(tmp_path):
+    how = Outlining(margin_mm=8, certain=0.65)
+    save_model(tmp_path / "m.keras", network(), GRID, outlining=how)
+    assert read_description(tmp_path / "m.keras").outlining == how
+    describe(tmp_path / "m.keras", lambda d: d["outlining"].update(margin_mm=20))
+    with pytest.raises(ModelError, match="checksum"):
+        read_description(tmp_path / "m.keras")
+
+
+def test_without_an_outlining_the_map_stays_the_network_s(saved):
+    assert read_description(saved).outlining is None
+    assert "outlining" not in json.loads(members(saved)[MEMBER])
+
+
+@pytest.mark.parametrize("margin_mm", [-1, 51, math.nan, "8", True])
+def test_an_outlining_that_is_none(saved, tmp_path, margin_mm):
+    with pytest.raises(ParameterError, match="margin_mm of the outlining must be a number from 0 to 50"):
+        Outlining(margin_mm, 0.65)
+    with pytest.raises(ParameterError, match="certain of the outlining must be a number from 0.5"):
+        Outlining(8, 0.4)
+    for value in ({"margin_mm": margin_mm, "certain": 0.65}, {"margin_mm": 8}, [8, 0.65]):
+        path = tmp_path / "m.keras"
+        path.write_bytes(saved.read_bytes())
+
+        def change(description, value=value):
+            description["outlining"] = value
+            description.pop("sha256")
+
+        describe(path, change)
+        with pytest.raises(ModelError, match="outlining"):
+            read_description(path)
 
 
 def test_an_edited_window_is_refused(model_file):

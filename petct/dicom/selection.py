@@ -46,7 +46,7 @@ class Selection:
     rois : RTSTRUCT and SEG series of that study or frame of reference.
     notes : choices made, in sentences.
     passed_over : SeriesInstanceUID of every image series of the study that is not used -> why.
-    other_pets : SeriesInstanceUIDs of the PET series among them.
+    other_pets : SeriesInstanceUIDs of the patient's PET series that are not used, in other studies too.
     """
 
     patient_id: str
@@ -151,7 +151,9 @@ def _select(
             or (pet is not None and s.frame_of_reference_uid == pet.frame_of_reference_uid)
         )
     )
-    other_pets = frozenset(s.series_uid for s in study if s.modality == "PT" and s is not pet)
+    other_pets = frozenset(
+        s.series_uid for s in series if s.modality == "PT" and s.patient_id == patient_id and s is not pet
+    )
     return Selection(patient_id, study_uid, pet, ct, rois, tuple(notes), passed_over, problem, other_pets)
 
 

@@ -155,7 +155,7 @@ def drawn_on(
 
 
 def drawn_on_other_pets(files: Sequence[RoiFile], pet_uid: str, other_pets: Set[str]) -> list[str]:
-    """A sentence where ROIs were drawn on a PET of the study that is not the one in use; the SUV there differ."""
+    """A sentence where ROIs were drawn on another PET of the patient than the one in use; the SUV there differ."""
     other = [file.series & other_pets for file in files if pet_uid not in file.series]
     uids = sorted(frozenset().union(*other))
     if not uids:

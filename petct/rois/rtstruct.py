@@ -69,12 +69,7 @@ def read_rtstruct(
     header = read_whole(path, "RTSTRUCT", ("StructureSetROISequence", "ROIContourSequence"))
     _check_frame(path, header, frame_of_reference_uid, series_uid)
     contours = {item.get("ReferencedROINumber"): item for item in header.ROIContourSequence}
-    stray = set(contours) - {item.get("ROINumber") for item in header.StructureSetROISequence}
-    if stray or None in contours:
-        raise RoiError(
-            f"{path}: contours refer to ROI {next(iter(stray), None)} (ReferencedROINumber (3006,0084)), which "
-            "StructureSetROISequence (3006,0020) does not have."
-        )
+    _check_numbers(path, header)
     on_pet = series_uid != "" and series_uid in referenced_series(header)
     rois, warnings = [], []
     drawn: dict[int, tuple[str, list[npt.NDArray[np.float64]]]] = {}
@@ -84,7 +79,14 @@ def read_rtstruct(
         if not loops:
             warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
             continue
-        drawn[number] = name, [geometry.to_index(points) for points in loops]
+        distinct = {
+            points.tobytes(): points for points in loops
+        }  # by the even-odd rule the same twice is nothing
+        if len(distinct) < len(loops):
+            warnings.append(
+                f"{path.name}: {len(loops) - len(distinct)} contours of ROI {number} stand twice; counted once."
+            )
+        drawn[number] = name, [geometry.to_index(points) for points in distinct.values()]
     slice_mm = _slice_mm([loops for _, loops in drawn.values()], geometry)
     for number, (name, loops) in drawn.items():
         heights = np.concatenate([points[:, 0] for points in loops])
@@ -128,6 +130,20 @@ def _check_frame(path: Path, header: Dataset, frame_of_reference_uid: str, serie
             f"{path}: ReferencedFrameOfReferenceUID (3006,0024) is {', '.join(other) or 'missing'}; "
             f"the PET's FrameOfReferenceUID (0020,0052) is {frame_of_reference_uid or 'missing'}. "
             "Contours in another frame of reference need a registration."
+        )
+
+
+def _check_numbers(path: Path, header: Dataset) -> None:
+    """Each ROI has one number, and each item of contours is of one of them."""
+    rois = [item.get("ROINumber") for item in header.StructureSetROISequence]
+    contours = [item.get("ReferencedROINumber") for item in header.ROIContourSequence]
+    for keyword, numbers in (("ROINumber (3006,0022)", rois), ("ReferencedROINumber (3006,0084)", contours)):
+        if len(set(numbers)) < len(numbers):
+            raise RoiError(f"{path}: {keyword} is the same in two items: whose contours are they?")
+    if (stray := set(contours) - set(rois)) or None in contours:
+        raise RoiError(
+            f"{path}: contours refer to ROI {next(iter(stray), None)} (ReferencedROINumber (3006,0084)), which "
+            "StructureSetROISequence (3006,0020) does not have."
         )
 
 

@@ -59,6 +59,15 @@ def read_seg(
         raise RoiError(f"{path}: PixelData (7FE0,0010) cannot be read ({error}).") from error
     pixels = pixels.reshape(len(positions), own.shape[1], own.shape[2])
     labelled = dataset.get("SegmentationType") == "LABELMAP"
+    known = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
+    if (
+        stray := set(np.unique(pixels if labelled else numbers).tolist())
+        - known
+        - ({0} if labelled else set())
+    ):
+        raise RoiError(
+            f"{path}: its frames hold segment {min(stray)}, which SegmentSequence (0062,0002) does not have."
+        )
     threshold = _threshold(dataset)
     warnings: list[str] = []
     if not own.same_grid(geometry):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tmtv_tf.cases.prepare import CaseInput, Settings
 
 # Part of every fingerprint: raise it when the contents of a case folder change, and all cases are made anew.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def input_digests(case: CaseInput) -> dict[str, Any]:

@@ -140,6 +140,27 @@ def test_a_coarse_ct_is_filled_in_spite_of_a_sparse_roi(tmp_path, pet):
     assert len(warnings) == 1
 
 
+def test_a_contour_that_stands_twice_is_one(tmp_path, pet):
+    """By the even-odd rule alone the two cancel, and the lesion was gone without a word."""
+    (roi,), (said,) = read(tmp_path, pet, {"a": box_at(2, 3, 3)})
+    assert filled(roi) == [2, 3]
+    assert said == "rs.dcm: 1 contours of ROI 1 stand twice; counted once."
+
+
+@pytest.mark.parametrize(
+    ("sequence", "keyword"),
+    [("ROIContourSequence", "ReferencedROINumber"), ("StructureSetROISequence", "ROINumber")],
+)
+def test_two_items_of_one_roi_number_are_refused(tmp_path, pet, sequence, keyword):
+    """The contours of one of them were read, those of the other lost."""
+    path = write_rtstruct(tmp_path / "rs.dcm", pet, {"a": box_at(2), "b": box_at(4)})
+    ds = dcmread(path)
+    setattr(ds[sequence][1], keyword, getattr(ds[sequence][0], keyword))
+    ds.save_as(path)
+    with pytest.raises(RoiError, match="is the same in two items"):
+        read_rtstruct(path, GEOMETRY, frame_of_reference_uid=pet.FrameOfReferenceUID)
+
+
 def test_a_thin_ct_does_not_reach_into_slices_whose_centre_is_outside(tmp_path, pet):
     """A CT of 0.75 mm, a quarter slice: planes 1.3 to 3.3 are a slab from 1.175 to 3.425, as a SEG on that CT has it.
 

@@ -74,6 +74,21 @@ def test_labelmap(tmp_path, slices):
     assert np.array_equal(full(rois[0]), labels == 1)
 
 
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_frames_of_a_segment_that_is_not_listed_are_refused(tmp_path, slices, kind):
+    """A lesion was lost without a word."""
+    masks = two_lesions()
+    masks[..., 1] &= ~masks[..., 0]
+    path = write_seg(tmp_path / "seg.dcm", slices, masks, kind=kind)
+    ds = dcmread(path)
+    ds.SegmentSequence = [item for item in ds.SegmentSequence if item.SegmentNumber != 2]
+    ds.save_as(path)
+    with pytest.raises(
+        RoiError, match=r"its frames hold segment 2, which SegmentSequence \(0062,0002\) does not"
+    ):
+        read(path, slices)
+
+
 def test_fractional_is_inside_above_one_half(tmp_path, slices):
     fractions = np.zeros(SHAPE, np.float32)
     fractions[3, 2, 1:4] = [0.2, 0.5, 0.9]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from tmtv_tf.models.file import Outlining
 from training.commands import script, vnet
 from training.config import AugmentationConfig, FitConfig, GridConfig, Strict
 from training.networks import NetworkConfig, VNetConfig
@@ -27,6 +28,7 @@ class Config(FitConfig):
     packed : compute the first level on the packed grid (`tmtv_tf.models.packed`: the same function). By default
         where that is possible (ReLU, no normalisation, kernels up to 5) and expected to be faster: on GPUs, and on
         CPUs with instructions for bfloat16 (AVX-512 BF16 or AMX), in any precision.
+    outlining : how what the network finds is outlined on the PET where it is used; training does not know of it.
     """
 
     packed: bool | None = None
@@ -36,6 +38,7 @@ class Config(FitConfig):
     model: NetworkConfig = VNetConfig()
     loss: LossConfig = LossConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
+    outlining: Outlining | None = None
 
 
 def run(config: Config, data: Path, out: Path) -> None:
@@ -154,6 +157,7 @@ def save(path: Path, model, config: Config, provenance: dict[str, Any], trained_
         provenance,
         trained_on=trained_on,
         trained_on_text=config.trained_on,
+        outlining=config.outlining,
     )
 
 

@@ -66,6 +66,8 @@ class Outlining:
     margin_mm: float
     certain: float
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         for name, low, high in (("margin_mm", 0, 50), ("certain", 0.5, 0.999)):
             value = getattr(self, name)

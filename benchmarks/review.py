@@ -122,7 +122,7 @@ def measure_large(root: Path, repeats: int) -> dict[str, Any]:
     width, height = state["mip"]["width"], state["mip"]["height"]
     half = [[0, 0], [width / 2, 0], [width / 2, height / 2], [0, height / 2]]
     for n in range(repeats):
-        large, other = lesions[n % len(lesions)], lesions[(n + 3) % len(lesions)]
+        large, other, third = (lesions[(n + k) % len(lesions)] for k in (0, 3, 30))
         edits: list[dict[str, Any]] = [
             {"kind": "exclude_lesion", "label": large["label"]},
             {"kind": "undo"},
@@ -132,14 +132,8 @@ def measure_large(root: Path, repeats: int) -> dict[str, Any]:
             {"kind": "merge_lesions", "labels": [large["label"], other["label"]]},
             {"kind": "exclude_lesion", "label": large["label"]},
             {"kind": "add_point", "point_mm": large["hottest_mm"]},
-            {
-                "kind": "brush",
-                "add": True,
-                "plane": "axial",
-                "radius_mm": 8.0,
-                "points_mm": [large["hottest_mm"]],
-            },
-            {"kind": "brush", "add": False, "radius_mm": 6.0, "points_mm": [other["hottest_mm"]]},
+            {"kind": "brush", "add": False, "radius_mm": 6.0, "points_mm": [third["hottest_mm"]]},
+            {"kind": "brush", "add": True, "radius_mm": 6.0, "points_mm": [third["hottest_mm"]]},
             {"kind": "exclude_region", "angle": 30, "polygon": half},
             {"kind": "clear"},
         ]
@@ -152,6 +146,8 @@ def measure_large(root: Path, repeats: int) -> dict[str, Any]:
             if answer.status_code == 200:
                 clicks.setdefault(edit["kind"], []).append(seconds)
                 state = answer.json()
+            else:
+                found.setdefault("refused", []).append([edit["kind"], answer.json().get("error")])
     found["click_ms"] = {
         kind: {
             f"{name} {key}": round(1000 * summary([one[key] for one in taken]))

@@ -31,7 +31,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\n")
 
 
 @contextmanager
-def replace_atomically(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
+def replace_atomically(
+    path: str | os.PathLike[str], *, durable: bool = False, after: Sequence[Path] = ()
+) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it onto `path` on success, delete it on any failure.
 
     The temporary name keeps the suffix, starts with a dot, and is unique, so that a run killed half-way leaves
@@ -40,6 +42,7 @@ def replace_atomically(path: str | os.PathLike[str], *, durable: bool = False) -
     Parameters
     ----------
     durable : on disk when this ends, under its name: a power loss leaves the file as it was before, or as it is now
+    after : what a durable file names, files and folders: they are on disk before it appears
 
     Raises
     ------
@@ -52,7 +55,7 @@ def replace_atomically(path: str | os.PathLike[str], *, durable: bool = False) -
         make_folder(path.parent, durable=durable)
         yield temporary
         if durable:
-            sync(temporary)
+            sync_all((temporary, *after))
         os.replace(temporary, path)
         if durable:
             sync(path.parent)
@@ -112,11 +115,11 @@ def locked(folder: str | os.PathLike[str], *, wait_s: float = 0.0) -> Iterator[N
 
 
 def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Remove the temporary files that killed runs left in an output folder and the folders in it.
+    """Remove the temporary files that killed runs left in an output folder, its folders and theirs.
 
     Only names that `replace_atomically` draws, and only for the run that holds the lock of the folder (`locked`).
     """
-    for pattern in (".*", "*/.*"):
+    for pattern in (".*", "*/.*", "*/*/.*"):
         for path in Path(folder).glob(pattern):
             if TEMPORARY_NAME.fullmatch(path.name) and path.is_file() and not path.is_symlink():
                 with suppress(OSError):  # it is only in the way
@@ -162,11 +165,16 @@ def sync(path: str | os.PathLike[str]) -> None:
             raise
 
 
+def sync_all(paths: Iterable[str | os.PathLike[str]]) -> None:
+    """`sync` several at once: file systems commit them together."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(sync, paths))
+
+
 def sync_tree(folder: str | os.PathLike[str]) -> None:
     """Put a folder on disk with everything in it, and its entry in the one above."""
     places = list(os.walk(folder))
-    with ThreadPoolExecutor(8) as pool:  # several at once: file systems commit them together
-        list(pool.map(sync, (os.path.join(place, name) for place, _, names in places for name in names)))
+    sync_all(os.path.join(place, name) for place, _, names in places for name in names)
     for place, _, _ in places:
         sync(place)
     sync(Path(folder).absolute().parent)
@@ -180,9 +188,11 @@ def remove(path: str | os.PathLike[str]) -> None:
         raise TmtvError(f"{path}: cannot be removed ({error.strerror or error}).") from error
 
 
-def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
-    """Write UTF-8 text whole or not at all; durable : see `replace_atomically`."""
-    with replace_atomically(path, durable=durable) as temporary:
+def write_text(
+    path: str | os.PathLike[str], text: str, *, durable: bool = False, after: Sequence[Path] = ()
+) -> None:
+    """Write UTF-8 text whole or not at all; durable, after : see `replace_atomically`."""
+    with replace_atomically(path, durable=durable, after=after) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # file names need not be text
 
 
@@ -232,23 +242,30 @@ def csv_text(
     return buffer.getvalue()
 
 
-def write_private_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
+def write_private_text(
+    path: str | os.PathLike[str], text: str, *, durable: bool = False, after: Sequence[Path] = ()
+) -> None:
     """Write UTF-8 text that only its owner can read (mode 600), whole or not at all."""
-    with replace_atomically(path, durable=durable) as temporary:
+    with replace_atomically(path, durable=durable, after=after) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
 
 
 def write_json(
-    path: str | os.PathLike[str], value: Any, *, private: bool = False, durable: bool = False
+    path: str | os.PathLike[str],
+    value: Any,
+    *,
+    private: bool = False,
+    durable: bool = False,
+    after: Sequence[Path] = (),
 ) -> None:
     """Write strict JSON whole or not at all: an undefined number (NaN, infinity) becomes null.
 
-    private : only its owner can read the file (mode 600). durable : see `replace_atomically`
+    private : only its owner can read the file (mode 600). durable, after : see `replace_atomically`
     """
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    (write_private_text if private else write_text)(path, text, durable=durable)
+    (write_private_text if private else write_text)(path, text, durable=durable, after=after)
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:

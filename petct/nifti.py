@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from isal import igzip
+from isal import igzip, isal_zlib
 from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 
 from petct.errors import ImageError
@@ -27,6 +29,7 @@ NIFTI_HEADER_BYTES = 352  # a NIfTI-1 header and the four bytes that say that no
 COMPRESSION_LEVEL = 1
 # Compressed a piece at a time: in one piece, what comes out takes half the image's memory again before it is written.
 WRITTEN_AT_ONCE_BYTES = 1 << 18
+_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no name, no time, no system
 
 
 def nifti_files(path: Path) -> tuple[Path, Path]:
@@ -116,14 +119,34 @@ def write_nifti(path: Path, image: Image) -> None:
     header["scl_slope"], header["scl_inter"] = 1, 0
     header["vox_offset"] = NIFTI_HEADER_BYTES
     with open(path, "wb") as file:
-        start, voxels = header.binaryblock + bytes(4), array.reshape(-1).view(np.uint8).data
+        start, voxels = header.binaryblock + bytes(4), array.reshape(-1).view(np.uint8)
         if not path.name.lower().endswith(".gz"):
-            file.writelines((start, voxels))
+            file.writelines((start, voxels.data))
             return
-        with igzip.IGzipFile("", "wb", COMPRESSION_LEVEL, file, mtime=0) as stream:
-            stream.write(start)
-            for at in range(0, len(voxels), WRITTEN_AT_ONCE_BYTES):
-                stream.write(voxels[at : at + WRITTEN_AT_ONCE_BYTES])
+        file.writelines(_gzipped(start, voxels))
+
+
+def _gzipped(start: bytes, voxels: npt.NDArray[np.uint8]) -> Iterator[bytes]:
+    """The pieces of a gzip file (RFC 1952) of some bytes.
+
+    Most of a label image is zeros: a whole piece of them is compressed once, and then it is the same bytes each time.
+    """
+    stream = isal_zlib.compressobj(COMPRESSION_LEVEL, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS)
+    zeros, packed_zeros, after_zeros = bytes(WRITTEN_AT_ONCE_BYTES), b"", False
+    yield _GZIP_HEADER + stream.compress(start)
+    crc = isal_zlib.crc32(start)
+    for at in range(0, voxels.size, WRITTEN_AT_ONCE_BYTES):
+        piece = voxels[at : at + WRITTEN_AT_ONCE_BYTES]
+        if piece.size < len(zeros) or piece.max():
+            crc, after_zeros = isal_zlib.crc32(piece, crc), False
+            yield stream.compress(piece)
+            continue
+        if not after_zeros:
+            yield stream.flush(isal_zlib.Z_FULL_FLUSH)  # what follows refers to nothing before it
+        packed_zeros = packed_zeros or stream.compress(zeros) + stream.flush(isal_zlib.Z_FULL_FLUSH)
+        crc, after_zeros = isal_zlib.crc32(zeros, crc), True
+        yield packed_zeros
+    yield stream.flush() + struct.pack("<II", crc, (len(start) + voxels.size) & 0xFFFFFFFF)
 
 
 def _read_header(path: Path) -> nib.Nifti1Header:

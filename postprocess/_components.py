@@ -114,8 +114,10 @@ def is_member(index: IntVector, voxels: IntVector) -> npt.NDArray[np.bool_]:
     """Which of some flat indices are among others, which ascend."""
     if not voxels.size:
         return np.zeros(index.size, bool)
-    at = np.searchsorted(voxels, index)
-    return voxels[np.minimum(at, voxels.size - 1)] == index
+    found = (index >= voxels[0]) & (index <= voxels[-1])  # the voxels of a lesion are near each other
+    near = index[found]
+    found[found] = voxels[np.searchsorted(voxels, near)] == near
+    return found
 
 
 def union(index: IntVector, voxels: IntVector) -> IntVector:

@@ -117,7 +117,11 @@ class EditedLesions:
 
     def lesions(self) -> Lesions:
         """The lesions, less those below the smallest volume of the method."""
-        inside = self._large_enough(np.bincount(self.label))[self.label]
+        size = np.bincount(self.label)
+        enough = self._large_enough(size)
+        if enough[size > 0].all():
+            return Lesions(self.index, self.label, self.work.suv.shape)
+        inside = enough[self.label]
         return Lesions(self.index[inside], self.label[inside], self.work.suv.shape)
 
     def voxels_of(self, label: int) -> IntVector:
@@ -184,17 +188,14 @@ class EditedLesions:
         self, pairs: npt.NDArray[np.integer], size: npt.NDArray[np.int64], here: Mask
     ) -> Mask:
         """Which (label, group) pair keeps the number of a label of which nothing else is left: the largest."""
-        stays = np.union1d(self.label[~here], pairs[0][pairs[1] == 1])
+        stays = np.union1d(numbers_of(self.label[~here]), pairs[0][pairs[1] == 1])
         largest = np.zeros(size.size, bool)
         for label in np.setdiff1d(pairs[0], stays):
             largest[np.argmax(np.where(pairs[0] == label, size, -1))] = True
         return largest
 
     def _split_parts(self, voxels: IntVector, group: Labels, numbers: dict[tuple[int, int], int]) -> None:
-        inside = is_member(self.work.index, voxels)
-        of = np.zeros(self.work.index.size, np.int32)
-        of[inside] = group[np.searchsorted(voxels, self.work.index[inside])]
-        old = self.work.parts
+        of, old = _groups_at(self.work.index, voxels, group), self.work.parts
         pairs, _ = _distinct_pairs(old[of > 1], of[of > 1])
         known = self.number_of_part.size
         names = {(int(p), int(g)): known + k for k, (p, g) in enumerate(pairs.T)}
@@ -253,7 +254,8 @@ class EditedLesions:
         anew = renumber and self.work.per_part(self.rule)
         left = self.work.index[touched if anew else touched & (self.part > 0) & (now == 0)]
         self._keep_only(~(own & is_member(self.index, left)))
-        entering = touched & (now > 0) & ~self.gone & ~self.region & ~is_member(self.work.index, self.index)
+        entering = np.flatnonzero(touched & (now > 0) & ~self.gone & ~self.region)
+        entering = entering[~is_member(self.work.index[entering], self.index)]
         self.part = now
         voxels = self.work.index[entering]
         if self.work.per_part(self.rule):
@@ -288,12 +290,11 @@ class EditedLesions:
         if parts:
             self.number_of_part = number
         label = number[group]
-        index = np.concatenate([self.index, new[label > 0]])
-        order = np.argsort(index, kind="stable")
-        self.index = index[order]
-        self.label = np.concatenate([self.label, label[label > 0]])[order]
-        self.source = np.concatenate([self.source, np.full(np.count_nonzero(label), source, np.int32)])[order]
-        self.touched = self.touched | set(numbers_of(label[label > 0]).tolist())
+        new, label = new[label > 0], label[label > 0]
+        at = np.searchsorted(self.index, new)
+        self.index, self.label = np.insert(self.index, at, new), np.insert(self.label, at, label)
+        self.source = np.insert(self.source, at, np.int32(source))
+        self.touched = self.touched | set(numbers_of(label).tolist())
 
     def _relabel(self, where: Mask, label: Labels) -> None:
         changed = self.label[where] != label
@@ -334,7 +335,7 @@ def _groups_at(index: IntVector, voxels: IntVector, group: Labels) -> Labels:
 
 def _renamed(part: Labels, group: Labels, names: dict[tuple[int, int], int]) -> Labels:
     """Parts with those of (part, group) pairs renamed."""
-    result = part.copy()
+    result, named = part.copy(), np.flatnonzero(group)
     for (p, g), name in names.items():
-        result[(part == p) & (group == g)] = name
+        result[named[(part[named] == p) & (group[named] == g)]] = name
     return result

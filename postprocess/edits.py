@@ -6,7 +6,7 @@ Undo, redo and the signature are entries too, so a log says how its reader came 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -280,10 +280,13 @@ def read_log(folder: Path) -> EditLog:
     raise TmtvError(f"{path}: not a log of edits ({_short(reason)}). {_REPAIR}")
 
 
-def write_log(folder: Path, log: EditLog) -> None:
-    """Write `edits.json` whole or not at all; when this returns, a power loss does not take it."""
+def write_log(folder: Path, log: EditLog, regions: Sequence[Path] = ()) -> None:
+    """Write `edits.json` whole or not at all; when this returns, a power loss does not take it.
+
+    regions : files that it names, and their folder, which are put on disk before it
+    """
     entries = [_as_json(entry) for entry in log.entries]
-    write_json(folder / EDITS_FILE, {"version": VERSION, "edits": entries}, durable=True)
+    write_json(folder / EDITS_FILE, {"version": VERSION, "edits": entries}, durable=True, after=regions)
 
 
 def as_json(entries: Iterable[AnyEntry]) -> list[dict[str, Any]]:

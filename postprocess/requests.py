@@ -126,10 +126,9 @@ def plan(request: Request, log: EditLog, folder: Path, work: Segmentation, geome
 
 def commit(made: Plan, folder: Path, geometry: Geometry) -> None:
     """Write the log, and the regions that it names before it."""
-    for voxels in made.masks.values():
-        voxels.write(folder, geometry)
+    written = [place for voxels in made.masks.values() for place in voxels.write(folder, geometry)]
     if made.added or made.cleared:
-        write_log(folder, made.log)
+        write_log(folder, made.log, written)
 
 
 def _asked(

@@ -156,7 +156,7 @@ class Segmentation:
 
     def _copy(self) -> Segmentation:
         rest = copy(self)
-        for name in ("components", "parts", "part_suv_peak", "_place", "_votes", "_lesions"):
+        for name in ("components", "parts", "part_suv_peak", "_means", "_place", "_votes", "_lesions"):
             rest.__dict__.pop(name, None)
         return rest
 
@@ -188,8 +188,18 @@ class Segmentation:
     @cached_property
     def part_suv_peak(self) -> npt.NDArray[np.float64]:
         """SUVpeak of each part; entry k belongs to part k."""
-        means = sphere_means(self.suv, self.index, self.spacing_mm)
-        return maximum_per_label(means[self._place], self._label)
+        return maximum_per_label(self._means[self._place], self._label)
+
+    @cached_property
+    def _means(self) -> npt.NDArray[np.float64]:
+        return sphere_means(self.suv, self.index, self.spacing_mm)
+
+    def sphere_means(self, index: IntVector) -> npt.NDArray[np.float64]:
+        """`postprocess.peak.sphere_means` of some flat indices; those of the raw mask are computed once."""
+        means, known = np.empty(index.size), is_member(index, self.index)
+        means[known] = self._means[np.searchsorted(self.index, index[known])]
+        means[~known] = sphere_means(self.suv, index[~known], self.spacing_mm)
+        return means
 
     @cached_property
     def _place(self) -> IntVector | slice:

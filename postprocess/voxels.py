@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import TmtvError
-from petct.files import make_folder, sync
+from petct.files import make_folder
 from petct.image import Geometry, Image, read_image, write_image
 from postprocess._components import IntVector, Labels, labelled, voxels_above
 from postprocess.edits import EDITS_FILE, MASK_FOLDER
@@ -54,20 +54,22 @@ class Voxels:
         first = np.flatnonzero(np.diff(byte, prepend=-1))
         if first.size:
             bits[byte[first]] = np.add.reduceat(128 >> (self.index & 7), first)
-        digest.update(bits.tobytes())
+        digest.update(bits)
         if self.group.max(initial=0) > 1:
             digest.update(self.group.astype("<u2").tobytes())
         return digest.hexdigest()
 
-    def write(self, folder: Path, geometry: Geometry) -> None:
-        """Write the file that an entry of the log of a case names by its `sha256`; it is on disk before the log is."""
+    def write(self, folder: Path, geometry: Geometry) -> tuple[Path, Path]:
+        """Write the file that an entry of the log of a case names by its `sha256`.
+
+        The file, and its folder: `write_log` puts them on disk before the log.
+        """
         array = np.zeros(self.shape, np.uint8 if self.group.max(initial=0) <= 255 else np.uint16)
         array.reshape(-1)[self.index] = self.group
         path = _path(folder, self.sha256)
         make_folder(path.parent, durable=True)
         write_image(path, Image(array, geometry))
-        for place in (path, path.parent):
-            sync(place)
+        return path, path.parent
 
 
 def read_voxels(folder: Path, name: str, geometry: Geometry) -> Voxels:

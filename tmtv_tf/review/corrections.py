@@ -219,7 +219,7 @@ def _region(asked: ExcludeRegion, case: Context) -> tuple[Voxels, str]:
     """The voxels of the map, and of lesions, in a drawn region; how it was drawn."""
     index = case.work.index
     for state in case.states.values():
-        index = union(index, state.index)
+        index = union(index, state.index[state.source > 0])
     if asked.box_mm is not None and asked.polygon is None and asked.angle is None:
         place = case.geometry.to_world(np.stack(np.unravel_index(index, case.geometry.shape), axis=1))
         corners = np.array([asked.box_mm.lo, asked.box_mm.hi])

@@ -145,9 +145,10 @@ class CaseImages:
     def _check_numbers(self, work: Segmentation) -> None:
         """Refuse images that do not give the numbers that the result states."""
         for method, stated in self.automatic["methods"].items():
-            lesions = work.lesions(method)
-            rows = lesions_of_voxels(lesions, self.pet.array, self.pet.geometry)
-            found = summarize(rows, lesions, self.pet.geometry).as_dict()
+            lesions, (suv, geometry) = work.lesions(method), (self.pet.array, self.pet.geometry)
+            means = work.sphere_means(lesions.index)
+            rows = lesions_of_voxels(lesions, suv, geometry, means=means, shapes=False)
+            found = summarize(rows, lesions, geometry).as_dict()
             for key in CHECKED:
                 before, now = stated.get(key) or 0.0, found[key] or 0.0
                 if abs(before - now) > SAME_NUMBER * max(abs(before), 1.0):

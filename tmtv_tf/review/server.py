@@ -7,10 +7,11 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Timer
 
-from petct.errors import CaseError, ParameterError
-from petct.files import require_writable
+from petct.errors import CaseError, ParameterError, TmtvError
+from petct.files import locked, remove_leftovers, require_writable
 from tmtv_tf.review.cases import Review
 from tmtv_tf.review.routes import STATIC, application
 from tmtv_tf.review.security import new_token
@@ -35,6 +36,11 @@ def serve(
         )
     review = Review(folders, reader, adjudicates)
     require_writable(folders.results)
+    with (
+        suppress(TmtvError),
+        locked(folders.table_root),
+    ):  # where another run writes, they stay until the next start
+        remove_leftovers(folders.table_root)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -105,9 +105,7 @@ class Session:
         """
         with self.lock, locked(self.folders.table_root, wait_s=LOCK_WAIT_S):
             log, before, made, after = self._plan(revision, method, asked)
-            for voxels in made.regions.values():
-                voxels.write(self.case.folder, self.images.pet.geometry)
-            self._write(EditLog((*log.entries, made.entry)))
+            self._write(EditLog((*log.entries, made.entry)), made.regions)
             return {"said": list(made.said), "changed_box": _box_json(before, after, method)}
 
     def adopt(self, revision: object, method: str, other: Session) -> dict[str, Any]:
@@ -138,9 +136,7 @@ class Session:
             after = self.snapshot(longer, regions)
             if _is_same(before, after):
                 raise ParameterError("This changes nothing: the lesions are those of the reader already.")
-            for voxels in regions.values():
-                voxels.write(self.case.folder, geometry)
-            self._write(longer)
+            self._write(longer, regions)
             return {"said": [], "changed_box": _box_json(before, after, method)}
 
     def preview(self, revision: object, method: str, asked: object) -> dict[str, Any]:
@@ -232,8 +228,10 @@ class Session:
             raise Conflict
         return log
 
-    def _write(self, log: EditLog) -> None:
-        write_log(self.case.folder, log)
+    def _write(self, log: EditLog, regions: Mapping[str, Voxels] | None = None) -> None:
+        folder, geometry = self.case.folder, self.images.pet.geometry
+        written = [place for one in (regions or {}).values() for place in one.write(folder, geometry)]
+        write_log(folder, log, written)
         self._log, self._log_stamp = log, _stamp(self.case.folder / EDITS_FILE)
 
     def _save(self) -> Path | None:

@@ -21,7 +21,7 @@ Point = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Row:
-    """A lesion's numbers, the LPS centre of its hottest voxel, and its `outer_voxels`."""
+    """A lesion's numbers (no shape), the LPS centre of its hottest voxel, and its `outer_voxels`."""
 
     lesion: Lesion
     hottest_mm: Point
@@ -57,7 +57,8 @@ class MethodNow:
             return cls(state, before.lesions, before.rows, before.measures, (*before.warnings, *said))
         changed = Lesions(lesions.index[fresh], lesions.label[fresh], lesions.shape)
         suv = state.work.suv
-        for row in lesions_of_voxels(changed, suv, geometry):
+        means = state.automatic.sphere_means(changed.index)
+        for row in lesions_of_voxels(changed, suv, geometry, means=means, shapes=False):
             voxels = changed.index[changed.label == row.label]
             hottest_mm, _ = hottest_of(voxels, suv, geometry)
             hottest_mm = hottest_mm or (row.x_mm, row.y_mm, row.z_mm)

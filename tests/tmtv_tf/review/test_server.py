@@ -465,6 +465,18 @@ def test_a_killed_server_loses_nothing_that_it_answered(tmp_path: Path) -> None:
     assert final_folder(tmp_path / "results" / "p").name == "1"  # written at the end
 
 
+def test_what_a_killed_server_was_writing_is_removed(tmp_path: Path) -> None:
+    review_of(tmp_path)
+    case = tmp_path / "results" / "p"
+    (case / "edits").mkdir()
+    left = [case / ".1b0f2143.edits.json", case / "edits" / ".1b0f2143.ab.nii.gz"]
+    for path in left:
+        path.touch()
+    Running(tmp_path).end(signal.SIGTERM)
+    assert not any(path.exists() for path in left)
+    assert case.is_dir()
+
+
 @pytest.mark.slow
 def test_a_server_killed_at_any_moment_leaves_a_log_that_is_whole(tmp_path: Path) -> None:
     """Strokes one after the other, killed in the middle: the log is one of those that were answered, or one more."""

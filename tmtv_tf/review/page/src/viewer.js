@@ -221,10 +221,17 @@ export class Viewer {
   mipOutlines() {
     const key = `mip ${this.angle}`;
     if (!this.traced.has(key)) {
-      const one = this.case;
-      this.traced.set(key, { final: this.projector.outlines(one.labels, this.angle), automatic: this.projector.outlines(one.automatic, this.angle) });
+      this.traced.set(key, { final: this.projector.outlines(this.case.labels, this.angle), automatic: this.automaticOutlines() });
     }
     return this.traced.get(key);
+  }
+
+  /** No edit changes them, so each angle is traced once a method. */
+  automaticOutlines() {
+    const { automatic } = this.case;
+    automatic.traced ??= new Map();
+    if (!automatic.traced.has(this.angle)) automatic.traced.set(this.angle, this.projector.outlines(automatic, this.angle));
+    return automatic.traced.get(this.angle);
   }
 
   drawMip() {

@@ -54,7 +54,7 @@ class Voxels:
         first = np.flatnonzero(np.diff(byte, prepend=-1))
         if first.size:
             bits[byte[first]] = np.add.reduceat(128 >> (self.index & 7), first)
-        digest.update(bits)
+        digest.update(bits.data)
         if self.group.max(initial=0) > 1:
             digest.update(self.group.astype("<u2").tobytes())
         return digest.hexdigest()

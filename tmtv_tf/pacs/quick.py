@@ -109,7 +109,7 @@ class _Connection:
         dimse.receive_primitive = self._received  # type: ignore[method-assign]
         self._dul._process_recv_primitive = self._to_send  # type: ignore[method-assign]
         self._dul._is_transport_event = self._to_read  # type: ignore[method-assign]
-        self._dul._decode_pdu = self._decoded  # type: ignore[method-assign]
+        self._dul._decode_pdu = self._decoded  # type: ignore[method-assign, assignment]
 
     def _received(self, primitive: P_DATA) -> None:
         self._receive(primitive)

@@ -14,6 +14,7 @@ from petct.exam import Exam, read_series, select_exam
 from petct.export.pdf import write_pdf as write_pdf_object
 from petct.export.source import SourceSeries
 from petct.files import read_json
+from postprocess.measures import lesions_of_voxels
 from postprocess.suv_source import suv_of_result
 from tmtv_tf.pipeline.export import export_exam
 from tmtv_tf.report.content import StudyPage, suv_rows
@@ -96,7 +97,7 @@ def _write_page(session: Session, exam: Exam, version: Path, method: str) -> byt
         now, images, log = session.snapshot(), session.images, session.log
     shown = now.methods[method]
     pet, labels = images.pet, shown.lesions.paint()
-    table = [row.lesion for row in shown.rows.values()]
+    table = lesions_of_voxels(shown.lesions, pet.array, pet.geometry)
     page = StudyPage(
         case_id=session.case.case_id,
         method=method,

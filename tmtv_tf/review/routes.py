@@ -218,8 +218,9 @@ def _preview(session: Session, body: dict[str, Any]) -> dict[str, Any]:
 
 def _sign(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     with session.lock:
+        method = checked_method(session, body.get("method"))
         session.sign(body.get("revision"))
-        return state_of(session, checked_method(session, body.get("method")))
+        return state_of(session, method)
 
 
 def _measure(session: Session, body: dict[str, Any]) -> dict[str, Any]:

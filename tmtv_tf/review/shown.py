@@ -9,6 +9,7 @@ import numpy as np
 from petct.errors import CaseError, ParameterError
 from petct.image import Geometry
 from petct.palette import lesion_color
+from petct.text import one_line
 from postprocess._components import is_member
 from postprocess.measures import PatientMeasures
 from postprocess.seeds import voxel_of
@@ -74,8 +75,8 @@ def checked_method(session: Session, method: str | None) -> str:
     """The method asked for, or the one that is shown first."""
     if method is None:
         return default_method(session.methods)
-    if method not in session.methods:
-        raise CaseError(f"No result of the method {method[:40]!r}; there is {', '.join(session.methods)}.")
+    if method not in session.methods:  # of a request: it may be anything that JSON holds
+        raise CaseError(f"No result of the method {one_line(method)}; there is {', '.join(session.methods)}.")
     return method
 
 

@@ -145,6 +145,16 @@ def test_a_body_that_is_none(client: TestClient, body: bytes) -> None:
     assert "JSON" in found.json()["error"]
 
 
+@pytest.mark.parametrize("method", [5, 1.5, True, {"a": 1}, ["41"], "50q"])
+@pytest.mark.parametrize("path", ["edits", "preview", "sign", "adopt", "export"])
+def test_a_method_that_is_none_is_refused(
+    client: TestClient, path: str, method: object, tmp_path: Path
+) -> None:
+    answer = post(client, path, method=method, revision=0, edit={"kind": "clear"})
+    assert (answer.status_code, "No result of the method" in answer.text) == (400, True)
+    assert not (tmp_path / "results" / "p" / "edits.json").exists()  # nor was anything signed
+
+
 def test_a_body_of_gigabytes_is_not_read(client: TestClient) -> None:
     found = client.post(
         f"{ONE}/edits", content=b" " * (9 << 20), headers={"content-type": "application/json"}

@@ -64,7 +64,7 @@ demo: $(VENV)/.runtime
 
 # The study of Liu et al. on phantoms; every step goes on where an earlier run was stopped.
 study-small: $(VENV)/.runtime
-	[ -f $(STUDY)/phantom/phantom.json ] || \
+	[ -f $(STUDY)/phantom/cohort.csv ] || \
 	  $(BIN)/tmtv phantom $(STUDY)/phantom --cases 60 --seed $(SEED) --voxel-mm 5 --workers $(WORKERS)
 	$(BIN)/tmtv prepare $(STUDY)/phantom/dicom --out $(STUDY)/cases --clinical $(STUDY)/phantom/cohort.csv \
 	  --no-model-grid --workers $(WORKERS)
@@ -105,7 +105,7 @@ test-base test-lowest: test-%: $(VENV)-%/.installed
 
 # What a reader does to ten examinations, in chromium; the tests do it to two.
 review-ten: $(VENV)/.dev
-	[ -f $(TEN)/phantom/phantom.json ] || $(BIN)/tmtv phantom $(TEN)/phantom --cases 10 --seed $(SEED) --workers $(WORKERS)
+	[ -f $(TEN)/phantom/cohort.csv ] || $(BIN)/tmtv phantom $(TEN)/phantom --cases 10 --seed $(SEED) --workers $(WORKERS)
 	$(BIN)/tmtv run $(TEN)/phantom/dicom --out $(TEN)/results
 	@mkdir -p $(TEN)/pictures
 	TMTV_REVIEW_RESULTS=$(TEN)/results TMTV_REVIEW_PICTURES=$(TEN)/pictures \

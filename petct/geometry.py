@@ -68,6 +68,12 @@ class Geometry:
             np.array(np.meshgrid(*[(0, n - 1) for n in self.shape], indexing="ij")).reshape(3, -1).T
         )
 
+    def part(self, box: tuple[slice, ...]) -> Geometry:
+        """The grid of `array[box]`; each slice has its start and stop, and no step."""
+        depth, height, width = (axis.stop - axis.start for axis in box)
+        x, y, z = map(float, self.to_world([axis.start for axis in box])[0])
+        return replace(self, shape=(depth, height, width), origin_mm=(x, y, z))
+
     def same_grid(self, other: Geometry) -> bool:
         """Same shape, and every corner voxel in the same place (see SAME_GRID_TOLERANCE)."""
         if self.shape != other.shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from petct.boxes import bounding_box
 from petct.files import replace_atomically
+from petct.image import Image
 from postprocess import Config
 from tmtv_tf.evaluation.detection import Focus, unmatched_components
 from tmtv_tf.evaluation.lesions import autopet_metrics, lesion_detection, surface_metrics
 from tmtv_tf.evaluation.methods import method_rows, reader_rows
 from tmtv_tf.evaluation.overlap import confusion, soft_dice
-from tmtv_tf.evaluation.reading import CaseFiles, config_of, load
+from tmtv_tf.evaluation.reading import CaseFiles, LoadedCase, config_of, load
 from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD
 
 if TYPE_CHECKING:
@@ -54,17 +55,18 @@ def evaluate_case(
     """Read and measure one case, and draw its MIP to `pictures/<case_id>.png`. Raises CaseError as `reading.load`."""
     from tmtv_tf.evaluation.mip import coronal_mip_png
 
-    case = load(files)
-    config = config_of(case.parameters)
+    whole = load(files)
+    config = config_of(whole.parameters)
+    case = in_box(whole)
     pet, truth, prediction = case.pet, case.tmtvprob > TMTVPROB_THRESHOLD, case.prediction
     missed, reference_foci = unmatched_components(truth, prediction, pet.array, pet.geometry)
     false_positives, predicted_foci = unmatched_components(prediction, truth, pet.array, pet.geometry)
     row = {
         "case_id": case.case_id,
-        **voxel_metrics(prediction, case.tmtvprob),
+        **voxel_metrics(prediction, case.tmtvprob, whole.prediction.size - prediction.size),
         "soft_dice_tmtvprob": NAN
-        if case.probability is None
-        else _soft_dice_in_box(case.probability, case.tmtvprob),
+        if whole.probability is None
+        else _soft_dice_in_box(whole.probability, whole.tmtvprob),
         "reference_foci": reference_foci,
         "reference_ml": np.count_nonzero(truth) * pet.geometry.voxel_ml,
         "predicted_ml": np.count_nonzero(prediction) * pet.geometry.voxel_ml,
@@ -81,12 +83,13 @@ def evaluate_case(
         **lesion_detection(prediction, truth, pet.array),
         **surface_metrics(prediction, truth, pet.spacing_mm),
     }
+    whole_truth = whole.tmtvprob > TMTVPROB_THRESHOLD
     if rivals is not None:
-        row |= rivals.dice(pet, truth)
-    readers, reader_notes = reader_rows(case, files.case, config)
+        row |= rivals.dice(whole.pet, whole_truth)
+    readers, reader_notes = reader_rows(whole, files.case, config)
     if pictures is not None:
-        numbered = case.labels[numbered_method(case.labels)]
-        picture = coronal_mip_png(pet, truth, prediction, numbered, case.case_id)
+        numbered = whole.labels[numbered_method(whole.labels)]
+        picture = coronal_mip_png(whole.pet, whole_truth, whole.prediction, numbered, case.case_id)
         with replace_atomically(pictures / f"{case.case_id}.png") as temporary:
             temporary.write_bytes(picture)
     return CaseEvaluation(
@@ -102,15 +105,42 @@ def evaluate_case(
     )
 
 
+def in_box(case: LoadedCase) -> LoadedCase:
+    """The case cut to the box of all that reader or network calls lesion: no other voxel changes a lesion's numbers.
+
+    A box of one voxel where nothing is called so. `probability` is left as it is.
+    """
+    found = (labels > 0 for labels in case.labels.values())
+    box = bounding_box(case.tmtvprob > 0, case.prediction, *found, *case.references.values())
+    if box[0].stop == 0:
+        box = (slice(0, 1),) * 3
+
+    def cut(array: npt.NDArray) -> npt.NDArray:
+        return np.ascontiguousarray(array[box])
+
+    return replace(
+        case,
+        pet=Image(cut(case.pet.array), case.pet.geometry.part(box)),
+        tmtvprob=cut(case.tmtvprob),
+        prediction=cut(case.prediction),
+        labels={name: cut(labels) for name, labels in case.labels.items()},
+        references={name: cut(mask) for name, mask in case.references.items()},
+        roi_labels=None if case.roi_labels is None else cut(case.roi_labels),
+    )
+
+
 def numbered_method(methods: Iterable[str]) -> str:
     """The method whose lesion numbers the pictures show: 41 %, where it is there."""
     found = list(methods)
     return "41" if "41" in found else found[0]
 
 
-def voxel_metrics(prediction: Mask, tmtvprob: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Hard Dice and its companions against TMTVprob > 0.5; Dice against TMTVprob >= 0.5 under its own name."""
-    counts = confusion(prediction, tmtvprob > TMTVPROB_THRESHOLD)
+def voxel_metrics(prediction: Mask, tmtvprob: npt.NDArray[np.float32], outside: int = 0) -> dict[str, float]:
+    """Hard Dice and its companions against TMTVprob > 0.5; Dice against TMTVprob >= 0.5 under its own name.
+
+    outside : voxels of the image beyond these arrays, where neither is above 0.
+    """
+    counts = confusion(prediction, tmtvprob > TMTVPROB_THRESHOLD, outside)
     return {
         "dice_tmtvprob": counts.dice,
         "dice_tmtvprob_at_least_half": confusion(prediction, tmtvprob >= TMTVPROB_THRESHOLD).dice,

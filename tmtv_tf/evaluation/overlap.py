@@ -58,8 +58,12 @@ class Confusion:
         return _ratio(self.true_negative, self.true_negative + self.false_negative)
 
 
-def confusion(prediction: npt.NDArray[np.bool_], reference: npt.NDArray[np.bool_]) -> Confusion:
+def confusion(
+    prediction: npt.NDArray[np.bool_], reference: npt.NDArray[np.bool_], outside: int = 0
+) -> Confusion:
     """Count the voxels of two boolean masks of the same shape, any number of axes.
+
+    Where the masks are cut to a box that holds both, `outside` is the number of voxels beyond it: true negatives.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def confusion(prediction: npt.NDArray[np.bool_], reference: npt.NDArray[np.bool_
         true_positive=both,
         false_positive=predicted - both,
         false_negative=expected - both,
-        true_negative=prediction.size - predicted - expected + both,
+        true_negative=prediction.size + outside - predicted - expected + both,
     )
 
 

@@ -84,6 +84,14 @@ def test_numbers_equal_the_masks_on_disk(cohort):
         assert found["n"] == 5
 
 
+def test_specificity_counts_every_voxel_of_the_image(cohort):
+    """Lesions are measured in the box that holds them; the air around it counts too."""
+    for row in rows(cohort, "cases.csv"):
+        truth = read_image(cohort / "cases" / row["case_id"] / "tmtvprob.nii.gz").array > 0.5
+        found = read_image(cohort / "results" / row["case_id"] / "lesions_raw.nii.gz").array > 0
+        assert float(row["specificity"]) == pytest.approx((~truth & ~found).sum() / (~truth).sum(), abs=1e-6)
+
+
 def test_what_was_broken_on_purpose_is_found(cohort):
     cases = {row["case_id"]: row for row in rows(cohort, "cases.csv")}
     assert int(cases["case06"]["false_positive_foci"]) == 1  # the bladder
@@ -116,6 +124,19 @@ def test_the_page_fetches_nothing_and_loads_its_pictures_when_they_are_seen(coho
     assert shown == [row["case_id"] for row in worst_first]
     assert "Not a medical device" in page
     assert str(cohort) not in page
+
+
+def test_what_grows_with_the_cases_is_laid_out_when_it_is_scrolled_to(cohort):
+    """The table and the pictures of every case; on paper all of it stands. A page of thousands opens at once."""
+    page = (cohort / "report" / "index.html").read_text()
+    far = re.findall(
+        r'<div class="(?:scroll|mips) far" style="contain-intrinsic-height: auto (\d+)px">', page
+    )
+    assert len(far) == 2
+    assert min(map(int, far)) >= 29 * len(TEST_CASES)
+    screen, paper = page.split("@media print", 1)
+    assert ".far { content-visibility: auto; }" in screen
+    assert ".far { content-visibility: visible; }" in paper
 
 
 def test_a_printed_page_begins_with_the_name_of_what_its_rows_are_about(cohort):

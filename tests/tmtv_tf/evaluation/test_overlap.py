@@ -34,6 +34,12 @@ def test_counts_of_a_drawn_pair():
     assert found.npv == 3 / 5
 
 
+def test_voxels_outside_a_box_are_true_negatives():
+    assert confusion(PREDICTION, REFERENCE, outside=16) == confusion(
+        np.pad(PREDICTION, ((1, 1), (0, 2))), np.pad(REFERENCE, ((1, 1), (0, 2)))
+    )
+
+
 masks = arrays(bool, (4, 3, 5))
 
 

@@ -55,6 +55,22 @@ def test_operating_point_by_hand():
     assert math.isnan(operating_point([0, 0], [True, False]).sensitivity)
 
 
+def test_calls_and_bins_equal_scikit_learn():
+    from sklearn.calibration import calibration_curve
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
+
+    rng = np.random.default_rng(2)
+    y, p = np.arange(60) % 3 == 0, rng.random(60)
+    found = operating_point(y, p > 0.5)
+    assert found.sensitivity == pytest.approx(recall_score(y, p > 0.5))
+    assert found.specificity == pytest.approx(recall_score(~y, p <= 0.5))
+    assert found.accuracy == pytest.approx(accuracy_score(y, p > 0.5))
+    assert found.youden == pytest.approx(balanced_accuracy_score(y, p > 0.5, adjusted=True))
+    mean, observed, _ = reliability(y, p, bins=5)
+    share, predicted = calibration_curve(y, p, n_bins=5, strategy="quantile")
+    np.testing.assert_allclose((mean, observed), (predicted, share))
+
+
 def test_youden_threshold_lies_between_scores():
     assert youden_threshold([0, 0, 1, 1], [0.1, 0.2, 0.6, 0.9]) == pytest.approx(0.4)
     assert youden_threshold([0, 1], [0.3, 0.3]) == 0.3

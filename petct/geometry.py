@@ -12,11 +12,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from petct.errors import ImageError
+from petct.checks import Spacing, require_numbers, require_shape, require_spacing, require_volume
+from petct.errors import ImageError, ParameterError
 
 # Two grids are the same when no corner voxel is further apart than this share of the smallest spacing.
 # NIfTI stores its matrix in float32: a metre away from the origin that is 1e-4 mm.
 SAME_GRID_TOLERANCE = 0.01
+# The readers accept axes that are unit vectors to 1e-3.
+AXES_TOLERANCE = 0.01
+# Spacings that went through single precision, or a header with four digits, are still the same.
+SPACING_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -30,12 +35,28 @@ class Geometry:
     origin_mm : LPS position (x, y, z) of the centre of voxel [0, 0, 0]
     direction : 9 numbers, row by row, of the 3x3 matrix whose columns are the unit vectors (x, y, z) of the
         array's X, Y and Z axes (SimpleITK's convention).
+
+    Raises
+    ------
+    ImageError
+        A shape that is not three whole numbers, a spacing that is not three positive ones, an origin or a direction
+        that cannot be one.
     """
 
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        require_shape(self.shape)
+        require_spacing(self.spacing_mm)
+        require_numbers("origin_mm", self.origin_mm, 3)
+        axes = np.reshape(require_numbers("direction", self.direction, 9), (3, 3))
+        if not np.allclose(np.linalg.norm(axes, axis=0), 1, atol=AXES_TOLERANCE):
+            raise ImageError(
+                f"`direction` must hold three unit vectors as columns. Received: {self.direction}."
+            )
 
     @cached_property
     def index_to_world(self) -> npt.NDArray[np.float64]:
@@ -105,13 +126,14 @@ class Image:
     Raises
     ------
     ImageError
-        Array and geometry differ in shape.
+        Not a 3-D array, or array and geometry differ in shape.
     """
 
     array: npt.NDArray
     geometry: Geometry
 
     def __post_init__(self) -> None:
+        require_volume("array", self.array, "biuf")
         if self.array.shape != self.geometry.shape:
             raise ImageError(
                 f"Array of shape {self.array.shape} with a geometry of shape {self.geometry.shape}."
@@ -124,3 +146,49 @@ class Image:
     def with_array(self, array: npt.NDArray) -> Image:
         """The same grid with other values."""
         return replace(self, array=array)
+
+
+def require_image(image: object) -> Image:
+    """Refuse a bare array, of which nobody knows where it lies."""
+    if not isinstance(image, Image):
+        raise ImageError(
+            f"`image` must be a petct.Image (array and geometry). Received: {type(image).__name__}."
+        )
+    return image
+
+
+def unpack(
+    spacing_mm: object, **images: npt.NDArray | Image
+) -> tuple[list[npt.NDArray], Spacing, Geometry | None]:
+    """The arrays of a function's volumes, their spacing, and where they lie if one of them is an `Image`.
+
+    Images must be on one grid, and `spacing_mm` may be left out, because they know it: the one way in which the order
+    of the axes cannot be got wrong.
+    """
+    grids = {name: image.geometry for name, image in images.items() if isinstance(image, Image)}
+    arrays = [
+        image.array if isinstance(image, Image) else require_volume(name, image, "biuf")
+        for name, image in images.items()
+    ]
+    if not grids:
+        if spacing_mm is None:
+            raise ParameterError(
+                "`spacing_mm` is missing: give (sz, sy, sx), or images of the type petct.Image."
+            )
+        return arrays, require_spacing(spacing_mm), None
+    first, *others = grids.values()
+    if not all(first.same_grid(other) for other in others):
+        names = " and ".join(f"`{name}`" for name in grids)
+        raise ImageError(f"{names} are not on one grid: bring one onto the grid of the other first.")
+    if spacing_mm is not None:
+        require_grid(first, first.shape, require_spacing(spacing_mm))
+    return arrays, require_spacing(first.spacing_mm), first
+
+
+def require_grid(geometry: Geometry, shape: tuple[int, ...], spacing_mm: Spacing) -> None:
+    """Refuse a geometry of another shape or spacing."""
+    if geometry.shape != shape or not np.allclose(geometry.spacing_mm, spacing_mm, rtol=SPACING_TOLERANCE):
+        raise ImageError(
+            f"The geometry is of {geometry.shape} voxels of {geometry.spacing_mm} mm, the array of {shape} of "
+            f"{tuple(spacing_mm)} mm."
+        )

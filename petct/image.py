@@ -11,7 +11,7 @@ import numpy as np
 
 from petct.errors import ImageError
 from petct.files import replace_atomically
-from petct.geometry import SAME_GRID_TOLERANCE, Geometry, Image
+from petct.geometry import SAME_GRID_TOLERANCE, Geometry, Image, require_image
 from petct.nifti import nifti_files, nifti_header, write_nifti
 from petct.stored import Stored, read_stored, unreadable
 from petct.text_headers import metaimage_header, nrrd_header
@@ -154,6 +154,7 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
     >>> write_image("case/pet.nii.gz", exam.pet)  # doctest: +SKIP
     """
     path = Path(path)
+    require_image(image)
     suffix = image_suffix(path)
     if suffix not in WRITTEN:
         raise ImageError(f"{path}: images are written as {', '.join(WRITTEN)}.")
@@ -185,6 +186,11 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
         On `geometry`. Integer and bool input with linear interpolation gives float32. On the same grid the values come
         back untouched.
 
+    Raises
+    ------
+    ImageError
+        A bare array: nobody knows where it lies.
+
     Examples
     --------
     >>> image = Image(np.float32([[[0, 10]]]), Geometry((1, 1, 2), (1.0, 1.0, 2.0)))
@@ -193,7 +199,7 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     """
     import SimpleITK as sitk
 
-    if image.geometry.same_grid(geometry):
+    if require_image(image).geometry.same_grid(geometry):
         return Image(image.array, geometry)
     keeps_type = nearest or image.array.dtype.kind == "f"
     reference = sitk.Image([1, 1, 1], sitk.sitkUInt8)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from postprocess import _checks as checks
+from petct import checks
 
 IntVector = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]

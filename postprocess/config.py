@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from petct.errors import ParameterError
+from petct.limits import between
 
 # No body is longer; the search for peaks counts the voxels of this distance, so it must be finite.
 MAX_DISTANCE_MM = 10_000.0
@@ -70,11 +71,3 @@ def _require(name: str, value: object, rule: str, low: float, high: float = math
     """Refuse what is no number from `low` to `high`; `rule` says so in words."""
     if isinstance(value, bool) or not between(value, low, high):
         raise ParameterError(f"`{name}` must {rule}. Received: {value!r}.")
-
-
-def between(value: object, low: float, high: float) -> bool:
-    """Whether a value is a number from `low` to `high`."""
-    try:
-        return bool(low <= value <= high)  # type: ignore[operator]
-    except (TypeError, ValueError):
-        return False

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from petct.checks import MAX_LABEL, require_probability
 from petct.errors import ImageError, ParameterError
 from petct.image import Geometry, Image, read_image, resample
 from petct.npz import read_npz
 from petct.orientation import to_canonical
-from postprocess._checks import MAX_LABEL, require_probability
 from postprocess._components import foreground, voxels_above
 from postprocess.reference import reference_grid
 from postprocess.regions import Regions, holds_regions, is_rois_file, label_files, label_regions, read_regions

@@ -10,9 +10,9 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from petct import checks
 from petct.errors import ImageError
-from petct.geometry import Geometry, Image
-from postprocess import _checks as checks
+from petct.geometry import Geometry, Image, require_grid, unpack
 from postprocess._components import checked_voxels
 from postprocess.distance import farthest_distance, outermost
 from postprocess.peak import maximum_per_label, sphere_means
@@ -171,9 +171,9 @@ def lesion_table(
     >>> row.volume_ml, row.suv_mean, row.x_from_first_voxel_mm
     (0.048, 4.0, 1.0)
     """
-    (suv_array,), spacing, own = checks.unpack(spacing_mm, suv=suv)
+    (suv_array,), spacing, own = unpack(spacing_mm, suv=suv)
     if geometry is not None:
-        checks.require_grid(geometry, suv_array.shape, spacing)
+        require_grid(geometry, suv_array.shape, spacing)
         if own is not None and not own.same_grid(geometry):
             raise ImageError("`geometry` is not that of the image `suv`; leave it out.")
     place = own or geometry
@@ -210,7 +210,7 @@ def patient_measures(
     >>> numbers.tmtv_ml, numbers.lesion_count, numbers.dmax_voxel_mm
     (0.048, 1, 2.0)
     """
-    (suv_array,), spacing, own = checks.unpack(spacing_mm, suv=suv)
+    (suv_array,), spacing, own = unpack(spacing_mm, suv=suv)
     geometry = own or Geometry(suv_array.shape, spacing)
     voxels, rows = _measured(labels, suv_array, geometry)
     return summarize(rows, voxels, geometry)

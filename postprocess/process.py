@@ -18,7 +18,7 @@ from petct.errors import TmtvError
 from petct.files import remove, write_json
 from petct.ids import check_id
 from petct.version import software
-from postprocess._checks import MAX_LABEL
+from petct.checks import MAX_LABEL
 from postprocess.config import Config
 from postprocess.editing import apply_edits
 from postprocess.edits import EditLog, read_log

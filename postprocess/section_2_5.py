@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from petct.image import Image
-from postprocess import _checks as checks
+from petct import checks
+from petct.geometry import Image, unpack
 from postprocess._components import (
     Labels,
     checked_voxels,
@@ -140,7 +140,7 @@ def split_large_components(
     >>> split_large_components(np.ones((1, 1, 5), np.int32), suv, (20.0, 40.0, 10.0))
     array([[[2, 2, 1, 1, 1]]], dtype=int32)
     """
-    (suv_array,), spacing, _ = checks.unpack(spacing_mm, suv=suv)
+    (suv_array,), spacing, _ = unpack(spacing_mm, suv=suv)
     index, label, values = checked_voxels(labels, suv_array)
     config = Config(split_above_ml=above_ml, peak_distance_mm=peak_distance_mm, connectivity=connectivity)
     parts = split_voxels(
@@ -247,7 +247,7 @@ def segment(
     array([[[1, 1, 0, 0, 2]]], dtype=int32)
     """
     parse_method(method, config or Config())
-    (map_array, suv_array), spacing, _ = checks.unpack(spacing_mm, probability=probability, suv=suv)
+    (map_array, suv_array), spacing, _ = unpack(spacing_mm, probability=probability, suv=suv)
     work = Segmentation(map_array, suv_array, spacing, config, instances=_instances(instances, suv_array))
     return work.lesions(method).paint()
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from postprocess import _checks as checks
+from petct import checks
 from postprocess._components import (
     IntVector,
     Labels,

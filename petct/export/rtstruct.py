@@ -57,13 +57,15 @@ def write_rtstruct(
     ------
     ParameterError
         No lesion (an empty structure set helps nobody and disturbs some viewers), or labels on another grid.
+    ImageError
+        Labels that are not whole numbers from 0 to 65535.
 
     Examples
     --------
     >>> source = SourceSeries(exam.headers, exam.pet.geometry)  # doctest: +SKIP
     >>> write_rtstruct("rtstruct.dcm", labels, source, Provenance("41", "vnet", "0.2.0"))  # doctest: +SKIP
     """
-    source.require_grid(labels)
+    source.require_grid("labels", labels, "iu")
     voxels = LabelVoxels.of(labels)
     if not voxels.numbers:
         raise ParameterError("labels: there is no lesion to write as RTSTRUCT.")

@@ -64,13 +64,15 @@ def write_seg(
     ------
     ParameterError
         No lesion (an empty segment stops some viewers), or labels on another grid.
+    ImageError
+        Labels that are not whole numbers from 0 to 65535.
 
     Examples
     --------
     >>> source = SourceSeries(exam.headers, exam.pet.geometry)  # doctest: +SKIP
     >>> write_seg("seg.dcm", labels, source, Provenance("41", "vnet", "0.2.0"))  # doctest: +SKIP
     """
-    source.require_grid(labels)
+    source.require_grid("labels", labels, "iu")
     voxels = LabelVoxels.of(labels)
     numbers = voxels.numbers
     if not numbers:
@@ -97,7 +99,7 @@ def write_probability_seg(
     ParameterError
         Nowhere above 1/510 (it would be empty), outside [0, 1], or on another grid.
     """
-    source.require_grid(probability)
+    source.require_grid("probability", probability, "f")
     if not (probability.min() >= 0 and probability.max() <= 1):
         raise ParameterError("probability: values must lie in [0, 1].")
     if probability.max() * 255 < 0.5:

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from petct.checks import require_label_range, require_volume
 from petct.errors import DicomError, ParameterError
 from petct.image import Geometry
 
@@ -87,16 +88,13 @@ class SourceSeries:
     def first(self) -> Dataset:
         return self.headers[0]
 
-    def require_grid(self, array: npt.NDArray) -> None:
-        """Refuse an array that is not on this grid."""
-        if array.shape != self.geometry.shape:
+    def require_grid(self, name: str, array: npt.NDArray, kinds: str) -> None:
+        """Refuse an array that is not on this grid, or of none of numpy's `kinds`."""
+        shape = require_volume(name, array, kinds).shape
+        if shape != self.geometry.shape:
             raise ParameterError(
-                f"labels: shape {array.shape} is not that of the PET series, {self.geometry.shape} (Z, Y, X)."
+                f"`{name}`: shape {shape} is not that of the PET series, {self.geometry.shape} (Z, Y, X)."
             )
-
-    def slice_positions_mm(self) -> npt.NDArray[np.float64]:
-        """(Z, 3) LPS x, y, z of each slice's first voxel, as its own header says."""
-        return np.array([[float(v) for v in h.ImagePositionPatient] for h in self.headers])
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,9 @@ class LabelVoxels:
     def of(cls, labels: npt.NDArray[np.integer]) -> LabelVoxels:
         """Voxels other than 0, in (Z, Y, X) order."""
         index = np.flatnonzero(labels)
-        return cls(labels, index, labels.reshape(-1)[index].astype(np.int32))
+        label = labels.reshape(-1)[index]
+        require_label_range(label.min(initial=0), label.max(initial=0))
+        return cls(labels, index, label.astype(np.int32))
 
     @property
     def numbers(self) -> list[int]:

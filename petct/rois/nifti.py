@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from petct.checks import MAX_LABEL
 from petct.errors import RoiError
 from petct.image import Geometry, Image, read_images, resample
 from petct.rois.roi import Roi
-
-MAX_LABEL = 65535  # as in our own label images
 
 
 def read_label_image(path: str | Path, geometry: Geometry) -> tuple[list[Roi], list[str]]:

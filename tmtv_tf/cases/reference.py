@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from petct.checks import MAX_LABEL
 from petct.errors import CaseError, ParameterError, RoiError
 from petct.image import Image, image_sha256, write_image
 from petct.rois import Roi, RoiTarget, read_rois
@@ -29,7 +30,6 @@ RULES = {
     "roi-cold": f"SUVmean below {ROI_COLD_SUV_MEAN:g}",
     "roi-huge": f"more than {ROI_HUGE_ML:,.0f} mL",
 }
-MAX_LABEL = int(np.iinfo(np.uint16).max)
 ROIS_LISTED = 10
 
 

@@ -1,4 +1,4 @@
-"""What every function of the front door checks before it computes: arrays and spacing (options: `Config`).
+"""What every public function checks before it computes: arrays, spacing, numbers.
 
 One sentence each, with the parameter in backticks; the commands write its flag there.
 """
@@ -11,12 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import ImageError, ParameterError
-from petct.geometry import Geometry, Image
-from postprocess.config import between
+from petct.limits import between
 
 MAX_LABEL = 65535  # label images are uint16 on disk
-# Spacings that went through single precision, or a header with four digits, are still the same.
-SPACING_TOLERANCE = 1e-4
 
 Spacing = tuple[float, float, float]
 
@@ -30,6 +27,24 @@ def require_volume(name: str, array: object, kinds: str = "fiu") -> npt.NDArray:
         hint = " label_components makes labels of a mask." if name == "labels" else ""
         raise ImageError(f"`{name}` cannot be of the type {array.dtype}.{hint}")
     return array
+
+
+def require_shape(shape: object) -> None:
+    """Refuse what is not (Z, Y, X), three whole numbers of 0 or more."""
+    whole = isinstance(shape, tuple) and all(isinstance(n, int | np.integer) and n >= 0 for n in shape)
+    if not whole or len(shape) != 3:  # type: ignore[arg-type]
+        raise ImageError(f"`shape` must be (Z, Y, X): three whole numbers. Received: {shape}.")
+
+
+def require_numbers(name: str, values: object, count: int) -> npt.NDArray[np.float64]:
+    """So many finite numbers."""
+    try:
+        found = np.asarray(values, float)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.shape != (count,) or not np.isfinite(found).all():
+        raise ImageError(f"`{name}` must be {count} finite numbers. Received: {values}.")
+    return found
 
 
 def require_labels(labels: object, name: str = "labels") -> npt.NDArray[np.integer]:
@@ -92,37 +107,3 @@ def require_probability(lowest: float, highest: float) -> None:
             else "Labels or a mask are no probabilities; scaled integers need their scale factor."
         )
         raise ImageError(f"Probabilities must be in [0, 1]. Received: {lowest:g} to {highest:g}. {kind}")
-
-
-def unpack(
-    spacing_mm: object, **images: npt.NDArray | Image
-) -> tuple[list[npt.NDArray], Spacing, Geometry | None]:
-    """The arrays of a function's volumes, their spacing, and where they lie if one of them is an `Image`.
-
-    Images must be on one grid, and `spacing_mm` may be left out, because they know it: the one way in which the order
-    of the axes cannot be got wrong.
-    """
-    grids = {name: image.geometry for name, image in images.items() if isinstance(image, Image)}
-    arrays = [image.array if isinstance(image, Image) else image for image in images.values()]
-    if not grids:
-        if spacing_mm is None:
-            raise ParameterError(
-                "`spacing_mm` is missing: give (sz, sy, sx), or images of the type petct.Image."
-            )
-        return arrays, require_spacing(spacing_mm), None
-    first, *others = grids.values()
-    if not all(first.same_grid(other) for other in others):
-        names = " and ".join(f"`{name}`" for name in grids)
-        raise ImageError(f"{names} are not on one grid: bring one onto the grid of the other first.")
-    if spacing_mm is not None:
-        require_grid(first, first.shape, require_spacing(spacing_mm))
-    return arrays, require_spacing(first.spacing_mm), first
-
-
-def require_grid(geometry: Geometry, shape: tuple[int, ...], spacing_mm: Spacing) -> None:
-    """Refuse a geometry of another shape or spacing."""
-    if geometry.shape != shape or not np.allclose(geometry.spacing_mm, spacing_mm, rtol=SPACING_TOLERANCE):
-        raise ImageError(
-            f"The geometry is of {geometry.shape} voxels of {geometry.spacing_mm} mm, the array of {shape} of "
-            f"{tuple(spacing_mm)} mm."
-        )

@@ -13,6 +13,16 @@ from petct.errors import ArchiveError
 from petct.export.source import MANUFACTURER
 from tmtv_tf.pacs.archive import SeriesFound, StudyFound, StudyQuery, require_uid
 
+# What is asked of studies and series, by both protocols.
+OF_STUDY = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate", "NumberOfStudyRelatedSeries")
+OF_SERIES = (
+    "SeriesInstanceUID",
+    "Modality",
+    "SeriesNumber",
+    "NumberOfSeriesRelatedInstances",
+    "PatientID",
+    "Manufacturer",
+)
 # DICOM PS3.7 annex C, PS3.4 table B.2-1, PS3.18 table I.2-2: status of a stored object.
 _STATUS = {
     0x0110: "it failed while it stored the object",

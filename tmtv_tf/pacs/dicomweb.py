@@ -18,6 +18,8 @@ from petct.dicom.headers import SCAN_KEYWORDS
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import ArchiveError, ParameterError
 from tmtv_tf.pacs.answers import (
+    OF_SERIES,
+    OF_STUDY,
     is_for_later,
     objects_of,
     parts_of,
@@ -72,24 +74,16 @@ class DicomWeb:
 
     def _studies(self, query: StudyQuery) -> list[StudyFound]:
         """Those that fit, still without series."""
-        fields = [
-            "PatientID",
-            "AccessionNumber",
-            "StudyDate",
-            "StudyInstanceUID",
-            "NumberOfStudyRelatedSeries",
-        ]
         filters = {key: _plain(value) for key, value in query.keys().items()}
-        rows, whole = self._search(self._client.search_for_studies, search_filters=filters, fields=fields)
+        rows, whole = self._search(self._client.search_for_studies, search_filters=filters, fields=OF_STUDY)
         found = studies_of(query, rows, self.address)
         if not whole and not (query.study_uid and found):
             raise self._maybe_cut("studies")
         return found
 
     def _series(self, study: StudyFound) -> tuple[SeriesFound, ...]:
-        fields = ["Modality", "SeriesNumber", "NumberOfSeriesRelatedInstances", "PatientID", "Manufacturer"]
         search = self._client.search_for_series
-        rows, whole = self._search(search, study_instance_uid=study.study_uid, fields=fields)
+        rows, whole = self._search(search, study_instance_uid=study.study_uid, fields=OF_SERIES)
         if not whole and study.series_count is None:
             raise self._maybe_cut(f"series of study {study.study_uid}")
         return series_of(study, rows, self.address)

@@ -16,6 +16,8 @@ from petct.dicom.headers import SCAN_KEYWORDS
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import ArchiveError, ParameterError
 from tmtv_tf.pacs.answers import (
+    OF_SERIES,
+    OF_STUDY,
     is_for_later,
     objects_of,
     parts_of,
@@ -33,15 +35,6 @@ from tmtv_tf.pacs.credentials import Credentials, tls_context
 from tmtv_tf.pacs.landing import Landing, by_series, identity
 from tmtv_tf.pacs.tls import ServerTls
 
-_STUDY = ("StudyInstanceUID", "PatientID", "AccessionNumber", "StudyDate", "NumberOfStudyRelatedSeries")
-_SERIES = (
-    "SeriesInstanceUID",
-    "Modality",
-    "SeriesNumber",
-    "NumberOfSeriesRelatedInstances",
-    "PatientID",
-    "Manufacturer",
-)
 # Sequences cannot be asked for by an empty key.
 _IMAGE = tuple(keyword for keyword in SCAN_KEYWORDS if not keyword.endswith("Sequence"))
 
@@ -72,10 +65,10 @@ class Dimse:
 
     def _studies(self, link: Link, query: StudyQuery) -> list[StudyFound]:
         """Those that fit, still without series."""
-        return studies_of(query, link.find("STUDY", query.keys(), _STUDY), self.address)
+        return studies_of(query, link.find("STUDY", query.keys(), OF_STUDY), self.address)
 
     def _series(self, link: Link, study: StudyFound) -> tuple[SeriesFound, ...]:
-        rows = link.find("SERIES", {"StudyInstanceUID": study.study_uid}, _SERIES)
+        rows = link.find("SERIES", {"StudyInstanceUID": study.study_uid}, OF_SERIES)
         return series_of(study, rows, self.address)
 
     def headers(self, study: StudyFound, series_uid: str) -> list[Dataset]:

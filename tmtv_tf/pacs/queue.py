@@ -125,10 +125,10 @@ class Queue:
     def study(self, case_id: str) -> Row | None:
         return next(iter(self._rows("WHERE case_id = ?", case_id)), None)
 
-    def studies(self, *states: str, limit: int = -1) -> list[Row]:
+    def studies(self, *states: str) -> list[Row]:
         """Those in these states (all without any), the oldest first."""
         where = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-        return self._rows(f"{where} ORDER BY sequence LIMIT {limit}", *states)
+        return self._rows(f"{where} ORDER BY sequence", *states)
 
     def latest(self, count: int) -> list[Row]:
         """Those that are not done, then the others; of each the newest first."""

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from petct.version import software
 from tmtv_tf.pacs.audit import record
 from tmtv_tf.pacs.queue import SETTLED, STATES, Queue, Row
 
-SHOWN = 200
+SHOWN, LINES = 200, 20  # studies on the page, on a terminal
 QUEUE_FILE = "queue.sqlite"
 AUDIT_FILE = "audit.jsonl"
 IMAGES_FOLDER = "received"
@@ -30,12 +31,12 @@ MEANING = {
 }
 
 
-def summary(queue: Queue, *, shown: int = SHOWN) -> dict[str, Any]:
+def summary(queue: Queue) -> dict[str, Any]:
     """Counts by state, and the studies: those that are not done first, newest first."""
     return {
         "software": " ".join(software().values()),
         "counts": queue.counts(),
-        "studies": [_study(row) for row in queue.latest(shown)],
+        "studies": [_study(row) for row in queue.latest(SHOWN)],
     }
 
 
@@ -63,35 +64,29 @@ def status(folder: Path) -> dict[str, Any]:
     TmtvError
         There is no queue, or it cannot be read.
     """
-    queue = Queue(folder / QUEUE_FILE, make=False)
-    try:
+    with closing(Queue(folder / QUEUE_FILE, make=False)) as queue:
         return {"running": _is_running(folder), **summary(queue)}
-    finally:
-        queue.close()
 
 
 def ask_again(folder: Path, cases: Sequence[str]) -> None:
     """Have settled studies run, and their results sent, once more as they are."""
-    queue = Queue(folder / QUEUE_FILE, make=False)
-    try:
+    with closing(Queue(folder / QUEUE_FILE, make=False)) as queue:
         for case_id in cases:
-            if not queue.again(case_id):
-                raise TmtvError(f"{case_id}: no study that is done or refused.")
-    finally:
-        queue.close()
+            _require_settled(case_id, queue.again(case_id))
 
 
 def forget(folder: Path, cases: Sequence[str]) -> None:
     """Take settled studies off the queue and remove their images; the results stay."""
-    queue = Queue(folder / QUEUE_FILE, make=False)
-    try:
+    with closing(Queue(folder / QUEUE_FILE, make=False)) as queue:
         for case_id in cases:
-            if not queue.forget(case_id, *SETTLED):
-                raise TmtvError(f"{case_id}: no study that is done or refused.")
+            _require_settled(case_id, queue.forget(case_id, *SETTLED))
             shutil.rmtree(folder / IMAGES_FOLDER / case_id, ignore_errors=True)
             record(folder / AUDIT_FILE, "removed", case_id=case_id)
-    finally:
-        queue.close()
+
+
+def _require_settled(case_id: str, found: bool) -> None:
+    if not found:
+        raise TmtvError(f"{case_id}: no study that is done or refused.")
 
 
 def _is_running(folder: Path) -> bool:
@@ -102,16 +97,16 @@ def _is_running(folder: Path) -> bool:
         return True
 
 
-def as_text(found: dict[str, Any], *, lines: int = 20) -> str:
+def as_text(found: dict[str, Any]) -> str:
     """For a terminal: the counts, then the studies that are not done, then the last that are."""
     text = [f"tmtv serve is {'running' if found['running'] else 'not running'}."]
     text += [f"{found['counts'][state]:6d} {state:10s} {MEANING[state]}" for state in STATES]
     studies = found["studies"]
-    for study in studies[:lines]:
+    for study in studies[:LINES]:
         tries = f" ({study['failed_tries']} failed tries)" if study["failed_tries"] else ""
         reason = f": {study['reason']}" if study["reason"] else ""
         text.append(f"{study['case_id']}  {study['state']:10s}{study['images']:6d} images{tries}{reason}")
-    more = sum(found["counts"].values()) - min(len(studies), lines)
+    more = sum(found["counts"].values()) - min(len(studies), LINES)
     return "\n".join(text + ([f"... and {more} more; all with --json."] if more > 0 else []))
 
 

@@ -70,8 +70,8 @@ def build_network(config: VNetConfig | CompactConfig, input_shape: tuple[int, ..
     network = (vnet if isinstance(config, VNetConfig) else compact_unet)(input_shape, **options)
     if config.initial_weights is not None:
         from tmtv_tf.models.transfer import transfer_weights
-        from tmtv_tf.weights import NAMES, packaged_keras
+        from tmtv_tf.weights import NAMES, packaged_file
 
         name = config.initial_weights
-        transfer_weights(packaged_keras(name) if name in NAMES else name, network)
+        transfer_weights(packaged_file(name, ".keras") if name in NAMES else name, network)
     return network

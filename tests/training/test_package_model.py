@@ -11,7 +11,7 @@ from petct.errors import ModelError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.compact import compact_unet
 from tmtv_tf.models.file import Outlining, load_model, read_description, save_model
-from tmtv_tf.weights import packaged_keras, packaged_name
+from tmtv_tf.weights import packaged_file, packaged_name
 from training.package_model import app, mean_weights, move_midpoint, moved, resized, without_ct
 
 TRAINED = ModelGrid(shape=(32, 16, 16), spacing_mm=(6.0, 6.0, 6.0))
@@ -113,4 +113,4 @@ def test_an_unknown_name_is_refused_by_name():
     with pytest.raises(
         ModelError, match="No packaged model is called 'sun'; there are synthetic-petct, synthetic-pet"
     ):
-        packaged_keras("sun")
+        packaged_file("sun", ".keras")

@@ -6,8 +6,10 @@ and counted, never silently averaged. Where too few patients remain, the statist
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,24 +61,25 @@ def describe(values: npt.ArrayLike) -> Distribution:
     )
 
 
-def median_interval(values: npt.ArrayLike, *, seed: int = 0) -> tuple[float, float]:
+def median_interval(values: npt.ArrayLike) -> tuple[float, float]:
     """95 % confidence interval of the median: percentile bootstrap over patients, 2000 resamples.
 
     (NaN, NaN) with fewer than three defined values.
     """
     values = np.asarray(values, float)
     defined = values[~np.isnan(values)]
-    if defined.size < 3:
-        return NAN, NAN
-    interval = stats.bootstrap(
-        (defined,),
-        np.median,
-        n_resamples=BOOTSTRAP_RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
+    return (NAN, NAN) if defined.size < 3 else percentile_interval(defined, np.median)
+
+
+def percentile_interval(
+    values: npt.NDArray[np.floating], statistic: Callable[..., Any], *, draws: int = BOOTSTRAP_RESAMPLES
+) -> tuple[float, float]:
+    """95 % confidence interval of a statistic of patients: percentile bootstrap."""
+    rng = np.random.default_rng(0)
+    found = stats.bootstrap(
+        (values,), statistic, n_resamples=draws, confidence_level=CONFIDENCE, method="percentile", rng=rng
     ).confidence_interval
-    return float(interval.low), float(interval.high)
+    return float(found.low), float(found.high)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class TestResult:
 
 def paired_t_test(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> TestResult:
     """Paired Student t-test of predicted - manual (positive: predicted is larger). NaN if n < 2 or SD = 0."""
-    predicted, manual = _pairs(predicted, manual)
+    predicted, manual = pairs(predicted, manual)
     if predicted.size < 2 or np.ptp(predicted - manual) == 0:
         return TestResult(int(predicted.size), NAN, NAN)
     result = stats.ttest_rel(predicted, manual)
@@ -105,7 +108,7 @@ def spearman(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> TestResult:
     The p value is exact below EXACT_BELOW patients (all permutations, those as extreme or more), else the usual
     t approximation, which would call any perfect ranking of five patients p = 0.
     """
-    predicted, manual = _pairs(predicted, manual)
+    predicted, manual = pairs(predicted, manual)
     if predicted.size < 3 or np.ptp(predicted) == 0 or np.ptp(manual) == 0:
         return TestResult(int(predicted.size), NAN, NAN)
     result = stats.spearmanr(predicted, manual)
@@ -141,7 +144,7 @@ class BlandAltman:
 
 def bland_altman(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> BlandAltman:
     """Bland-Altman analysis of predicted - manual. Fewer than two pairs: everything but `n` is NaN."""
-    predicted, manual = _pairs(predicted, manual)
+    predicted, manual = pairs(predicted, manual)
     n = int(predicted.size)
     if n < 2:
         return BlandAltman(n, NAN, NAN, NAN, NAN, (NAN, NAN), (NAN, NAN), (NAN, NAN))
@@ -162,9 +165,10 @@ def bland_altman(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> BlandAltman
     )
 
 
-def _pairs(
+def pairs(
     predicted: npt.ArrayLike, manual: npt.ArrayLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Two lists as arrays, without the patients of whom one value is NaN."""
     predicted, manual = np.asarray(predicted, float), np.asarray(manual, float)
     if predicted.shape != manual.shape or predicted.ndim != 1:
         raise ParameterError(

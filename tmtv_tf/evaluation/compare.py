@@ -12,7 +12,7 @@ from scipy import stats
 
 from petct.errors import CaseError
 from petct.files import write_csv, write_json, write_text
-from tmtv_tf.evaluation.agreement import BOOTSTRAP_RESAMPLES, CONFIDENCE
+from tmtv_tf.evaluation.agreement import percentile_interval
 from tmtv_tf.evaluation.cohort import Evaluation
 from tmtv_tf.evaluation.report_files import TEMPLATES
 from tmtv_tf.evaluation.wording import METHOD_NAMES, number, p_value, span
@@ -54,15 +54,7 @@ def paired_differences(first: npt.ArrayLike, second: npt.ArrayLike) -> dict[str,
     if n >= 3 and (difference == difference[0]).all():
         low = high = float(difference[0])
     elif n >= 3:
-        interval = stats.bootstrap(
-            (difference,),
-            np.mean,
-            n_resamples=BOOTSTRAP_RESAMPLES,
-            confidence_level=CONFIDENCE,
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-        low, high = float(interval.low), float(interval.high)
+        low, high = percentile_interval(difference, np.mean)
     if n >= 3:
         p = float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0
     return {

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from petct.errors import ParameterError
-from tmtv_tf.evaluation.agreement import CONFIDENCE, BlandAltman, bland_altman
+from tmtv_tf.evaluation.agreement import CONFIDENCE, BlandAltman, bland_altman, pairs
 
 NAN = float("nan")
 # Boellaard et al., J Nucl Med 2024: two readings agree if they differ by <= 10 % of the reference or by <= 10 mL.
@@ -83,7 +83,7 @@ def lin_ccc(first: npt.ArrayLike, second: npt.ArrayLike) -> Estimate:
     one of both does not vary (then it is 0), or where all pairs are equal (1). NaN with fewer than 3 pairs, or if all
     values are one value.
     """
-    x, y = _pairs(first, second)
+    x, y = pairs(first, second)
     n = x.size
     if n < 3 or np.ptp([x, y]) == 0:
         return Estimate(n, NAN)
@@ -108,7 +108,7 @@ def coefficient_of_variation(first: npt.ArrayLike, second: npt.ArrayLike) -> Est
     The SD of two values is |difference| / sqrt(2). A patient whose two values are 0 is left out (Bland and Altman,
     BMJ 1996;313:744, root mean square form). NaN with no patient. No interval.
     """
-    x, y = _pairs(first, second)
+    x, y = pairs(first, second)
     mean = (x + y) / 2
     used = mean > 0
     if not used.any():
@@ -119,7 +119,7 @@ def coefficient_of_variation(first: npt.ArrayLike, second: npt.ArrayLike) -> Est
 
 def share_close(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> Estimate:
     """Share of patients whose two volumes differ by <= 10 % of the manual one or by <= 10 mL; Wilson interval."""
-    x, y = _pairs(predicted, manual)
+    x, y = pairs(predicted, manual)
     if not x.size:
         return Estimate(0, NAN)
     difference = np.abs(x - y)
@@ -130,7 +130,7 @@ def share_close(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> Estimate:
 
 def relative_bland_altman(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> BlandAltman:
     """Bland-Altman of 100 (predicted - manual) / mean of both, in %; a patient whose two values are 0 is left out."""
-    x, y = _pairs(predicted, manual)
+    x, y = pairs(predicted, manual)
     mean = (x + y) / 2
     used = mean > 0
     return bland_altman(100 * (x - y)[used] / mean[used], np.zeros(int(used.sum())))
@@ -138,18 +138,6 @@ def relative_bland_altman(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> Bl
 
 def log_ratio(predicted: npt.ArrayLike, manual: npt.ArrayLike) -> BlandAltman:
     """Bland-Altman of ln(predicted / manual); exp of it is a ratio. Patients where one of both is 0 are left out."""
-    x, y = _pairs(predicted, manual)
+    x, y = pairs(predicted, manual)
     used = (x > 0) & (y > 0)
     return bland_altman(np.log(x[used]), np.log(y[used]))
-
-
-def _pairs(
-    first: npt.ArrayLike, second: npt.ArrayLike
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    x, y = np.asarray(first, float), np.asarray(second, float)
-    if x.shape != y.shape or x.ndim != 1:
-        raise ParameterError(
-            f"Paired statistics need two lists of equal length. Received: {x.shape} and {y.shape}."
-        )
-    defined = ~(np.isnan(x) | np.isnan(y))
-    return x[defined], y[defined]

@@ -10,15 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.image import Geometry, Image
+from tmtv_tf.report.pictures import SUV_WINDOW, body_window
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
-SUV_WINDOW = (0.0, 10.0)  # inverse grey: 0 is white, 10 and more is black
-BODY_SUV = 0.2  # the picture is cut to where the projection exceeds this
-MARGIN_MM = 15.0
 PIXELS_PER_MM = 1.0
 GREYS = 160  # of 256 entries of a picture's palette
 GREY_SPREAD = 3  # largest difference of red, green and blue in what counts as grey
@@ -65,7 +63,7 @@ def coronal_mip_png(
     from matplotlib.figure import Figure
 
     suv, spacing_mm = coronal_projection(pet.array, pet.geometry)
-    rows, columns = _body(suv, spacing_mm)
+    rows, columns = body_window(suv, spacing_mm)
     height_mm = (rows.stop - rows.start) * spacing_mm[0]
     width_mm = max((columns.stop - columns.start) * spacing_mm[1], SMALLEST_WIDTH_MM)
     dpi = 100
@@ -209,14 +207,3 @@ def with_palette(rgb: npt.NDArray[np.uint8]) -> Picture:
     picture = Pillow.fromarray(index, "P")
     picture.putpalette(palette)
     return picture
-
-
-def _body(suv: npt.NDArray, spacing_mm: tuple[float, float]) -> tuple[slice, slice]:
-    """Rows and columns of the projection that hold the body and a margin; all of it where there is none."""
-    slices = []
-    for axis in (0, 1):
-        used = np.flatnonzero((suv > BODY_SUV).any(axis=1 - axis))
-        margin = int(np.ceil(MARGIN_MM / spacing_mm[axis]))
-        low, high = (used[0] - margin, used[-1] + 1 + margin) if used.size else (0, suv.shape[axis])
-        slices.append(slice(max(int(low), 0), min(int(high), suv.shape[axis])))
-    return slices[0], slices[1]

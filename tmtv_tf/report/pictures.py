@@ -21,7 +21,7 @@ from tmtv_tf.report.content import Picture
 SUV_WINDOW = (0.0, 10.0)  # inverted grey: 0 is white, 10 and more is black
 CT_WINDOW_HU = (-160.0, 240.0)
 OUTSIDE_CT_HU = -1000.0
-BODY_SUV = 0.2
+BODY_SUV = 0.2  # the picture is cut to where the projection exceeds this
 MARGIN_MM = 15.0
 LONGEST_SIDE_PX = 900
 LARGEST_PX_PER_MM = 2.0
@@ -48,7 +48,7 @@ def projections(pet: Image, labels: npt.NDArray[np.integer]) -> list[Picture]:
         plane = pet.array.max(axis=axis)
         shapes = {label: (labels[box] == label).any(axis=axis) for label, box in boxes.items()}
         corners = {label: (box[0].start, box[2 if axis == 1 else 1].start) for label, box in boxes.items()}
-        window = _body(plane, sides)
+        window = body_window(plane, sides)
         canvas = _Canvas(plane, sides, window, SUV_WINDOW, inverted=True, head_up=True)
         for label in sorted(boxes, reverse=True):  # the largest lesion last, on top
             canvas.outline(shapes[label], corners[label], label, numbered=label in list(boxes)[:NUMBERED])
@@ -72,7 +72,7 @@ def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -
         box = boxes[label]
         k = box[0].start + int((labels[box] == label).sum(axis=(1, 2)).argmax())
         sides = (pet.spacing_mm[1], pet.spacing_mm[2])
-        window = _body(pet.array[k], sides)
+        window = body_window(pet.array[k], sides)
         pictures = []
         planes = [(pet.array[k], SUV_WINDOW, True)]
         if ct is not None:
@@ -197,7 +197,7 @@ class _Canvas:
         )
 
 
-def _body(plane: npt.NDArray, sides_mm: tuple[float, float]) -> tuple[slice, slice]:
+def body_window(plane: npt.NDArray, sides_mm: tuple[float, float]) -> tuple[slice, slice]:
     """Rows and columns that hold the body and a margin; all of them where there is none."""
     slices = []
     for axis in (0, 1):

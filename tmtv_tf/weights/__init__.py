@@ -31,23 +31,14 @@ def packaged_name(*, has_ct: bool) -> str:
     return PET_CT if has_ct else PET
 
 
-def packaged_keras(name: str) -> Path:
-    """The `.keras` file of a packaged network, for fine-tuning (`initial_weights`).
+def packaged_file(name: str, suffix: str) -> Path:
+    """A file of a packaged network: `.openvino` to run, `.keras` for fine-tuning (`initial_weights`).
 
     Raises
     ------
     ModelError
         No network of this name comes with the package, or its file is missing.
     """
-    return _file(name, ".keras")
-
-
-def packaged_openvino(name: str) -> Path:
-    """The `.openvino` file of a packaged network; as `packaged_keras`."""
-    return _file(name, ".openvino")
-
-
-def _file(name: str, suffix: str) -> Path:
     if name not in NAMES:
         raise ModelError(f"No packaged model is called {name!r}; there are {', '.join(NAMES)}.")
     path = FOLDER / f"{name}{suffix}"

@@ -9,7 +9,7 @@ from petct.image import Geometry, Image
 from tmtv_tf.inference.load import load_model
 from tmtv_tf.phantom.worlds.sample import make_sample
 from tmtv_tf.phantom.worlds.score import score
-from tmtv_tf.weights import NAMES, PET, packaged_keras, packaged_openvino
+from tmtv_tf.weights import NAMES, PET, packaged_file
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +28,22 @@ def _probability(path, sample, backend, *, outlined=False):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_keras_and_openvino_agree_and_find_lesions_of_a_phantom(name, sample):
-    for path in (packaged_keras(name), packaged_openvino(name)):
+    for path in (packaged_file(name, ".keras"), packaged_file(name, ".openvino")):
         assert path.stat().st_size <= 5_000_000
-    keras_map = _probability(packaged_keras(name), sample, "keras")
-    openvino_map = _probability(packaged_openvino(name), sample, "auto")
+    keras_map = _probability(packaged_file(name, ".keras"), sample, "keras")
+    openvino_map = _probability(packaged_file(name, ".openvino"), sample, "auto")
     # bfloat16 where the processor has it: the largest difference is at a lesion's steep edge
     assert np.abs(keras_map - openvino_map).max() < 0.15
     assert np.mean((keras_map > 0.5) != (openvino_map > 0.5)) < 1e-4
     # this phantom is drawn by seed; an untrained or damaged network scores about 0
     dice = score(openvino_map, sample).dice
     assert dice > 0.3
-    assert score(_probability(packaged_openvino(name), sample, "auto", outlined=True), sample).dice > dice
+    assert score(_probability(packaged_file(name, ".openvino"), sample, "auto", outlined=True), sample).dice > dice
 
 
 def test_they_say_what_they_were_trained_on():
     for name in NAMES:
-        model = load_model(packaged_openvino(name))
+        model = load_model(packaged_file(name, ".openvino"))
         assert model.needs_ct == (name != PET)
         text = " ".join(model.description.warnings(name, on_phantom=False))
         assert "synthetic images only; not validated on patients" in text

@@ -110,11 +110,6 @@ def youden_threshold(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     return float(best[np.abs(best - (values[0] + values[-1]) / 2).argmin()])
 
 
-def delong_variance(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
-    """Variance of an AUC (DeLong et al., Biometrics 1988)."""
-    return float(_delong_covariance(_labels(labels), np.asarray(scores, float)[None])[0, 0])
-
-
 def delong_test(labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLike) -> Comparison:
     """AUC(first) - AUC(second) on the same patients (DeLong et al., Biometrics 1988). p is 1 for equal scores.
 
@@ -130,7 +125,7 @@ def delong_test(labels: npt.ArrayLike, first: npt.ArrayLike, second: npt.ArrayLi
 
 
 def bootstrap_auc(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, folds: npt.ArrayLike, *, draws: int = 2000, seed: int = 0
+    labels: npt.ArrayLike, scores: npt.ArrayLike, folds: npt.ArrayLike, *, draws: int = 2000
 ) -> tuple[float, float]:
     """95 % interval of the mean of the folds' AUCs: patients drawn again within each fold and class.
 
@@ -154,7 +149,7 @@ def bootstrap_auc(
         batch=100,
         vectorized=True,
         method="percentile",
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(0),
     ).confidence_interval
     return float(interval.low), float(interval.high)
 

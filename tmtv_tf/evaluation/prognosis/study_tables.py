@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap, wilcoxon
+from scipy.stats import wilcoxon
 
+from tmtv_tf.evaluation.agreement import percentile_interval
 from tmtv_tf.evaluation.prognosis import liu2022
 from tmtv_tf.evaluation.prognosis.classification import (
     auc,
@@ -218,12 +219,7 @@ def _fold_metrics(rows: pd.DataFrame, rule: str) -> dict[str, float]:
 
 
 def _bootstrap_mean(values: np.ndarray, draws: int) -> tuple[float, float]:
-    if len(values) < 2:
-        return NAN, NAN
-    found = bootstrap(
-        (values,), np.mean, n_resamples=draws, method="percentile", rng=np.random.default_rng(0)
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return (NAN, NAN) if len(values) < 2 else percentile_interval(values, np.mean, draws=draws)
 
 
 def _compare_prognosis(first: pd.DataFrame, second: pd.DataFrame, rule: str) -> dict[str, float]:

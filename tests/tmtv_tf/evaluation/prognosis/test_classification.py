@@ -13,7 +13,6 @@ from tmtv_tf.evaluation.prognosis.classification import (
     bootstrap_auc,
     brier_score,
     delong_test,
-    delong_variance,
     mcnemar_test,
     operating_point,
     reliability,
@@ -91,7 +90,8 @@ def test_delong_against_its_definition():
 
     (a10, a01), (b10, b01) = placements(first), placements(second)
     m, n = y.sum(), (~y).sum()
-    assert delong_variance(y, first) == pytest.approx(a10.var(ddof=1) / m + a01.var(ddof=1) / n)
+    alone = delong_test(y, first, np.zeros(40))  # an AUC of 0.5 without variance
+    assert alone.difference / alone.z == pytest.approx(math.sqrt(a10.var(ddof=1) / m + a01.var(ddof=1) / n))
     variance = (a10 - b10).var(ddof=1) / m + (a01 - b01).var(ddof=1) / n
     found = delong_test(y, first, second)
     assert found.difference == pytest.approx(auc(y, first) - auc(y, second))

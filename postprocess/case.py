@@ -11,7 +11,7 @@ from petct.errors import TmtvError
 from petct.files import read_json
 from postprocess.inputs import CaseImages, MapFile, read_case
 from postprocess.origin import Origin, origins
-from postprocess.process import Task, process
+from postprocess.process import Answer, Task, process
 from postprocess.suv_source import SuvSource, find_suv
 
 PREDICTION_FILE = "prediction.json"
@@ -60,7 +60,7 @@ class FileCase:
         return read_case(self.job.map_file, self.pet, self.job.config.probability_threshold)
 
 
-def run_case(job: Job) -> dict[str, Any]:
+def run_case(job: Job) -> Answer:
     """Post-process one case of files; see `postprocess.process.process` for what comes back.
 
     Raises

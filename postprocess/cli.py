@@ -16,6 +16,7 @@ from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
 if TYPE_CHECKING:
     from postprocess.case import Job
+    from postprocess.process import Answer
 
 # How long a single case waits for another run into its folder before it is refused.
 WAIT_S = 600.0
@@ -94,7 +95,7 @@ def postprocess(
 
     maps = Path(probability or mask or "")
     _refuse_mixtures(given, maps)
-    config = Config(**{name: given[name] for name in Config.__dataclass_fields__})
+    config = Config.of(given)
     methods = ("parts",) if split_only else tuple(dict.fromkeys(method or DEFAULT_METHODS))
     for name in methods:
         parse_method(name, config)
@@ -201,7 +202,7 @@ def _run_one(job: Job) -> None:
         )
 
 
-def _say_edits(job: Job, result: dict[str, Any]) -> None:
+def _say_edits(job: Job, result: Answer) -> None:
     if job.request.clear:
         cleared = result["cleared"]
         print(
@@ -245,7 +246,7 @@ def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | N
     return report_failures(outcomes)
 
 
-def _print_tmtv(results: Sequence[dict[str, Any]], methods: Sequence[str]) -> None:
+def _print_tmtv(results: Sequence[Answer], methods: Sequence[str]) -> None:
     """The final TMTV of the first cases, and the median of all, per method."""
     from statistics import median
 
@@ -263,7 +264,7 @@ def _print_tmtv(results: Sequence[dict[str, Any]], methods: Sequence[str]) -> No
         print(f"{'median':<{width}}" + "".join(f" {median(values[m]):13.2f}" for m in methods))
 
 
-def _show_warnings(results: Sequence[dict[str, Any]]) -> None:
+def _show_warnings(results: Sequence[Answer]) -> None:
     import logging
 
     for result in results:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from petct.console import listed
 from petct.errors import TmtvError
 from petct.files import remove, write_csv
-from postprocess.results import read_result
+from postprocess.results import Measures, TmtvResult, read_result
 from postprocess.review import final_folder
 
 TABLE_FILE = "tmtv.csv"
@@ -32,11 +32,11 @@ def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
         if result is None or folder.name in failed:
             continue
         try:
-            final = read_result(final_folder(folder)) or {}
+            final = read_result(final_folder(folder))
         except TmtvError as error:
-            final = {}
+            final = None
             warnings.append(f"{folder.name}: no final TMTV: {error}")
-        rows.append(_row(folder.name, result["methods"], final.get("methods", {})))
+        rows.append(_row(folder.name, result["methods"], final["methods"] if final else {}))
         kinds.setdefault(_kind(result), folder.name)
     if len(kinds) > 1:
         warnings.append(
@@ -50,7 +50,7 @@ def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
     return warnings
 
 
-def _row(case_id: str, methods: dict[str, Any], final: dict[str, Any]) -> dict[str, Any]:
+def _row(case_id: str, methods: Mapping[str, Measures], final: Mapping[str, Measures]) -> dict[str, Any]:
     row: dict[str, Any] = {"case_id": case_id}
     for method, measures in methods.items():
         row[f"tmtv_ml_{method}"] = measures.get("tmtv_ml")
@@ -59,7 +59,7 @@ def _row(case_id: str, methods: dict[str, Any], final: dict[str, Any]) -> dict[s
     return row
 
 
-def _kind(result: dict[str, Any]) -> str:
+def _kind(result: TmtvResult) -> str:
     """What must be equal for the numbers of two cases to be compared."""
     of_the_patient = dict.fromkeys(("height_cm", "weight_kg", "liver_suv", "lung_suv"))
     parameters = {**result.get("parameters", {}), **of_the_patient}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from petct.errors import ParameterError
 from petct.limits import between
@@ -49,6 +51,11 @@ class Config:
         for name in ("liver_suv", "lung_suv"):
             if (value := getattr(self, name)) is not None:
                 _require(name, value, "be a positive number", math.ulp(0.0), sys.float_info.max)
+
+    @classmethod
+    def of(cls, stated: Mapping[str, Any]) -> Config:
+        """The parameters that a result or a call states, others beside them; what is not stated is as published."""
+        return cls(**{item.name: stated[item.name] for item in fields(cls) if item.name in stated})
 
     @property
     def background_suv(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, astuple, dataclass
-from typing import overload
+from typing import TypedDict, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +84,20 @@ class LesionInArray:
     z_max_from_first_voxel_mm: float
 
 
+class Measures(TypedDict, total=False):
+    """What one method says of a patient: see `postprocess.PatientMeasures`; SDmax needs the patient's body."""
+
+    tmtv_ml: float
+    tlg: float
+    lesion_count: int
+    suv_max: float | None
+    suv_peak: float | None
+    dmax_mm: float | None
+    dmax_voxel_mm: float | None
+    dmax_bulk_mm: float | None
+    sdmax_per_m: float | None
+
+
 @dataclass(frozen=True)
 class PatientMeasures:
     """What one method says of the whole patient; None where it is not defined, for want of a lesion.
@@ -108,9 +122,9 @@ class PatientMeasures:
     dmax_voxel_mm: float | None = None
     dmax_bulk_mm: float | None = None
 
-    def as_dict(self) -> dict[str, float | int | None]:
+    def as_dict(self) -> Measures:
         """As in `tmtv.json`."""
-        return asdict(self)
+        return cast(Measures, asdict(self))
 
 
 _NO_SHAPE = dict.fromkeys(

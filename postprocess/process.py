@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
+from petct.checks import MAX_LABEL
 from petct.errors import TmtvError
 from petct.files import remove, write_json
 from petct.ids import check_id
 from petct.version import software
-from petct.checks import MAX_LABEL
 from postprocess.config import Config
 from postprocess.editing import apply_edits
 from postprocess.edits import EditLog, read_log
@@ -29,6 +29,8 @@ from postprocess.requests import Plan, Request, commit, plan
 from postprocess.results import (
     RESULT_FILE,
     SOURCE_FILE,
+    Measures,
+    TmtvResult,
     clear,
     finishing,
     has_method,
@@ -41,6 +43,25 @@ from postprocess.suv_source import SuvSource
 
 SUV_OF_NO_LESION = 1.0
 Hashes = dict[str, tuple[str, Future[str]]]  # role: what results call the input, and its SHA-256 to come
+
+
+class Answer(TmtvResult):
+    """What `tmtv.json` holds, and what this call did.
+
+    Attributes
+    ----------
+    skipped : nothing was to be done
+    final : measures by method after the edits; without edits those of `methods`
+    edits : how many are in force. added, cleared : how many this call added, and put out of force
+    said : sentences for the reader who asked
+    """
+
+    skipped: bool
+    final: dict[str, Measures]
+    edits: int
+    added: int
+    cleared: int
+    said: list[str]
 
 
 class CaseSource(Protocol):
@@ -94,7 +115,7 @@ class Task:
         return {**asdict(self.config), **body, "mask_labels": [], "channel": None, "instances": None}
 
 
-def process(task: Task, source: CaseSource) -> tuple[dict[str, Any], Computed | None]:
+def process(task: Task, source: CaseSource) -> tuple[Answer, Computed | None]:
     """Post-process one case; apply the reader's edits, if there are any, to a result of their own in `review/`.
 
     `tmtv.json` is written last; a case without it is unfinished. Methods computed earlier from the same inputs with
@@ -104,9 +125,7 @@ def process(task: Task, source: CaseSource) -> tuple[dict[str, Any], Computed | 
 
     Returns
     -------
-    answer : what `tmtv.json` holds, and: `skipped` (nothing was to be done), `final` (measures by method after the
-        edits; without edits those of `methods`), `edits` (how many are in force), `added`, `cleared` (how many this
-        call added, and put out of force), `said` (sentences for the reader who asked)
+    answer : what `tmtv.json` holds, and what was done
     computed : the images and lesions; None if nothing was to be done, and so nothing was read
 
     Raises
@@ -130,7 +149,7 @@ def process(task: Task, source: CaseSource) -> tuple[dict[str, Any], Computed | 
         if kept is not None and done and not task.request and _is_reviewed(task.folder, kept, log):
             return _answer(task.folder, kept, log, skipped=True), None
         _check_origin(task, source, hashes["suv"][1])
-        methods = tuple(dict.fromkeys([*(kept or {}).get("methods", ()), *task.methods]))
+        methods = tuple(dict.fromkeys([*(kept["methods"] if kept else ()), *task.methods]))
         computed = _compute(task, source, missing, methods, log)
         description = _describe(task, hashes, prediction)
     result = (
@@ -143,8 +162,8 @@ def process(task: Task, source: CaseSource) -> tuple[dict[str, Any], Computed | 
 
 
 def _kept(
-    task: Task, earlier: dict[str, Any] | None, hashes: Hashes, prediction: Mapping[str, Any]
-) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    task: Task, earlier: TmtvResult | None, hashes: Hashes, prediction: Mapping[str, Any]
+) -> tuple[TmtvResult | None, tuple[str, ...]]:
     """The earlier result, where this one goes on with it, and the methods that it lacks."""
     if earlier is None or any(
         earlier.get(key) != value for key, value in _describe(task, hashes, prediction).items()
@@ -156,14 +175,14 @@ def _kept(
     return earlier, tuple(missing)
 
 
-def _is_reviewed(folder: Path, result: dict[str, Any], log: EditLog) -> bool:
+def _is_reviewed(folder: Path, result: TmtvResult, log: EditLog) -> bool:
     """Whether the edits in force and the signature, if there are any, are in an edited result of all methods."""
     return not needs_version(log) or current_version(folder, result, log) is not None
 
 
 def _answer(
-    folder: Path, result: dict[str, Any], log: EditLog, *, skipped: bool, made: Plan | None = None
-) -> dict[str, Any]:
+    folder: Path, result: TmtvResult, log: EditLog, *, skipped: bool, made: Plan | None = None
+) -> Answer:
     final = read_result(final_folder(folder)) or result
     warnings = [*result.get("warnings", []), *(final.get("warnings", []) if log.in_force else [])]
     return {
@@ -273,41 +292,40 @@ def _write(
     task: Task,
     computed: Computed,
     description: dict[str, Any],
-    kept: dict[str, Any] | None,
+    kept: TmtvResult | None,
     prediction: Mapping[str, Any],
-    earlier: dict[str, Any] | None,
-) -> dict[str, Any]:
+    earlier: TmtvResult | None,
+) -> TmtvResult:
     """Write the automatic result; what `tmtv.json` holds."""
-    before = kept or {}
     suv, stored, body = computed.images.suv.array, computed.images.stored, (task.height_cm, task.weight_kg)
-    with finishing(task.folder, keep=set(before.get("methods", ()))):
+    with finishing(task.folder, keep=set(kept["methods"] if kept else ())):
         measures = write_methods(task.folder, computed.lesions, suv, stored, body)
         warnings = [
             *_warnings_of(prediction),
-            *before.get("warnings", []),
+            *(kept["warnings"] if kept else ()),
             *_without_log(earlier),
             *computed.warnings,
         ]
-        result = {
+        result: TmtvResult = {
             "case_id": task.case_id,
-            "methods": before.get("methods", {}) | measures,
-            **description,
-            **_regions(computed.images.instances),
+            "methods": (kept["methods"] if kept else {}) | measures,
+            **cast(TmtvResult, description),
+            "instances": _regions(computed.images.instances),
             "warnings": list(dict.fromkeys(warnings)),
         }
         write_json(task.folder / RESULT_FILE, result)
     return result
 
 
-def _regions(instances: Instances | None) -> dict[str, Any]:
+def _regions(instances: Instances | None) -> str | None:
     """Whether the lesions are regions that somebody told apart: who reads the result cannot see it otherwise."""
     if instances is None:
-        return {"instances": None}
+        return None
     alone = np.unique(instances.index).size == instances.index.size
-    return {"instances": "apart" if alone else "overlapping"}
+    return "apart" if alone else "overlapping"
 
 
-def _review(task: Task, computed: Computed, result: dict[str, Any]) -> bool:
+def _review(task: Task, computed: Computed, result: TmtvResult) -> bool:
     """Write the edited result, if there are edits and it is not there; whether it was written."""
     if _is_reviewed(task.folder, result, computed.plan.log):
         return False
@@ -325,10 +343,10 @@ def _review(task: Task, computed: Computed, result: dict[str, Any]) -> bool:
     return True
 
 
-def _without_log(earlier: dict[str, Any] | None) -> list[str]:
+def _without_log(earlier: TmtvResult | None) -> list[str]:
     """What version 0.1 knew of edits: in the parameters of the result, which is replaced now."""
-    parameters = (earlier or {}).get("parameters") or {}
-    mask = ((earlier or {}).get("inputs") or {}).get("exclude_mask") or {}
+    parameters = earlier["parameters"] if earlier else {}
+    mask = (earlier["inputs"].get("exclude_mask") if earlier else None) or {}
     found = [f"--exclude {text}" for text in parameters.get("exclude") or []]
     found += [
         f"--include-seed {','.join(map(str, seed))}" for seed in parameters.get("include_seed_mm") or []

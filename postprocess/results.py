@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired, TypedDict, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from petct.files import read_json, remove, write_csv
 from petct.image import Geometry, Image, write_image
 from petct.orientation import canonical_geometry, orientation_of
 from postprocess.config import Config
-from postprocess.measures import Lesion, lesions_of_voxels, summarize
+from postprocess.measures import Lesion, Measures, lesions_of_voxels, summarize
 from postprocess.segmentation import Lesions
 
 RESULT_FILE = "tmtv.json"
@@ -30,6 +30,18 @@ OBJECTS = ("seg.dcm", "rtstruct.dcm", "sr.dcm", "probability.dcm", "report.html"
 # Names that become parts of paths: a file's own name, a method.
 FileName = Annotated[str, Field(pattern=r"\A[^/\\\x00]{0,255}\z")]
 MethodName = Annotated[str, Field(pattern=r"\A[0-9A-Za-z][0-9A-Za-z._%-]{0,39}\z")]
+
+
+class TmtvResult(TypedDict):
+    """What `tmtv.json` holds. Parameters are those of `Config` and of the call; inputs have `file` and `sha256`."""
+
+    case_id: NotRequired[str]
+    methods: dict[str, Measures]
+    parameters: dict[str, Any]
+    inputs: dict[str, dict[str, str | None]]
+    software: NotRequired[dict[str, str]]
+    instances: NotRequired[str | None]
+    warnings: list[str]
 
 
 class _Measures(BaseModel):
@@ -57,7 +69,7 @@ class _Result(BaseModel):
     warnings: list[str] = Field(default_factory=list)
 
 
-def read_result(folder: Path) -> dict[str, Any] | None:
+def read_result(folder: Path) -> TmtvResult | None:
     """What `tmtv.json` of a folder holds; None where there is none, or none that is whole."""
     path = folder / RESULT_FILE
     if not path.is_file():
@@ -73,7 +85,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return found
 
 
-def is_result(value: Any) -> bool:
+def is_result(value: Any) -> TypeGuard[TmtvResult]:
     """Whether a JSON value has the shape of `tmtv.json`: every key that a reader uses has its type, or is not there."""
     try:
         _Result.model_validate(value)
@@ -93,14 +105,14 @@ def write_methods(
     suv: npt.NDArray,
     stored: Geometry,
     body: tuple[float | None, float | None] = (None, None),
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Measures]:
     """Write the label image and the lesion table of every method; return the measures.
 
     suv : on the canonical grid of `stored`, that of the PET in its file. body : height in cm and weight in kg.
     """
     geometry, turn = canonical_geometry(stored), orientation_of(stored)
     height_cm, weight_kg = body
-    measures = {}
+    measures: dict[str, Measures] = {}
     for method, found in lesions.items():
         volume = np.zeros(geometry.shape, np.uint16)
         volume.reshape(-1)[found.index] = found.label

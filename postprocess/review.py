@@ -16,7 +16,7 @@ from petct.errors import TmtvError
 from petct.files import make_folder, read_json, sync, sync_tree, write_json
 from petct.image import Geometry
 from postprocess.edits import EDITS_FILE, EditLog, Signed, as_json, read_log
-from postprocess.results import RESULT_FILE, has_method, read_result, write_methods
+from postprocess.results import RESULT_FILE, Measures, TmtvResult, has_method, read_result, write_methods
 from postprocess.segmentation import Lesions
 
 REVIEW_FOLDER = "review"
@@ -50,7 +50,7 @@ def final_folder(folder: str | os.PathLike[str]) -> Path:
     return version
 
 
-def current_version(folder: Path, automatic: Mapping[str, Any], log: EditLog) -> Path | None:
+def current_version(folder: Path, automatic: TmtvResult, log: EditLog) -> Path | None:
     """The version that belongs to these edits, and their signature, of this automatic result and has all its methods.
 
     None where there is no such version.
@@ -91,7 +91,7 @@ def is_signed(version: Path | None) -> bool:
 
 def write_version(
     folder: Path,
-    automatic: Mapping[str, Any],
+    automatic: TmtvResult,
     log: EditLog,
     edited: Mapping[str, Lesions],
     changed_ml: Mapping[str, dict[str, float]],
@@ -113,8 +113,8 @@ def write_version(
         for left in parent.glob(".*"):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         methods = write_methods(building, edited, suv, stored, body)
-        result = {"case_id": automatic["case_id"], "methods": methods}
-        result |= {key: automatic[key] for key in IDENTITY if key != "case_id"}
+        identity = {key: dict(automatic)[key] for key in IDENTITY}
+        result = {"case_id": identity.pop("case_id"), "methods": methods, **identity}
         signed, said = _holds(log.signed, methods)
         write_json(building / RESULT_FILE, {**result, "warnings": [*warnings, *said]})
         review = {
@@ -148,7 +148,7 @@ def _signature(log: EditLog) -> dict[str, Any] | None:
     return None if log.signed is None else as_json([log.signed])[0]
 
 
-def _holds(signed: Signed | None, methods: Mapping[str, Mapping[str, Any]]) -> tuple[bool, list[str]]:
+def _holds(signed: Signed | None, methods: Mapping[str, Measures]) -> tuple[bool, list[str]]:
     """Whether a signature is of these numbers, and a sentence where it is not."""
     if signed is None:
         return False, []

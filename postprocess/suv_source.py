@@ -145,7 +145,7 @@ def suv_of_result(folder: Path) -> tuple[str, Overrides | None]:
         A `source.json` that cannot be read.
     """
     result = read_result(folder)
-    name = str((result or {}).get("inputs", {}).get("suv", {}).get("file"))
+    name = str(result["inputs"].get("suv", {}).get("file")) if result is not None else ""
     if not name.startswith(SERIES):
         return "", None
     uid, path = name.removeprefix(SERIES), folder / SOURCE_FILE

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from petct.errors import CaseError
-from tmtv_tf.cases.cohort import patient_of, read_cohort
-from tmtv_tf.cases.table import Row, read_table, write_table
+from tmtv_tf.cases.cohort import CohortRow, patient_of, read_cohort
+from tmtv_tf.cases.table import read_table, write_table
 
 FOLD_COLUMNS = ("case_id", "patient_key", "efs2y_event", "fold")
 
 
-def read_outcomes(cases: str | os.PathLike[str]) -> list[Row]:
+def read_outcomes(cases: str | os.PathLike[str]) -> list[CohortRow]:
     """The cohort, with outcomes that the study can use.
 
     Raises
@@ -31,7 +31,7 @@ def read_outcomes(cases: str | os.PathLike[str]) -> list[Row]:
     return rows
 
 
-def make_folds(rows: Sequence[Row], count: int = 5, seed: int = 0) -> dict[str, int]:
+def make_folds(rows: Sequence[CohortRow], count: int = 5, seed: int = 0) -> dict[str, int]:
     """A fold, 1 to `count`, for every case; patients with an event, without, and unknown are dealt out evenly.
 
     scikit-learn's StratifiedKFold over the patients, shuffled by `seed`: the folds' sizes, and their numbers of each
@@ -44,7 +44,7 @@ def make_folds(rows: Sequence[Row], count: int = 5, seed: int = 0) -> dict[str, 
     """
     from sklearn.model_selection import StratifiedKFold
 
-    first_case: dict[str, Row] = {}
+    first_case: dict[str, CohortRow] = {}
     for row in sorted(rows, key=lambda row: row["case_id"]):
         first = first_case.setdefault(patient_of(row), row)
         if first["efs2y_event"] != row["efs2y_event"]:
@@ -68,7 +68,7 @@ def make_folds(rows: Sequence[Row], count: int = 5, seed: int = 0) -> dict[str, 
     return folds
 
 
-def check_folds(rows: Sequence[Row], folds: dict[str, int], count: int) -> None:
+def check_folds(rows: Sequence[CohortRow], folds: dict[str, int], count: int) -> None:
     """Refuse folds that cannot be evaluated or that leak.
 
     Raises
@@ -97,13 +97,13 @@ def check_folds(rows: Sequence[Row], folds: dict[str, int], count: int) -> None:
                 )
 
 
-def write_folds(path: Path, rows: Sequence[Row], folds: dict[str, int]) -> None:
+def write_folds(path: Path, rows: Sequence[CohortRow], folds: dict[str, int]) -> None:
     """Write the folds as CSV: case_id, patient_key, efs2y_event, fold; sorted by case id."""
     table = [{**{c: row[c] for c in FOLD_COLUMNS[:3]}, "fold": folds[row["case_id"]]} for row in rows]
     write_table(path, FOLD_COLUMNS, sorted(table, key=lambda row: row["case_id"]))
 
 
-def read_folds(path: Path, rows: Sequence[Row], count: int) -> dict[str, int]:
+def read_folds(path: Path, rows: Sequence[CohortRow], count: int) -> dict[str, int]:
     """Folds from a file, checked against the cohort.
 
     Raises

@@ -20,7 +20,7 @@ from petct.errors import ParameterError
 from petct.image import Geometry, Image, write_image
 from petct.parallel import progress
 from tmtv_tf.cases.case import load_case
-from tmtv_tf.cases.cohort import Row
+from tmtv_tf.cases.cohort import CohortRow
 from tmtv_tf.input.augmentation import Augmentation, Liu2022Augmentation
 from tmtv_tf.input.multitask_dataset import Example, image_batches
 from tmtv_tf.input.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
@@ -137,7 +137,7 @@ def check_models(names: Sequence[str]) -> None:
 
 
 def prepare_inputs(
-    cases: Path, rows: Sequence[Row], config: MultitaskFitConfig
+    cases: Path, rows: Sequence[CohortRow], config: MultitaskFitConfig
 ) -> dict[str, MultitaskArrays]:
     """The arrays of every case by case id, written where they are missing; warns of lesions cut by the crop."""
     arrays, grid = {}, config.grid
@@ -153,7 +153,7 @@ def prepare_inputs(
 
 
 def make_examples(
-    rows: Sequence[Row], arrays: dict[str, MultitaskArrays], weights: tuple[float, float]
+    rows: Sequence[CohortRow], arrays: dict[str, MultitaskArrays], weights: tuple[float, float]
 ) -> list[Example]:
     """What is trained on: a case without contours has no segmentation loss, one without outcome no prognosis's.
 
@@ -169,17 +169,17 @@ def make_examples(
     ]
 
 
-def training_weights(rows: Sequence[Row]) -> tuple[float, float]:
+def training_weights(rows: Sequence[CohortRow]) -> tuple[float, float]:
     """w_p and w_n of equation 3, from the patients that are trained on."""
     return class_weights([event_of(row) for row in rows])
 
 
-def event_of(row: Row) -> float:
+def event_of(row: CohortRow) -> float:
     """1 event within two years, 0 none, NaN unknown."""
     return math.nan if row.get("efs2y_event") is None else float(row["efs2y_event"])
 
 
-def fingerprint(arrays: dict[str, Sequence[MultitaskArrays]], rows: Sequence[Row]) -> dict[str, Any]:
+def fingerprint(arrays: dict[str, Sequence[MultitaskArrays]], rows: Sequence[CohortRow]) -> dict[str, Any]:
     """Which cases, in which part, made from which files, with which outcomes: ids and one SHA-256."""
     outcome = {row["case_id"]: row.get("efs2y_event") for row in rows}
     content = {

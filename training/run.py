@@ -20,7 +20,7 @@ from petct.files import read_json, write_json
 from petct.parallel import progress
 from tmtv_tf import __version__
 from tmtv_tf.cases.case import INFO_NAME, is_phantom
-from tmtv_tf.cases.cohort import Row, read_cohort
+from tmtv_tf.cases.cohort import CohortRow, read_cohort
 from tmtv_tf.evaluation.training_hours import HOURS
 from tmtv_tf.input.arrays import ModelArrays, model_arrays, write_model_arrays
 from tmtv_tf.input.grid import ModelGrid
@@ -29,7 +29,7 @@ from training.config import RENAMED, FitConfig
 from training.state import NAME
 
 
-def split_cases(cases: Path) -> dict[str, list[Row]]:
+def split_cases(cases: Path) -> dict[str, list[CohortRow]]:
     """Rows of cohort.csv by split, in the order of case_id.
 
     Raises

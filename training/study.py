@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from petct.errors import ParameterError
 from petct.files import write_csv
-from tmtv_tf.cases.cohort import Row
+from tmtv_tf.cases.cohort import CohortRow
 from tmtv_tf.input.dataset import steps_per_epoch
 from tmtv_tf.input.multitask_dataset import training_batches
 from tmtv_tf.input.multitask_input import read_truth
@@ -98,7 +98,7 @@ def write_results(study: Study, names: Sequence[str], fold: int | None, phantom:
     print(f"Report: {write_study_report(study, predictions, measures, reachable, fold)}")
 
 
-def open_folds(path: Path, rows: Sequence[Row], config: StudyConfig) -> dict[str, int]:
+def open_folds(path: Path, rows: Sequence[CohortRow], config: StudyConfig) -> dict[str, int]:
     """The folds of the file, or new ones, written to it; the same seed gives the same folds on every machine."""
     if path.is_file():
         return read_folds(path, rows, config.folds)

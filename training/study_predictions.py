@@ -18,7 +18,7 @@ from petct.image import Image
 from petct.parallel import progress
 from petct.text import one_line
 from tmtv_tf.cases.case import load_case
-from tmtv_tf.cases.cohort import EVENTS, MONTHS, Row
+from tmtv_tf.cases.cohort import EVENTS, MONTHS, CohortRow
 from tmtv_tf.cases.table import read_table
 from tmtv_tf.evaluation.overlap import confusion
 from tmtv_tf.evaluation.prognosis.classification import youden_threshold
@@ -61,11 +61,11 @@ class Study:
     config: StudyConfig
     data: Path
     out: Path
-    rows: list[Row]
+    rows: list[CohortRow]
     folds: dict[str, int]
     arrays: dict[str, MultitaskArrays]
 
-    def part(self, fold: int, *, test: bool) -> list[Row]:
+    def part(self, fold: int, *, test: bool) -> list[CohortRow]:
         """The rows that are tested in this fold, or trained on."""
         return [row for row in self.rows if (self.folds[row["case_id"]] == fold) == test]
 
@@ -198,7 +198,7 @@ def oracle_predictions(study: Study, scores: dict[str, float], folds: Iterable[i
     return pd.concat(parts, ignore_index=True)
 
 
-def cohort_frame(rows: Sequence[Row]) -> pd.DataFrame:
+def cohort_frame(rows: Sequence[CohortRow]) -> pd.DataFrame:
     """cohort.csv as a data frame; missing numbers are NaN."""
     table = pd.DataFrame(list(rows))
     numbers = [*EVENTS, *MONTHS, "age_years"]

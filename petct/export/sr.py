@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import highdicom.sr as sr
 from pydicom.dataset import Dataset
@@ -64,7 +64,7 @@ class LesionNumbers(Protocol):
 def write_sr(
     path: str | Path,
     lesions: Sequence[LesionNumbers],
-    patient: Mapping[str, float | int | None],
+    patient: Mapping[str, Any],
     source: SourceSeries,
     provenance: Provenance,
     seg: Dataset | None,
@@ -155,7 +155,7 @@ def _evidence(source: SourceSeries, objects: Sequence[Dataset]) -> Dataset:
     return item(StudyInstanceUID=source.first.StudyInstanceUID, ReferencedSeriesSequence=[series])
 
 
-def _said(lesions: Sequence[LesionNumbers], patient: Mapping[str, float | int | None]) -> list:
+def _said(lesions: Sequence[LesionNumbers], patient: Mapping[str, Any]) -> list:
     rows = [(n.label, n.volume_ml, n.suv_max, n.suv_mean, n.suv_peak, n.tlg) for n in lesions]
     return [rows, sorted(patient.items())]
 
@@ -190,7 +190,7 @@ def _lesion_group(
 
 
 def _patient_group(
-    patient: Mapping[str, float | int | None],
+    patient: Mapping[str, Any],
     source: SourceSeries,
     provenance: Provenance,
     algorithm: sr.AlgorithmIdentification,

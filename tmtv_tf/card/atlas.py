@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tmtv_tf.card.facts import Facts, patients
-from tmtv_tf.cases.cohort import CLINICAL, Row
+from tmtv_tf.cases.cohort import CLINICAL, CohortRow
 from tmtv_tf.evaluation.wording import number, span
 from tmtv_tf.input.multitask_input import MultitaskGrid
 from tmtv_tf.report.content import NOT_A_DEVICE
@@ -200,11 +200,11 @@ def grid_text(facts: Facts) -> str:
     return f"{' x '.join(map(str, shape))} voxels{spacing} (Z, Y, X)"
 
 
-def _subset(rows: list[Row]) -> dict[str, Any]:
+def _subset(rows: list[CohortRow]) -> dict[str, Any]:
     return {"Patient count": patients(rows), "Exam count": len(rows)}
 
 
-def _by_subtype(rows: list[Row]) -> list[dict[str, Any]]:
+def _by_subtype(rows: list[CohortRow]) -> list[dict[str, Any]]:
     names = sorted({row.get("subtype") or "subtype not stated" for row in rows})
     members = {
         name: [r for r in rows if (r.get("subtype") or "subtype not stated") == name] for name in names

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from petct.errors import CaseError
 from petct.files import read_json, sha256
 from tmtv_tf.cases.case import INFO_NAME, is_phantom, read_info
-from tmtv_tf.cases.cohort import COHORT_NAME, SPLITS, Row, patient_of, read_cohort
+from tmtv_tf.cases.cohort import COHORT_NAME, SPLITS, CohortRow, patient_of, read_cohort
 from tmtv_tf.evaluation.training_hours import HOURS
 from tmtv_tf.input.multitask_input import MultitaskGrid
 from tmtv_tf.models.file import ModelDescription, read_description
@@ -52,7 +52,7 @@ class Facts:
     run: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     reported: frozenset[str] = frozenset()
-    rows: list[Row] = field(default_factory=list)
+    rows: list[CohortRow] = field(default_factory=list)
     vendors: Counter[str] = field(default_factory=Counter)
     phantoms: int = 0
 
@@ -98,7 +98,7 @@ class Facts:
         return float(found) if isinstance(found, int | float) else None
 
     @property
-    def splits(self) -> dict[str, list[Row]]:
+    def splits(self) -> dict[str, list[CohortRow]]:
         """Rows of the cohort by split, empty splits left out."""
         found = {split: [row for row in self.rows if row["split"] == split] for split in SPLITS}
         return {split: members for split, members in found.items() if members}
@@ -138,7 +138,7 @@ def gather(
     return Facts(name or model.stem, link, model.name, digest, description, **found)
 
 
-def patients(rows: list[Row]) -> int:
+def patients(rows: list[CohortRow]) -> int:
     """How many patients the rows are of."""
     return len({patient_of(row) for row in rows})
 

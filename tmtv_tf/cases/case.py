@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, cast
 
 from petct.errors import CaseError
 from petct.files import read_json
@@ -34,6 +35,48 @@ def roi_labels_name(number: int) -> str:
     return "rois.nii.gz" if number == 1 else f"rois_{number}.nii.gz"
 
 
+class ImagesInfo(TypedDict, total=False):
+    """What `case.json` says of where the images come from.
+
+    Attributes
+    ----------
+    phantom : `tmtv phantom` painted them; None where nobody knows
+    suv : factor, rule, times, header values, and the user's own in place of them
+    """
+
+    pet_series_uid: str | None
+    ct_series_uid: str | None
+    frame_of_reference_uid: str | None
+    vendor: str | None
+    phantom: bool | None
+    suv: dict[str, Any]
+
+
+class CaseInfo(ImagesInfo, total=False):
+    """What `case.json` holds.
+
+    Attributes
+    ----------
+    patient_key : keyed hash of the patient. key_check : tells its key from another
+    grid, ct_grid : of PET and CT, as `petct.Geometry` has them. model_grid : of the arrays for training
+    rois : what was made of the readers' ROIs; None without them
+    inputs : digests of what it was made from. fingerprint : of those, the settings and the version
+    """
+
+    case_id: Required[str]
+    patient_key: str
+    key_check: str
+    study_uid: str
+    grid: dict[str, Any]
+    ct_grid: dict[str, Any] | None
+    model_grid: dict[str, Any] | None
+    rois: dict[str, Any] | None
+    warnings: list[str]
+    software: dict[str, str]
+    inputs: dict[str, Any]
+    fingerprint: str
+
+
 @dataclass(frozen=True)
 class Case:
     """A finished case folder.
@@ -56,7 +99,7 @@ class Case:
     ct: Path | None
     references: dict[str, Path]
     tmtvprob: Path | None
-    info: dict[str, Any]
+    info: CaseInfo
     outlines: Path | None = None
     readers: dict[str, Path] = field(default_factory=dict)
 
@@ -66,7 +109,7 @@ class Case:
         return is_phantom(self.info, self.case_id)
 
 
-def is_phantom(info: dict[str, Any], case_id: str = "") -> bool:
+def is_phantom(info: Mapping[str, Any], case_id: str = "") -> bool:
     """Whether the case.json of a case says that `tmtv phantom` painted it.
 
     A case.json made before 0.2 has no `phantom`; then the vendor or the case id may tell.
@@ -113,7 +156,7 @@ def _readers(folder: Path) -> dict[str, Path]:
     return {check_id(path.name, str(path.parent), "reader"): path for path in found}
 
 
-def read_info(folder: Path) -> dict[str, Any]:
+def read_info(folder: Path) -> CaseInfo:
     """The contents of a case folder's case.json; `case_id` is the folder's name, and safe in a path.
 
     Raises
@@ -139,7 +182,7 @@ def read_info(folder: Path) -> dict[str, Any]:
             f"{path}: the case id {case_id} is not the name of its folder, {name}. Give the folder its old name, or "
             "prepare the case again."
         )
-    return {**info, "case_id": case_id}
+    return cast(CaseInfo, {**info, "case_id": case_id})
 
 
 def find_cases(cases: str | os.PathLike[str]) -> list[Path]:

@@ -6,11 +6,12 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 from petct.errors import CaseError
 from petct.ids import check_distinct, check_id
-from tmtv_tf.cases.cohort import CLINICAL, parse_row
-from tmtv_tf.cases.table import MISSING, Row, read_table
+from tmtv_tf.cases.cohort import CLINICAL, CohortRow, parse_row
+from tmtv_tf.cases.table import MISSING, read_table
 
 PATIENT_COLUMN = "PatientID"
 
@@ -94,7 +95,7 @@ def case_ids_of(path: str | os.PathLike[str], table: Table) -> dict[str, str]:
     return ids
 
 
-def clinical_row(path: str | os.PathLike[str], rows: Sequence[dict[str, str]], case_id: str) -> Row:
+def clinical_row(path: str | os.PathLike[str], rows: Sequence[dict[str, str]], case_id: str) -> CohortRow:
     """The clinical columns of one case from its patient's rows; columns without a value are left out.
 
     Raises
@@ -102,9 +103,9 @@ def clinical_row(path: str | os.PathLike[str], rows: Sequence[dict[str, str]], c
     CaseError
         Two rows of the patient differ, or the values contradict each other. Names the case id, not the patient.
     """
-    merged: Row = {}
+    merged: dict[str, Any] = {}
     for row in rows:
-        parsed = parse_row(row, f"{path}, case {case_id}")
+        parsed = dict(parse_row(row, f"{path}, case {case_id}"))
         for column in CLINICAL:
             value, seen = parsed[column], merged.get(column)
             if value is not None and seen is not None and value != seen:
@@ -114,4 +115,4 @@ def clinical_row(path: str | os.PathLike[str], rows: Sequence[dict[str, str]], c
                 )
             if value is not None:
                 merged[column] = value
-    return merged
+    return cast(CohortRow, merged)

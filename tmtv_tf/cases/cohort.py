@@ -9,41 +9,50 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypedDict, cast
 
 from petct.errors import CaseError
 from petct.ids import check_distinct, check_id
-from tmtv_tf.cases.table import MISSING, Row, read_table, write_table
+from tmtv_tf.cases.table import MISSING, read_table, write_table
 
 COHORT_NAME = "cohort.csv"
 SPLITS = ("train", "validation", "test")
 EVENTS = ("efs2y_event", "pfs_event", "os_event")
 MONTHS = ("pfs_months", "os_months")
-CLINICAL = (
-    "subtype",
-    "split",
-    "efs2y_event",
-    "pfs_months",
-    "pfs_event",
-    "os_months",
-    "os_event",
-    "trial",
-    "ann_arbor_stage",
-    "age_years",
-)
 OLDEST = 90  # older patients are rare enough to be found by their age: written as this
 # Ann Arbor: I to IV, in digits too; what may follow (A, B, E, S, X) is not kept.
 STAGE = re.compile(r"(?:stage\s*)?(IV|I{1,3}|[1-4])\s*[ABESX]*", re.IGNORECASE)
 STAGES = ("I", "II", "III", "IV")
-COLUMNS = ("case_id", "patient_key", *CLINICAL)
 
 
-def read_cohort(cases: str | os.PathLike[str], name: str = COHORT_NAME) -> list[Row]:
+class CohortRow(TypedDict, total=False):
+    """A row of `cohort.csv`; None where a value is missing."""
+
+    case_id: str
+    patient_key: str | None
+    subtype: str | None
+    split: str | None
+    efs2y_event: int | None
+    pfs_months: float | None
+    pfs_event: int | None
+    os_months: float | None
+    os_event: int | None
+    trial: str | None
+    ann_arbor_stage: str | None
+    age_years: float | None
+
+
+COLUMNS = tuple(CohortRow.__annotations__)
+CLINICAL = COLUMNS[2:]  # what a user's own table may hold too
+
+
+def read_cohort(cases: str | os.PathLike[str], name: str = COHORT_NAME) -> list[CohortRow]:
     """The rows of `<cases>/cohort.csv`, checked.
 
     Returns
     -------
-    list of dict
-        All of `COLUMNS`: text, events 0 or 1, months and age float; a missing value is None.
+    list of CohortRow
+        With all of `COLUMNS`.
 
     Raises
     ------
@@ -62,14 +71,14 @@ def read_cohort(cases: str | os.PathLike[str], name: str = COHORT_NAME) -> list[
     return rows
 
 
-def write_cohort(cases: str | os.PathLike[str], rows: Sequence[Row], name: str = COHORT_NAME) -> None:
+def write_cohort(cases: str | os.PathLike[str], rows: Sequence[CohortRow], name: str = COHORT_NAME) -> None:
     """Check the rows and write `<cases>/cohort.csv` whole, by case id. Missing values are empty fields."""
     check_cohort(rows)
     table = [{column: row.get(column) for column in COLUMNS} for row in rows]
     write_table(Path(cases) / name, COLUMNS, sorted(table, key=lambda row: row["case_id"]))
 
 
-def parse_row(record: dict[str, str], where: str) -> Row:
+def parse_row(record: dict[str, str], where: str) -> CohortRow:
     """Text fields of one table row as typed values; columns of other names are left out.
 
     Raises
@@ -78,7 +87,7 @@ def parse_row(record: dict[str, str], where: str) -> Row:
         An event other than 0 or 1, negative months or age, an unknown split or stage, or values that contradict each
         other (see `check_outcome`). The sentence starts with `where`.
     """
-    row: Row = {}
+    row: dict[str, Any] = {}
     for column in COLUMNS:
         text = (record.get(column) or "").strip()
         if text.lower() in MISSING:
@@ -102,8 +111,9 @@ def parse_row(record: dict[str, str], where: str) -> Row:
             row[column] = text
     if row["split"] not in (None, *SPLITS):
         raise CaseError(f"{where}: split must be one of {', '.join(SPLITS)}. Received: {row['split']!r}.")
-    check_outcome(row, where)
-    return row
+    found = cast(CohortRow, row)
+    check_outcome(found, where)
+    return found
 
 
 def _stage(text: str, where: str) -> str:
@@ -119,19 +129,17 @@ def _age(years: float, where: str) -> float:
     return min(years, OLDEST)
 
 
-def check_outcome(row: Row, where: str) -> None:
+def check_outcome(row: CohortRow, where: str) -> None:
     """Refuse outcomes that cannot all be true.
 
     `efs2y_event` = 1 is an event within 24 months; a patient censored before that without an event is missing,
     not 0. A progression or a death within 24 months is such an event. Progression-free time does not outlast life.
     """
-    efs, pfs, pfs_event, os_, os_event = (
-        row.get(c) for c in ("efs2y_event", "pfs_months", "pfs_event", "os_months", "os_event")
-    )
+    efs, pfs, os_ = row.get("efs2y_event"), row.get("pfs_months"), row.get("os_months")
     if pfs is not None and os_ is not None and pfs > os_ + 0.05:  # months are often rounded to one decimal
         raise CaseError(f"{where}: pfs_months {pfs:g} is longer than os_months {os_:g}.")
     if efs == 0:
-        for name, months, event in (("pfs", pfs, pfs_event), ("os", os_, os_event)):
+        for name, months, event in (("pfs", pfs, row.get("pfs_event")), ("os", os_, row.get("os_event"))):
             if event == 1 and months is not None and months <= 24:
                 raise CaseError(f"{where}: efs2y_event is 0 but {name}_event is 1 at {months:g} months.")
         followed = pfs if pfs is not None else os_  # alive at 24 months is not yet free of progression
@@ -142,7 +150,7 @@ def check_outcome(row: Row, where: str) -> None:
             )
 
 
-def check_cohort(rows: Sequence[Row]) -> None:
+def check_cohort(rows: Sequence[CohortRow]) -> None:
     """Refuse a case id that cannot be a folder name or stands twice, and a patient whose cases lie in two splits."""
     for case_id, count in Counter(row["case_id"] for row in rows).items():
         if not case_id:
@@ -153,22 +161,22 @@ def check_cohort(rows: Sequence[Row]) -> None:
     check_distinct([row["case_id"] for row in rows], "The cohort")
     splits: dict[str, dict[str, str]] = defaultdict(dict)
     for row in rows:
-        if row.get("split"):
-            splits[patient_of(row)].setdefault(row["split"], row["case_id"])
+        if split := row.get("split"):
+            splits[patient_of(row)].setdefault(split, row["case_id"])
     for seen in splits.values():
         if len(seen) > 1:
             cases = ", ".join(f"{case_id} ({split})" for split, case_id in seen.items())
             raise CaseError(f"Cases of one patient are in two splits: {cases}.")
 
 
-def patient_of(row: Row) -> str:
+def patient_of(row: CohortRow) -> str:
     """The unit of every split: `patient_key`, or the case itself where that is unknown."""
     return row.get("patient_key") or f"case:{row['case_id']}"
 
 
 def assign_splits(
-    rows: Sequence[Row], seed: int, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
-) -> list[Row]:
+    rows: Sequence[CohortRow], seed: int, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
+) -> list[CohortRow]:
     """Give every patient without a split one; patients who have one keep it.
 
     Within each subtype the patients, in an order drawn from `seed`, go one by one to the split that lacks most
@@ -182,7 +190,7 @@ def assign_splits(
 
     Returns
     -------
-    list of dict
+    list of CohortRow
         Copies of the rows, in their order, with `split` filled in.
     """
     if min(fractions) < 0 or not math.isclose(sum(fractions), 1):
@@ -194,8 +202,8 @@ def assign_splits(
         patient = patient_of(row)
         if not any(patient in members for members in strata.values()):
             strata[row.get("subtype") or ""].append(patient)
-        if row.get("split"):
-            split_of[patient] = row["split"]
+        if earlier := row.get("split"):
+            split_of[patient] = earlier
     patients = sum(len(members) for members in strata.values())
     overall = Counter(split_of.values())
     for _, members in sorted(strata.items()):

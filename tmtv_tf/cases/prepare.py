@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from petct.errors import CaseError, TmtvError
 from petct.files import read_json, write_json
@@ -14,7 +13,7 @@ from petct.image import write_image
 from petct.rois import RoiTarget
 from petct.version import software
 from tmtv_tf.cases.building import new_folder, restore, withdraw
-from tmtv_tf.cases.case import CT_NAME, INFO_NAME, PET_NAME, WITHDRAWN_NAME
+from tmtv_tf.cases.case import CT_NAME, INFO_NAME, PET_NAME, WITHDRAWN_NAME, CaseInfo
 from tmtv_tf.cases.fingerprint import case_fingerprint, input_digests
 from tmtv_tf.cases.paths import PathNumbers
 from tmtv_tf.cases.pseudonym import Scrubber
@@ -130,7 +129,7 @@ def _finished(folder: Path, fingerprint: str) -> Row | None:
     return None
 
 
-def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> dict[str, Any]:
+def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> CaseInfo:
     """Write all images and tables of a case; return the contents of case.json."""
     info = _write_images(folder, case, settings)
     if settings.grid is not None and case.rois:
@@ -147,12 +146,12 @@ def _fill_folder(folder: Path, case: CaseInput, settings: Settings) -> dict[str,
     return info
 
 
-def _write_images(folder: Path, case: CaseInput, settings: Settings) -> dict[str, Any]:
+def _write_images(folder: Path, case: CaseInput, settings: Settings) -> CaseInfo:
     """PET, CT and truth of a case; what is known of them for case.json. Nothing large outlives this call."""
     exam = case.source.read()
     pet, warnings = exam.pet, [*case.notes, *exam.warnings]
     target = RoiTarget(pet, exam.pet_series_uid, exam.frame_of_reference_uid)
-    info: dict[str, Any] = {
+    info: CaseInfo = {
         "case_id": case.case_id,
         "patient_key": case.patient_key,
         "key_check": case.key_check,
@@ -185,7 +184,7 @@ def _write_images(folder: Path, case: CaseInput, settings: Settings) -> dict[str
     return info
 
 
-def summary_row(info: dict[str, Any], status: str) -> Row:
+def summary_row(info: CaseInfo, status: str) -> Row:
     """One row of prepare.csv from a case.json."""
     rois, suv = info.get("rois") or {}, info.get("suv") or {}
     grid = info["grid"]

@@ -16,13 +16,19 @@ from tmtv_tf.cases.autopet import find_autopet
 from tmtv_tf.cases.building import remove_leftovers, withdraw
 from tmtv_tf.cases.case import INFO_NAME, WITHDRAWN_NAME
 from tmtv_tf.cases.clinical import Table, check_clinical, clinical_row, missing_cells, read_by_patient
-from tmtv_tf.cases.cohort import COHORT_NAME, assign_splits, check_cohort, read_cohort, write_cohort
+from tmtv_tf.cases.cohort import (
+    COHORT_NAME,
+    CohortRow,
+    assign_splits,
+    check_cohort,
+    read_cohort,
+    write_cohort,
+)
 from tmtv_tf.cases.layouts import Found, LeftOut, find_dicom, find_nifti
 from tmtv_tf.cases.naming import case_ids, check_key
 from tmtv_tf.cases.prepare import CaseInput, Settings, prepare_case
 from tmtv_tf.cases.prepare_report import Report, write_link_file, write_report
 from tmtv_tf.cases.pseudonym import load_key, patient_key, pseudonym
-from tmtv_tf.cases.table import Row
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +127,7 @@ def _prepare_found(
     cases = _name_cases(request, tables, found, key)
     records, errors = _records(request, tables, found, cases)
     earlier = _earlier_rows(out)
-    rows = {
+    rows: dict[str, CohortRow] = {
         case.case_id: {
             **earlier.get(case.case_id, {}),
             **records.get(case.case_id, {}),
@@ -150,13 +156,13 @@ def _prepare_found(
     return replace(report, notes=tables.notes)
 
 
-def _earlier_rows(out: Path) -> dict[str, Row]:
+def _earlier_rows(out: Path) -> dict[str, CohortRow]:
     """Case id -> row of cohort.csv, and of the withdrawn cases beside it."""
     names = [name for name in (WITHDRAWN_COHORT_NAME, COHORT_NAME) if (out / name).is_file()]
     return {row["case_id"]: row for name in names for row in read_cohort(out, name)}
 
 
-def _write_rows(out: Path, rows: dict[str, Row], seed: int) -> None:
+def _write_rows(out: Path, rows: dict[str, CohortRow], seed: int) -> None:
     """Rows of finished cases to cohort.csv; those of withdrawn ones beside it, so that their splits stay."""
     finished = [row for case_id, row in rows.items() if (out / case_id / INFO_NAME).is_file()]
     waiting = [
@@ -279,9 +285,9 @@ def _name_cases(request: Request, tables: _Tables, found: Sequence[Found], key: 
 
 def _records(
     request: Request, tables: _Tables, found: Sequence[Found], cases: Sequence[CaseInput]
-) -> tuple[dict[str, Row], dict[str, str]]:
+) -> tuple[dict[str, CohortRow], dict[str, str]]:
     """The clinical columns by case id, and the errors known so far by case id."""
-    records: dict[str, Row] = {}
+    records: dict[str, CohortRow] = {}
     errors: dict[str, str] = {}
     source = request.clinical or request.inputs[0]
     for item, case in zip(found, cases):

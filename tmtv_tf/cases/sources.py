@@ -17,6 +17,7 @@ from petct.exam import read_series
 from petct.image import Image, image_files, read_image
 from petct.suv import Overrides, SuvFactor
 from petct.suv_values import check_suv_values
+from tmtv_tf.cases.case import ImagesInfo
 from tmtv_tf.cases.pseudonym import identifying_words
 from tmtv_tf.cases.vocabulary import vendor_of
 
@@ -30,7 +31,7 @@ class Exam:
 
     pet: Image
     ct: Image | None
-    info: dict[str, Any]
+    info: ImagesInfo
     warnings: list[str]
     pet_series_uid: str = ""
     frame_of_reference_uid: str = ""
@@ -47,7 +48,7 @@ class DicomSource:
     def read(self) -> Exam:
         """PET in SUVbw and CT in HU, each on its own grid."""
         exam = read_series(self.pet, self.ct, self.overrides)
-        info = {
+        info: ImagesInfo = {
             "pet_series_uid": self.pet.series_uid,
             "ct_series_uid": None if self.ct is None else self.ct.series_uid,
             "frame_of_reference_uid": self.pet.frame_of_reference_uid,
@@ -111,7 +112,7 @@ class NiftiSource:
         suv = pet.array.astype(np.float32)
         warnings = check_suv_values(suv, str(self.pet), computed=False, voxel_ml=pet.geometry.voxel_ml)
         ct = None if self.ct is None else read_image(self.ct)
-        info = {
+        info: ImagesInfo = {
             "pet_series_uid": None,
             "ct_series_uid": None,
             "frame_of_reference_uid": None,

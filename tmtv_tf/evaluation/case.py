@@ -18,7 +18,7 @@ from tmtv_tf.evaluation.detection import Focus, unmatched_components
 from tmtv_tf.evaluation.lesions import autopet_metrics, lesion_detection, surface_metrics
 from tmtv_tf.evaluation.methods import method_rows, reader_rows
 from tmtv_tf.evaluation.overlap import confusion, soft_dice
-from tmtv_tf.evaluation.reading import CaseFiles, LoadedCase, config_of, load
+from tmtv_tf.evaluation.reading import CaseFiles, LoadedCase, load
 from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def evaluate_case(
     from tmtv_tf.evaluation.mip import coronal_mip_png
 
     whole = load(files)
-    config = config_of(whole.parameters)
+    config = Config.of(whole.parameters)
     case = in_box(whole)
     pet, truth, prediction = case.pet, case.tmtvprob > TMTVPROB_THRESHOLD, case.prediction
     missed, reference_foci = unmatched_components(truth, prediction, pet.array, pet.geometry)

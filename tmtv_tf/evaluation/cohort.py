@@ -15,7 +15,7 @@ from petct.files import read_json
 from petct.parallel import Outcome, run_cases
 from postprocess.find import find_cases
 from tmtv_tf.cases.case import INFO_NAME, is_phantom
-from tmtv_tf.cases.cohort import COHORT_NAME, Row, read_cohort
+from tmtv_tf.cases.cohort import COHORT_NAME, CohortRow, read_cohort
 from tmtv_tf.evaluation import field_tables, tables
 from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
 from tmtv_tf.evaluation.patients import cohort_table
@@ -173,7 +173,7 @@ def evaluate_cohort(
 
 
 def _evaluation(
-    cases: Path, cohort: list[Row] | None, ids: Sequence[str], outcomes: Sequence[Outcome]
+    cases: Path, cohort: list[CohortRow] | None, ids: Sequence[str], outcomes: Sequence[Outcome]
 ) -> Evaluation:
     """What was measured, put together; without rivals and the tables of the report."""
     clinical = {row["case_id"]: row for row in cohort or []}
@@ -302,14 +302,14 @@ def _require_one_origin(results: Path, ids: Sequence[str]) -> dict[str, Any]:
     return {key: next(iter(origins.values())).model.get(key) for key in ("file", "sha256")}
 
 
-def _cohort(cases: Path) -> list[Row] | None:
+def _cohort(cases: Path) -> list[CohortRow] | None:
     if not cases.is_dir():
         raise CaseError(f"{cases}: no such folder.")
     return read_cohort(cases) if (cases / COHORT_NAME).is_file() else None
 
 
 def _rivals(
-    cases: Path, cohort: list[Row] | None, tested: Sequence[str], workers: int, scheduler: str | None
+    cases: Path, cohort: list[CohortRow] | None, tested: Sequence[str], workers: int, scheduler: str | None
 ) -> tuple[Rivals | None, str]:
     """The rivals, chosen on the training cases of patients who are not tested; else None and the reason."""
     rows = cohort or []
@@ -332,7 +332,7 @@ def _rivals(
     return rivals, "" if rivals else "no training case could be read."
 
 
-def _joined(row: dict[str, Any], clinical: dict[str, Row]) -> dict[str, Any]:
+def _joined(row: dict[str, Any], clinical: dict[str, CohortRow]) -> dict[str, Any]:
     known = clinical.get(row["case_id"], {})
     return {
         "case_id": row["case_id"],

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from tmtv_tf.cases.cohort import STAGES, patient_of
+from tmtv_tf.cases.cohort import STAGES, CohortRow, patient_of
 from tmtv_tf.evaluation import paper
 
 NOT_STATED = "not stated"
 ALL = "All"
 
 
-def cohort_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def cohort_table(rows: Iterable[CohortRow]) -> pd.DataFrame:
     """One row a trial, and all of them last: patients, how many of each stage and subtype; the paper's beside.
 
     Parameters
@@ -30,7 +30,7 @@ def cohort_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     rows = list(rows)
     if not any(row.get("trial") or row.get("ann_arbor_stage") for row in rows):
         return pd.DataFrame()
-    patients = {patient_of(dict(row)): row for row in reversed(rows)}.values()
+    patients = {patient_of(row): row for row in reversed(rows)}.values()
     trials = sorted({row.get("trial") or NOT_STATED for row in patients}, key=lambda t: (t == NOT_STATED, t))
     members = {
         trial: [row for row in patients if (row.get("trial") or NOT_STATED) == trial] for trial in trials
@@ -38,7 +38,7 @@ def cohort_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame([_row(trial, chosen) for trial, chosen in [*members.items(), (ALL, list(patients))]])
 
 
-def _row(trial: str, patients: list[Mapping[str, Any]]) -> dict[str, Any]:
+def _row(trial: str, patients: list[CohortRow]) -> dict[str, Any]:
     stages = [row.get("ann_arbor_stage") for row in patients]
     subtypes = pd.Series([row.get("subtype") or NOT_STATED for row in patients]).value_counts()
     published, stages_there = paper.COHORT.get(trial, (float("nan"), ""))

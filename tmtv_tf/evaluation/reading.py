@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from petct.text import one_line
 from postprocess import Config
 from postprocess.edits import read_log
 from postprocess.inputs import MapFile, case_images
-from postprocess.results import RESULT_FILE, is_result
+from postprocess.results import RESULT_FILE, TmtvResult, is_result
 from postprocess.review import final_folder
 from postprocess.suv_source import SERIES, SuvSource
 from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
@@ -128,7 +129,7 @@ def load(files: CaseFiles) -> LoadedCase:
     _require_same_pet(files, _input(tmtv, "suv"))
     compared = [name for name in tmtv["methods"] if name == RAW or name in REFERENCE_METHODS]
     parameters = tmtv.get("parameters") or {}
-    truth = read_truth(files.case, pet, compared, config_of(parameters))
+    truth = read_truth(files.case, pet, compared, Config.of(parameters))
     labels = {
         name: _labels(folder / f"lesions_{name}.nii.gz", pet, tmtv["methods"][name]) for name in compared
     }
@@ -138,20 +139,12 @@ def load(files: CaseFiles) -> LoadedCase:
             f"reference; expected raw, {', '.join(REFERENCE_METHODS)}."
         )
     probability, missing = _probability(files, tmtv, pet)
-    if RAW in labels:
-        prediction = labels[RAW] > 0
-    elif probability is not None and folder == files.result:  # the map knows nothing of edits
-        prediction = probability > PROBABILITY_THRESHOLD
-    else:
-        raise CaseError(
-            f"{folder}: lesions_raw.nii.gz is missing and the probability map is not at hand; "
-            "run tmtv-postprocess with --method raw as well, or give --probability."
-        )
     return LoadedCase(
         files.case_id,
         pet,
         truth.tmtvprob,
-        prediction,
+        # the map knows nothing of edits
+        _raw_mask(folder, labels.get(RAW), probability if folder == files.result else None),
         labels,
         truth.references,
         probability,
@@ -165,10 +158,17 @@ def load(files: CaseFiles) -> LoadedCase:
     )
 
 
-def config_of(parameters: dict[str, Any]) -> Config:
-    """The parameters that a result was made with; what its tmtv.json does not state is as published."""
-    known = {item.name for item in fields(Config)}
-    return Config(**{name: value for name, value in parameters.items() if name in known})
+def _raw_mask(
+    folder: Path, raw: npt.NDArray[np.integer] | None, probability: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.bool_]:
+    if raw is not None:
+        return raw > 0
+    if probability is not None:
+        return probability > PROBABILITY_THRESHOLD
+    raise CaseError(
+        f"{folder}: lesions_raw.nii.gz is missing and the probability map is not at hand; "
+        "run tmtv-postprocess with --method raw as well, or give --probability."
+    )
 
 
 def _load_mask(files: CaseFiles, mask: Path, pet: Image) -> LoadedCase:
@@ -218,7 +218,7 @@ def origin_of(result: Path) -> Origin:
     return Origin(_input(tmtv, "model"), bool(_input(tmtv, "mask")), published | parameters)
 
 
-def _labels(path: Path, pet: Image, measures: dict[str, Any]) -> npt.NDArray[np.integer]:
+def _labels(path: Path, pet: Image, measures: Mapping[str, Any]) -> npt.NDArray[np.integer]:
     labels = on_grid(path, pet)
     if labels.dtype.kind not in "iu":
         raise CaseError(f"{path}: lesion labels must be integers. Received: {labels.dtype}.")
@@ -242,7 +242,7 @@ def _labels(path: Path, pet: Image, measures: dict[str, Any]) -> npt.NDArray[np.
 
 
 def _probability(
-    files: CaseFiles, tmtv: dict[str, Any], pet: Image
+    files: CaseFiles, tmtv: TmtvResult, pet: Image
 ) -> tuple[npt.NDArray[np.float32] | None, list[str]]:
     """The probability map on the PET grid (linear), or None with a note saying why.
 
@@ -266,7 +266,7 @@ def _probability(
     return values, []
 
 
-def _input(tmtv: dict[str, Any], name: str) -> dict[str, Any]:
+def _input(tmtv: TmtvResult, name: str) -> dict[str, Any]:
     inputs = tmtv.get("inputs")
     value = inputs.get(name) if isinstance(inputs, dict) else None
     return value if isinstance(value, dict) else {}

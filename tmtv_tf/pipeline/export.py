@@ -23,7 +23,7 @@ from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from petct.text import stated_name
 from petct.version import software
 from postprocess.inputs import MapFile, case_images
-from postprocess.measures import Lesion, lesions_of_voxels, summarize
+from postprocess.measures import Lesion, Measures, lesions_of_voxels, summarize
 from postprocess.results import RESULT_FILE, read_result
 from postprocess.review import final_folder
 from postprocess.segmentation import Lesions, Segmentation
@@ -113,7 +113,7 @@ def write_objects(
     out: Path,
     labels: npt.NDArray[np.integer],
     table: list[Lesion],
-    measures: Mapping[str, float | int | None],
+    measures: Mapping[str, Any],
     source: SourceSeries,
     provenance: Provenance,
     seg_kind: str = "BINARY",
@@ -141,7 +141,7 @@ def write_objects(
     return list(OBJECTS)
 
 
-def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, dict[str, Any], Provenance]:
+def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, Measures, Provenance]:
     final = final_folder(folder)
     found = read_result(final)
     if found is None:
@@ -196,8 +196,8 @@ def lesions_of_image(labels: Image) -> Lesions:
 
 def _check_series(folder: Path, exam: Exam, *, empty: bool) -> list[str]:
     """Refuse an empty result of another series: its numbers (0) are true of every PET. Warnings."""
-    found = read_result(folder) or {}
-    name = str((found.get("inputs", {}).get("suv") or {}).get("file"))
+    found = read_result(folder)
+    name = str((found["inputs"].get("suv") or {}).get("file") if found else None)
     uid = exam.pet_series.series_uid
     if name == f"{SERIES}{uid}":
         return []

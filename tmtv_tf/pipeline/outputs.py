@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from petct.export.source import Provenance, SourceSeries
 from petct.image import Image, write_image
 from petct.orientation import to_canonical
 from petct.version import software
-from postprocess.measures import Lesion, lesions_of_voxels
+from postprocess.measures import Lesion, Measures, lesions_of_voxels
 from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import model_note
 from tmtv_tf.pipeline.options import RunOptions
@@ -45,13 +45,13 @@ class Made:
     exam: Exam
     probability: Image | None
     lesions: Lesions
-    methods: dict[str, dict[str, Any]]
+    methods: dict[str, Measures]
     warnings: tuple[str, ...]
     options: RunOptions
     model_name: str | None
     description: ModelDescription | None
     mask_name: str | None
-    final: dict[str, dict[str, Any]] = field(default_factory=dict)
+    final: dict[str, Measures] = field(default_factory=dict)
     edits: int = 0
 
     @property

@@ -15,6 +15,7 @@ from petct.files import locked, require_writable, write_csv
 from petct.parallel import Outcome, run_cases
 from petct.suv import Overrides
 from postprocess.cohort import write_table
+from postprocess.measures import Measures
 from tmtv_tf.cases.layouts import Found, find_dicom
 from tmtv_tf.cases.prepare import CaseInput
 from tmtv_tf.cases.pseudonym import case_pseudonym, load_key
@@ -232,7 +233,7 @@ def _write_tables(
     return write_table(out, [case_id for case_id, outcome in outcomes.items() if outcome.error is not None])
 
 
-def _numbers(methods: dict[str, dict[str, Any]]) -> str:
+def _numbers(methods: dict[str, Measures]) -> str:
     return ", ".join(f"{method} {values['tmtv_ml']:.1f} mL" for method, values in methods.items())
 
 

@@ -17,7 +17,7 @@ from petct.text import stated_name
 from petct.version import software
 from postprocess.edits import EditLog, read_log
 from postprocess.process import Task, process
-from postprocess.results import OBJECTS, SOURCE_FILE, clear, has_method, read_result
+from postprocess.results import OBJECTS, SOURCE_FILE, Measures, clear, has_method, read_result
 from postprocess.review import current_version, final_folder, needs_version
 from postprocess.segmentation import Lesions
 from tmtv_tf.pipeline.export import lesions_of_image
@@ -41,9 +41,9 @@ class Ran:
     """
 
     status: str
-    methods: dict[str, dict[str, Any]]
+    methods: dict[str, Measures]
     warnings: tuple[str, ...]
-    final: dict[str, dict[str, Any]] = field(default_factory=dict)
+    final: dict[str, Measures] = field(default_factory=dict)
     edits: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 

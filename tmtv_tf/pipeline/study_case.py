@@ -19,6 +19,7 @@ from petct.parallel import say_stage
 from petct.text import stated_name
 from postprocess.inputs import CaseImages, MapFile, case_images
 from postprocess.origin import Origin, changed_roles, origins
+from postprocess.results import TmtvResult
 from postprocess.suv_source import SuvSource
 from tmtv_tf.cases.prepare import CaseInput
 from tmtv_tf.cases.sources import DicomSource, made_by_phantom
@@ -129,7 +130,7 @@ class StudyCase:
         said = self.description.warnings(stated_name(path), on_phantom=on_phantom)
         return {"model": stated_name(path), "inputs": {"model": self.model_digest}, "warnings": said}
 
-    def other_than(self, result: dict[str, Any]) -> list[str]:
+    def other_than(self, result: TmtvResult) -> list[str]:
         """The roles in which a result was made from other inputs."""
         inputs, model = result["inputs"], result["inputs"].get("model") or {}
         now = {role: one.sha256() if one.values else self.digests[role] for role, one in self.origins.items()}

@@ -62,7 +62,7 @@ def write_lesions(
     folder: Path,
     lesions: Lesions,
     table: list[Lesion],
-    measures: Mapping[str, float | int | None],
+    measures: Mapping[str, Any],
     provenance: Provenance,
     seg_kind: str,
 ) -> list[str]:

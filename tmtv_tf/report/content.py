@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from petct.exam import Exam
+    from postprocess.measures import Measures
 
 NOT_A_DEVICE = "For research. Not a medical device."
 ALL_ELSE = "Pictures, lesions and all other numbers of this page are of the automatic result."
@@ -68,7 +69,7 @@ class StudyPage:
 
     case_id: str
     method: str
-    methods: Mapping[str, Mapping[str, Any]]
+    methods: Mapping[str, Measures]
     lesions: Sequence[Any]
     projections: Sequence[Picture] = ()
     cuts: Sequence[Picture] = ()
@@ -77,7 +78,7 @@ class StudyPage:
     warnings: Sequence[str] = ()
     patient: Sequence[tuple[str, str]] = ()
     edited: bool = False
-    final: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    final: Mapping[str, Measures] = field(default_factory=dict)
     edits: int = 0
 
     @property
@@ -122,7 +123,7 @@ class StudyPage:
         return max(0, len(self.lesions) - LESIONS_SHOWN)
 
 
-def _headline(measures: Mapping[str, Any], method: str, which: str) -> tuple[str, str]:
+def _headline(measures: Measures, method: str, which: str) -> tuple[str, str]:
     count = measures["lesion_count"]
     lesions = f"in {count} lesion{'' if count == 1 else 's'}, {method_name(method)}"
     sentence = lesions if count else f"No lesion under the method {method_name(method)}."
@@ -159,6 +160,6 @@ def method_name(method: str) -> str:
     return names.get(method, method)
 
 
-def number(value: float | int | None, digits: int) -> str:
+def number(value: Any, digits: int) -> str:
     """A number for the page; an undefined one is a dash."""
     return "–" if value is None else f"{value:,.{digits}f}"

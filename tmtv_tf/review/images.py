@@ -15,6 +15,7 @@ from petct.orientation import to_canonical
 from postprocess.config import Config
 from postprocess.measures import lesions_of_voxels, summarize
 from postprocess.origin import Origin
+from postprocess.results import TmtvResult
 from postprocess.segmentation import Instances, Segmentation
 from postprocess.suv_source import SuvSource, find_suv
 from tmtv_tf.review.mip import Projections
@@ -39,11 +40,10 @@ class CaseImages:
     automatic : what `tmtv.json` holds
     """
 
-    def __init__(self, case_id: str, folders: Folders, automatic: dict[str, Any]) -> None:
+    def __init__(self, case_id: str, folders: Folders, automatic: TmtvResult) -> None:
         self.case_id, self.folders, self.automatic = case_id, folders, automatic
         self.methods: tuple[str, ...] = tuple(automatic["methods"])
-        known = {k: v for k, v in automatic["parameters"].items() if k in Config.__dataclass_fields__}
-        self.config = Config(**known)
+        self.config = Config.of(automatic["parameters"])
         self.pool = ThreadPoolExecutor(3)
         self._source: Future[SuvSource] = self.pool.submit(self._find_pet)
         self._stored: Future[Image] = self.pool.submit(self._read_pet)
@@ -148,9 +148,10 @@ class CaseImages:
             lesions, (suv, geometry) = work.lesions(method), (self.pet.array, self.pet.geometry)
             means = work.sphere_means(lesions.index)
             rows = lesions_of_voxels(lesions, suv, geometry, means=means, shapes=False)
-            found = summarize(rows, lesions, geometry).as_dict()
+            found = summarize(rows, lesions, geometry)
             for key in CHECKED:
-                before, now = stated.get(key) or 0.0, found[key] or 0.0
+                before: Any = stated.get(key) or 0.0
+                now = getattr(found, key) or 0.0
                 if abs(before - now) > SAME_NUMBER * max(abs(before), 1.0):
                     raise CaseError(
                         f"{self.case_id}: {key} of {method} is {before:.6g} in tmtv.json and {now:.6g} on its images: "

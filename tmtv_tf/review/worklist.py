@@ -11,7 +11,7 @@ from petct.errors import CaseError, ParameterError, TmtvError
 from petct.ids import PATTERN, check_id
 from postprocess.edits import EDITS_FILE, EditLog, read_log
 from postprocess.find import find_pet
-from postprocess.results import RESULT_FILE, read_result
+from postprocess.results import RESULT_FILE, Measures, TmtvResult, read_result
 from postprocess.review import current_version, is_signed
 
 DEFAULT_METHOD = "41"
@@ -85,8 +85,8 @@ class Case:
     folder: Path
     status: str
     reason: str | None = None
-    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
-    final: dict[str, dict[str, Any]] = field(default_factory=dict)
+    methods: dict[str, Measures] = field(default_factory=dict)
+    final: dict[str, Measures] = field(default_factory=dict)
     has_ct: bool = False
 
     def as_json(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Case:
             "has_ct": self.has_ct,
         }
 
-    def with_final(self, final: dict[str, dict[str, Any]]) -> Case:
+    def with_final(self, final: dict[str, Measures]) -> Case:
         """The same with final numbers."""
         return replace(self, final=final)
 
@@ -214,7 +214,12 @@ def status_of(log: EditLog, signed: bool) -> str:
     return "in_progress" if log.entries else "unread"
 
 
-def _row(folders: Folders, case_id: str, automatic: Path, result: dict[str, Any]) -> Case:
+def _methods_of(version: Path | None) -> dict[str, Measures]:
+    found = None if version is None else read_result(version)
+    return {} if found is None else found["methods"]
+
+
+def _row(folders: Folders, case_id: str, automatic: Path, result: TmtvResult) -> Case:
     folder = folders.edits_of(case_id)
     methods = result["methods"]
     final, status = methods, "unread"
@@ -223,7 +228,7 @@ def _row(folders: Folders, case_id: str, automatic: Path, result: dict[str, Any]
         version = current_version(folder, result, log)
         status = status_of(log, is_signed(version))
         if log.in_force:
-            final = (read_result(version) or {}).get("methods", {}) if version is not None else {}
+            final = _methods_of(version)
     return Case(
         case_id,
         automatic,

@@ -71,11 +71,15 @@ def parse_pet_header(datasets: Sequence[Dataset], source: str) -> PetHeader:
     corrected = [
         set((text or "").upper().split("\\")) for text in {_text(d, "CorrectedImage") for d in datasets}
     ]
-    slices = tuple(_slice_timing(dataset, source, unusable) for dataset in datasets)
+    slices = []
+    for dataset in datasets:
+        timing, wrong = _slice_timing(dataset, source)
+        slices.append(timing)
+        unusable = wrong | unusable  # the first slice's sentence stays
     return PetHeader(
         source=source,
         corrected_image=tuple(sorted(set.intersection(*corrected))) if corrected else (),
-        slices=slices,
+        slices=tuple(slices),
         unusable=unusable,
         **values,
     )
@@ -219,14 +223,17 @@ def _parse_date_and_time(text: str) -> datetime:
     return datetime.combine(parse_date(day), parse_time(clock))
 
 
-def _slice_timing(dataset: Dataset, source: str, unusable: dict[str, str]) -> SliceTiming:
+def _slice_timing(dataset: Dataset, source: str) -> tuple[SliceTiming, dict[str, str]]:
+    """The times of a slice, and what cannot be read of them: name -> sentence."""
+    unusable: dict[str, str] = {}
+
     def read(name: str, text: str | None, parse: Callable[[str], Any]) -> Any:
         if text is None:
             return None
         try:
             return parse(text)
         except ValueError as error:
-            unusable.setdefault(name, f"{source}: {ATTRIBUTES[name]} is {text!r} in a slice: {error}.")
+            unusable[name] = f"{source}: {ATTRIBUTES[name]} is {text!r} in a slice: {error}."
             return None
 
     acquisition = _date_and_time(dataset, "AcquisitionDate", "AcquisitionTime")
@@ -236,7 +243,7 @@ def _slice_timing(dataset: Dataset, source: str, unusable: dict[str, str]) -> Sl
         moment = read("acquisition", acquisition, _parse_date_and_time)
     reference_s = read("frame_reference_s", _text(dataset, "FrameReferenceTime"), _parse_milliseconds)
     duration_s = read("frame_duration_s", _text(dataset, "ActualFrameDuration"), _parse_duration)
-    return SliceTiming(moment, reference_s, duration_s)
+    return SliceTiming(moment, reference_s, duration_s), unusable
 
 
 def _parse_milliseconds(text: str) -> float:

@@ -106,7 +106,8 @@ def _inspect(
     for item in series:
         row = _describe(item, _chosen(item, selections), selections, overrides, sul)
         if item.series_uid in outlines:
-            _add_outlines(row, outlines[item.series_uid])
+            problems, drawn = row["problems"], _outline_columns(outlines[item.series_uid])
+            row |= {**drawn, "problems": problems + drawn["problems"]}
         if show_text:
             row["description"] = item.description
         else:
@@ -253,37 +254,38 @@ def _describe(
                 row["problems"].append(str(error))
             row["refused"] = str(error) if selected else None
     if series.modality == "PT":
-        row["units"] = _units(series)
-        _describe_suv(row, series, overrides, sul)
+        columns, problems = _suv_columns(series, overrides, sul)
+        row |= {"units": _units(series), **columns}
+        row["problems"] += problems
+        if selected and row["suv_rule"] is None:
+            row["refused"] = row["refused"] or row["suv_reason"]
     else:
         row["suv_reason"] = "not a PET series"
     return row
 
 
-def _describe_suv(row: dict[str, Any], series: Series, overrides: Overrides, sul: bool) -> None:
+def _suv_columns(series: Series, overrides: Overrides, sul: bool) -> tuple[dict[str, Any], list[str]]:
+    """What a row says of the SUV, and what is odd about it; without a rule there is none."""
     try:
         header = parse_pet_header(read_headers(series), str(series.folder))
         suv = suv_bw_factor(header, overrides)
     except DicomError as error:
-        row["suv_reason"] = str(error)
-        row["problems"].append(str(error))
-        if row["selected"]:
-            row["refused"] = row["refused"] or str(error)
-        return
-    row["suv_factor"], row["suv_rule"] = suv.single_factor, suv.rule
+        return {"suv_reason": str(error)}, [str(error)]
+    columns: dict[str, Any] = {"suv_factor": suv.single_factor, "suv_rule": suv.rule}
     if isinstance(suv.factor, tuple):
-        row["suv_reason"] = "one factor per slice, each by its own frame"
-        row["suv_factor_range"] = [min(suv.factor), max(suv.factor)]
-    row["injection_time"] = suv.injection_time and suv.injection_time.isoformat()
-    row["reference_time"] = suv.reference_time and suv.reference_time.isoformat()
-    row["overrides"] = dict(suv.overrides)
-    row["problems"] += suv.warnings
+        columns["suv_reason"] = "one factor per slice, each by its own frame"
+        columns["suv_factor_range"] = [min(suv.factor), max(suv.factor)]
+    columns["injection_time"] = suv.injection_time and suv.injection_time.isoformat()
+    columns["reference_time"] = suv.reference_time and suv.reference_time.isoformat()
+    columns["overrides"] = dict(suv.overrides)
+    problems = list(suv.warnings)
     if sul:
         try:
-            row["sul_per_suv"] = sul_per_suv(header, overrides=overrides)
+            columns["sul_per_suv"] = sul_per_suv(header, overrides=overrides)
         except DicomError as error:
-            row["sul_per_suv"] = None
-            row["problems"].append(str(error))
+            columns["sul_per_suv"] = None
+            problems.append(str(error))
+    return columns, problems
 
 
 def _units(series: Series) -> str | None:
@@ -300,11 +302,15 @@ def _chosen(series: Series, selections: list[Selection]) -> bool:
     return any(series is chosen for s in selections for chosen in (s.pet, s.ct))
 
 
-def _add_outlines(row: dict[str, Any], outlines: Outlines) -> None:
+def _outline_columns(outlines: Outlines) -> dict[str, Any]:
     """What `prepare` would make of one series of RTSTRUCT or SEG."""
-    row["selected"], row["roi_names"], row["refused"] = outlines.used, outlines.names, outlines.refused
-    row["passed_over"] = None if outlines.used or outlines.refused else DRAWN_ELSEWHERE
-    row["problems"] += [*outlines.warnings, *filter(None, [outlines.refused])]
+    return {
+        "selected": outlines.used,
+        "roi_names": outlines.names,
+        "refused": outlines.refused,
+        "passed_over": None if outlines.used or outlines.refused else DRAWN_ELSEWHERE,
+        "problems": [*outlines.warnings, *filter(None, [outlines.refused])],
+    }
 
 
 def _refusal(rows: list[dict[str, Any]], selection: Selection) -> str | None:

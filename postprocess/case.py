@@ -11,7 +11,8 @@ from petct.errors import TmtvError
 from petct.files import read_json
 from postprocess.inputs import CaseImages, MapFile, read_case
 from postprocess.origin import Origin, origins
-from postprocess.process import Answer, Task, process
+from postprocess.process import Task, process
+from postprocess.results import Answer
 from postprocess.suv_source import SuvSource, find_suv
 
 PREDICTION_FILE = "prediction.json"

@@ -16,7 +16,7 @@ from postprocess.methods import DEFAULT_METHODS, METHODS, parse_method
 
 if TYPE_CHECKING:
     from postprocess.case import Job
-    from postprocess.process import Answer
+    from postprocess.results import Answer
 
 # How long a single case waits for another run into its folder before it is refused.
 WAIT_S = 600.0

@@ -29,7 +29,7 @@ from postprocess.requests import Plan, Request, commit, plan
 from postprocess.results import (
     RESULT_FILE,
     SOURCE_FILE,
-    Measures,
+    Answer,
     TmtvResult,
     clear,
     finishing,
@@ -43,25 +43,6 @@ from postprocess.suv_source import SuvSource
 
 SUV_OF_NO_LESION = 1.0
 Hashes = dict[str, tuple[str, Future[str]]]  # role: what results call the input, and its SHA-256 to come
-
-
-class Answer(TmtvResult):
-    """What `tmtv.json` holds, and what this call did.
-
-    Attributes
-    ----------
-    skipped : nothing was to be done
-    final : measures by method after the edits; without edits those of `methods`
-    edits : how many are in force. added, cleared : how many this call added, and put out of force
-    said : sentences for the reader who asked
-    """
-
-    skipped: bool
-    final: dict[str, Measures]
-    edits: int
-    added: int
-    cleared: int
-    said: list[str]
 
 
 class CaseSource(Protocol):

@@ -44,6 +44,25 @@ class TmtvResult(TypedDict):
     warnings: list[str]
 
 
+class Answer(TmtvResult):
+    """What `tmtv.json` holds, and what this call did.
+
+    Attributes
+    ----------
+    skipped : nothing was to be done
+    final : measures by method after the edits; without edits those of `methods`
+    edits : how many are in force. added, cleared : how many this call added, and put out of force
+    said : sentences for the reader who asked
+    """
+
+    skipped: bool
+    final: dict[str, Measures]
+    edits: int
+    added: int
+    cleared: int
+    said: list[str]
+
+
 class _Measures(BaseModel):
     """What every result has; further measures are numbers or null."""
 

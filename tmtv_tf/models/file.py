@@ -29,6 +29,7 @@ import numpy as np
 
 from petct.errors import ModelError, ParameterError
 from petct.files import replace_atomically
+from petct.limits import between
 from petct.text import one_line
 from tmtv_tf import __version__
 from tmtv_tf.input.grid import ModelGrid
@@ -70,8 +71,7 @@ class Outlining:
 
     def __post_init__(self) -> None:
         for name, low, high in (("margin_mm", 0, 50), ("certain", 0.5, 0.999)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            if isinstance(value := getattr(self, name), bool) or not between(value, low, high):
                 raise ParameterError(
                     f"{name} of the outlining must be a number from {low:g} to {high:g}. "
                     f"Received: {one_line(str(value))}."
@@ -307,7 +307,8 @@ def _parsed(path: Path, content: Any) -> ModelDescription:
     if CHECKSUM in content and not isinstance(checksum, str):
         raise refuse(f"{CHECKSUM} must be text")
     try:
-        outlining = _outlining(content.get(OUTLINING))
+        said = content.get(OUTLINING)
+        outlining = None if said is None else _outlining(said)
         grid = GRIDS[kinds[0]].from_json(content[kinds[0]])
         config = provenance.get("config")
         configured = config.get("grid") if isinstance(config, dict) else None
@@ -322,9 +323,7 @@ def _parsed(path: Path, content: Any) -> ModelDescription:
     return ModelDescription(grid, trained_on, text, provenance, software, checksum is not None, outlining)
 
 
-def _outlining(value: Any) -> Outlining | None:
-    if value is None:
-        return None
+def _outlining(value: Any) -> Outlining:
     if not isinstance(value, dict) or sorted(value) != ["certain", "margin_mm"]:
         raise ParameterError(f"outlining needs certain and margin_mm, and no other: {one_line(str(value))}")
     return Outlining(**value)

@@ -38,7 +38,10 @@ def test_keras_and_openvino_agree_and_find_lesions_of_a_phantom(name, sample):
     # this phantom is drawn by seed; an untrained or damaged network scores about 0
     dice = score(openvino_map, sample).dice
     assert dice > 0.3
-    assert score(_probability(packaged_file(name, ".openvino"), sample, "auto", outlined=True), sample).dice > dice
+    assert (
+        score(_probability(packaged_file(name, ".openvino"), sample, "auto", outlined=True), sample).dice
+        > dice
+    )
 
 
 def test_they_say_what_they_were_trained_on():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -391,6 +393,15 @@ def test_an_edit_that_cannot_be_done_is_one_sentence(tmp_path: Path, edit: Any, 
     assert contents(session.case.folder) == before
 
 
+def header_of(*size: int) -> bytes:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape(size)
+    header.set_qform(np.eye(4), code="scanner")
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    return header.binaryblock + bytes(4)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -399,6 +410,7 @@ def test_an_edit_that_cannot_be_done_is_one_sentence(tmp_path: Path, edit: Any, 
         ("mask", "do not belong together"),
         ("no raw", "needs the result of the method raw"),
         ("no pet", "the PET is not beside the result"),
+        ("no end", "1000 million voxels; the review page shows up to 200 million"),
         ("old mask", "older version"),
     ],
 )
@@ -421,6 +433,8 @@ def test_images_of_another_result_are_refused(tmp_path: Path, change: str, says:
         raw.unlink()
     elif change == "no pet":
         pet.unlink()
+    elif change == "no end":
+        pet.write_bytes(gzip.compress(header_of(1000, 1000, 1000)))  # 2 GB; refused before they are read
     else:
         result = json.loads((folder / "tmtv.json").read_text())
         result["inputs"]["mask"] = result["inputs"].pop("probability")

@@ -163,11 +163,19 @@ def test_two_blind_readers_and_their_adjudicator(own: Made, window: Callable) ->
     assert [(edit["kind"], edit["by"]) for edit in log[:2]] == [("clear", "carl"), ("exclude_lesion", "anna")]
 
 
-def test_the_button_that_excludes_is_never_cut_off(own: Made, window: Callable) -> None:
+@pytest.mark.parametrize("size", [(1280, 800), (3840, 2160)])
+def test_nothing_is_cut_off_from_a_small_window_to_4k(
+    own: Made, window: Callable, size: tuple[int, int]
+) -> None:
     with serving(own.results) as address:
         reader = window(address)
+        reader.page.set_viewport_size({"width": size[0], "height": size[1]})
         reader.open(own.ids["head first"])
         reader.keys("n", "e")  # "Include" is wider
+        for side in ("Width", "Height"):
+            assert reader.page.evaluate(f"document.documentElement.scroll{side} <= window.inner{side}")
+        slices = reader.page.locator("#over").bounding_box()
+        assert slices["width"] * slices["height"] > size[0] * size[1] / 3
         panel = reader.page.locator("aside.panel .scroll").evaluate(
             "(e) => e.getBoundingClientRect().left + e.clientWidth"
         )

@@ -172,8 +172,10 @@ def test_nothing_is_cut_off_from_a_small_window_to_4k(
         reader.page.set_viewport_size({"width": size[0], "height": size[1]})
         reader.open(own.ids["head first"])
         reader.keys("n", "e")  # "Include" is wider
-        for side in ("Width", "Height"):
-            assert reader.page.evaluate(f"document.documentElement.scroll{side} <= window.inner{side}")
+        for part in (".bar", "aside.panel", "footer"):
+            box = reader.page.locator(part).first.bounding_box()
+            assert box["x"] + box["width"] <= size[0] + 0.5
+            assert box["y"] + box["height"] <= size[1] + 0.5
         slices = reader.page.locator("#over").bounding_box()
         assert slices["width"] * slices["height"] > size[0] * size[1] / 3
         panel = reader.page.locator("aside.panel .scroll").evaluate(

@@ -152,16 +152,19 @@ def _frames(
 def _slice_spacing(measures: Dataset, positions: list) -> float:
     """SpacingBetweenSlices; else the smallest distance of two frames, if it is no more than SliceThickness.
 
-    Between frames farther apart there may be empty slices that were not written. 0 if it cannot be known.
+    Between frames farther apart there may be empty slices that were not written. 0 if it cannot be known. Frames that
+    are as far apart as they are thick, and none of them by SpacingBetweenSlices, contradict that.
     """
-    if measures.get("SpacingBetweenSlices"):
-        return float(measures.SpacingBetweenSlices)
+    stated = float(measures.get("SpacingBetweenSlices") or 0)
     thickness = float(measures.get("SliceThickness") or 0)
     points = np.unique(
         np.round(np.array(positions, float), 3), axis=0
     )  # along a line: neighbours are the nearest
     distances = np.linalg.norm(np.diff(points, axis=0), axis=1)
     smallest = float(distances.min()) if len(distances) else thickness
+    if stated > 0:
+        as_thick = abs(smallest - thickness) <= PLACE_TOLERANCE * thickness
+        return 0.0 if len(distances) > 1 and as_thick and smallest > 1.5 * stated else stated
     return smallest if smallest <= thickness * (1 + PLACE_TOLERANCE) else 0.0
 
 
@@ -194,8 +197,8 @@ def _grid(
     gap = spacing[2]
     if gap <= 0:
         raise RoiError(
-            f"{path}: SpacingBetweenSlices (0018,0088) is missing, and its frames lie farther apart than its "
-            "SliceThickness (0018,0050): how thick its slices are cannot be known."
+            f"{path}: SpacingBetweenSlices (0018,0088) is missing, or its frames lie farther apart than it or "
+            "SliceThickness (0018,0050) says: how thick its slices are cannot be known."
         )
     count = int(round((along.max() - lowest) / gap)) + 1
     offset = (along - lowest) / gap

@@ -204,5 +204,19 @@ def test_frames_far_apart_without_spacing_are_refused(tmp_path, slices):
     del measures.SpacingBetweenSlices
     measures.PixelSpacing, measures.SliceThickness = [1.0, 1.25], "1"
     dataset.save_as(path)
-    with pytest.raises(RoiError, match="farther apart than its SliceThickness"):
+    with pytest.raises(RoiError, match="how thick its slices are cannot be known"):
         read(path, slices)
+
+
+def test_a_spacing_that_the_frames_contradict_is_refused(tmp_path, slices):
+    """1 mm stated, slices of 3 mm: they were read as slices of 1 mm with gaps, and a third of the lesion was left."""
+    masks = np.zeros((*SHAPE, 1), bool)
+    masks[2:6, :4, :4] = True
+    path = write_seg(tmp_path / "seg.dcm", slices, masks)
+    dataset = dcmread(path)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices, measures.SliceThickness = "1", "3"
+    dataset.save_as(path)
+    assert read(path, slices)[0][0].voxels == 4 * 16  # in the slices of the PET: nothing depends on it
+    with pytest.raises(RoiError, match="how thick its slices are cannot be known"):
+        read(path, slices, Geometry((9, 6, 5), (2.5, 2.0, 2.5), (-10.0, -20.0, 0.0)))

@@ -28,6 +28,7 @@ METHOD_COLOUR = "#B00020"
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A6A00", "#666666")
 LOW_COLOUR, HIGH_COLOUR = "#0072B2", "#D55E00"
 GRID_MONTHS = 12
+LEGEND_TOP = 1.45  # of the axis of survival: above 1 is the legend, where no curve can lie under it
 
 
 def roc_figure(predictions: pd.DataFrame) -> bytes:
@@ -169,11 +170,12 @@ def survival_panel(
     if found.hazard_ratio == found.hazard_ratio:
         lines.append(f"HR {found.hazard_ratio:.2f} ({found.hazard_low:.2f} to {found.hazard_high:.2f})")
     axes.set_xlim(-1, months.max() * 1.02)
-    axes.set_ylim(0, 1.03)
+    axes.set_ylim(0, LEGEND_TOP)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.spines["left"].set_bounds(0, 1)
     axes.set_xticks(times)
     axes.set_xlabel("months")
     axes.set_ylabel("survival")
-    # Survival falls: the upper right is the corner that curves leave free.
     axes.legend(loc="upper right", frameon=False, fontsize=8, title="\n".join(lines), title_fontsize=8)
     table.set_xlim(axes.get_xlim())
     table.set_ylim(0, 1)

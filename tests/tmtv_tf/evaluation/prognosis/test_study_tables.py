@@ -220,6 +220,8 @@ def test_survival_curves_and_numbers_at_risk(predictions, cohort, drawn):
     assert at_risk[:2] == [(0, "20"), (12, "19")]
     assert (0, "20") in at_risk[4:]
     assert (24, "0") in at_risk[4:]
+    legend = pfs.get_legend().get_window_extent()
+    assert pfs.transData.inverted().transform(legend.p0)[1] > 1  # no curve can lie under it
 
 
 def test_a_group_or_an_end_point_may_be_empty(predictions, cohort, drawn):

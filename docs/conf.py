@@ -1,6 +1,7 @@
 """The documentation as a site: `make docs`, then open docs/_build/html/index.html."""
 
 import re
+import shutil
 import sys
 from configparser import ConfigParser
 from pathlib import Path
@@ -59,6 +60,8 @@ def copy_results(app) -> None:
         page = folder / path.name
         if not page.is_file() or page.read_text(encoding="utf-8") != text:
             page.write_text(text, encoding="utf-8")
+    for picture in RESULTS.glob("*.png"):
+        shutil.copy2(picture, folder)
 
 
 def write_commands(app) -> None:

@@ -66,6 +66,12 @@ ShowPatient = Annotated[bool, typer.Option("--show-patient", help="Name, id and 
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a result of another model, mask or series.")
 ]
+ClearEdits = Annotated[
+    bool,
+    typer.Option(
+        "--clear-edits", help="Put a reader's earlier edits of the study out of force; edits.json keeps them."
+    ),
+]
 FromPacs = Annotated[
     str | None, typer.Option("--from-pacs", help=f"Fetch the studies from an archive: {ADDRESS}")
 ]
@@ -90,6 +96,7 @@ def run(
     show_patient: ShowPatient = False,
     backend: Backend = "auto",
     overwrite: Overwrite = False,
+    clear_edits: ClearEdits = False,
     pet_uid: PetUid = None,
     ct_uid: CtUid = None,
     weight_kg: WeightKg = None,
@@ -137,6 +144,7 @@ def run(
         pdf_dicom=pdf_dicom or to_pacs is not None,
         show_patient=show_patient,
         overwrite=overwrite,
+        clear_edits=clear_edits,
     )
     link = Connection(ae_title, receive_port, ca_file, client_cert)
     target = None if to_pacs is None else link.open(to_pacs)  # a wrong address is refused before any work

@@ -27,6 +27,7 @@ class RunOptions:
     show_patient : name, id and birth date on the page
     backend : what runs the network: "openvino", "keras", or "auto", OpenVINO where it can
     overwrite : replace a result of another model, mask or series
+    clear_edits : put the reader's earlier edits of the one study out of force
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS
@@ -38,6 +39,7 @@ class RunOptions:
     show_patient: bool = False
     backend: str = "auto"
     overwrite: bool = False
+    clear_edits: bool = False
 
     def __post_init__(self) -> None:
         for method in (*self.methods, self.export):
@@ -53,5 +55,5 @@ class RunOptions:
     def as_dict(self) -> dict[str, Any]:
         """What changes a file of the result, JSON-ready."""
         values = {**asdict(self), "methods": list(self.methods)}
-        del values["overwrite"]
+        del values["overwrite"], values["clear_edits"]
         return values

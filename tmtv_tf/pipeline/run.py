@@ -108,7 +108,7 @@ def run(
     with unpacked([root.absolute() for root in roots]) as inputs, ExitStack() as stack:
         inputs = replace(inputs, archives={**inputs.archives, **(names or {})})
         found, _ = find_dicom(inputs.folders, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides)
-        _check_one(found, mask, overrides)
+        _check_one(found, mask, overrides, options)
         key = load_key(key_file)
         stack.enter_context(locked(out))
         jobs, outcomes = [], {}
@@ -189,7 +189,9 @@ def study_of(
     )
 
 
-def _check_one(found: Sequence[Found], mask: object, overrides: Overrides | None) -> None:
+def _check_one(
+    found: Sequence[Found], mask: object, overrides: Overrides | None, options: RunOptions
+) -> None:
     """What belongs to one examination must not reach another."""
     if len(found) < 2:
         return
@@ -201,6 +203,10 @@ def _check_one(found: Sequence[Found], mask: object, overrides: Overrides | None
         raise ParameterError(
             f"--weight-kg, --dose-mbq and --injection-time are of one study; {len(found)} were found. Give that "
             "study's folder, or --pet-uid."
+        )
+    if options.clear_edits:
+        raise ParameterError(
+            f"--clear-edits is of one study; {len(found)} were found. Give that study's folder, or --pet-uid."
         )
 
 

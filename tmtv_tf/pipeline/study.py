@@ -17,6 +17,7 @@ from petct.text import stated_name
 from petct.version import software
 from postprocess.edits import EditLog, read_log
 from postprocess.process import Task, process
+from postprocess.requests import Request
 from postprocess.results import OBJECTS, SOURCE_FILE, Measures, clear, has_method, read_result
 from postprocess.review import current_version, final_folder, needs_version
 from postprocess.segmentation import Lesions
@@ -66,10 +67,11 @@ def run_study(study: Study) -> Ran:
         case_id=study.case_id,
         folder=study.folder,
         methods=study.options.all_methods,
+        request=Request(clear=study.options.clear_edits),
         overwrite=study.options.overwrite,
     )
     # Without an earlier result nothing is compared, and the files are hashed while they are read and computed on.
-    if earlier is not None and earlier.get("made") == _wanted(case)["made"]:
+    if earlier is not None and not task.request and earlier.get("made") == _wanted(case)["made"]:
         kept = _kept(task, case, earlier, log)
         if kept is not None:
             _renew_page(case, earlier, kept)

@@ -23,7 +23,7 @@ import petct
 import tmtv_tf
 from petct.dicom.headers import find_series
 from petct.errors import ModelError, ParameterError, TmtvError
-from petct.image import Image, write_image
+from petct.image import Image, read_image, write_image
 from petct.suv import Overrides
 
 COUNTS = {8.0: 4 * 7 * 8, 5.0: 3 * 5 * 6}
@@ -299,6 +299,33 @@ def test_edits_are_said_beside_the_automatic_number(
     assert "with the reader's edits (1): raw 1.3 mL, 41 1.3 mL" in capsys.readouterr().out
     (folder / "review" / "1" / "tmtv.json").unlink()  # the edits are in no result: made again
     assert only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))[1].status == "done"
+
+
+def test_edits_of_another_result_are_cleared_on_request(study: Path, tmp_path: Path) -> None:
+    """What a reader excluded is not there in another mask: refused, the edits kept, the way out named."""
+    from typer.testing import CliRunner
+
+    from postprocess.cli import app as postprocess_app
+
+    mask = _masked(study, tmp_path)
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))
+    arguments = ["--mask", mask, "--suv", study, "--out", tmp_path / "out", "--case-id", folder.name]
+    edited = CliRunner().invoke(postprocess_app, [*map(str, arguments), "--exclude", "41:1"])
+    assert edited.exit_code == 0, edited.output
+    edits = (folder / "edits.json").read_text()
+    labels = read_image(folder / "lesions_41.nii.gz")
+    write_image(mask, Image(labels.array == 2, labels.geometry))
+    overwrite = tmtv_tf.RunOptions(overwrite=True)
+    failed = tmtv_tf.run(study, mask=mask, out=tmp_path / "out", options=overwrite).failed
+    assert "no lesion of today is surely the same. Use --clear-edits" in failed[folder.name]
+    assert (folder / "edits.json").read_text() == edits
+    clear = tmtv_tf.RunOptions(overwrite=True, clear_edits=True)
+    _, ran = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out", options=clear))
+    assert (ran.status, ran.edits) == ("done", 0)
+    assert ran.methods["41"]["tmtv_ml"] == pytest.approx(90 * VOXEL_ML)
+    kinds = [entry["kind"] for entry in json.loads((folder / "edits.json").read_text())["edits"]]
+    assert (len(kinds), kinds[-1]) == (2, "clear")
+    assert only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))[1].status == "kept"
 
 
 def test_edits_that_cannot_be_read_remove_nothing(study: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from petct.errors import CaseError
 from petct.ids import check_distinct, check_id
+from petct.text import one_line
 from tmtv_tf.cases.cohort import CLINICAL, CohortRow, parse_row
 from tmtv_tf.cases.table import MISSING, read_table
 
@@ -24,35 +25,53 @@ def read_by_patient(path: str | os.PathLike[str], *required: str) -> Table:
     Raises
     ------
     CaseError
-        Not readable, without that column or one that is required, or without a row that has a PatientID.
+        Not readable, without that column or one that is required, or a row without a PatientID (of merged cells the
+        first alone holds it).
     """
     rows = read_table(Path(path), *required)
     table: Table = defaultdict(list)
+    nameless = 0
     for row in rows:
         column = next((name for name in row if name.lower().replace("_", "") == PATIENT_COLUMN.lower()), None)
         if column is None:
             raise CaseError(f"{path}: the column {PATIENT_COLUMN} is missing (found: {', '.join(row)}).")
         if row[column]:
             table[row[column]].append(row)
+        else:
+            nameless += 1
     if not table:
         raise CaseError(f"{path}: no row has a {PATIENT_COLUMN}.")
+    if nameless:
+        raise CaseError(
+            f"{path}: {nameless} of {len(rows)} rows have no {PATIENT_COLUMN}. Write it in each row, or remove the row."
+        )
     return dict(table)
 
 
 def check_clinical(path: str | os.PathLike[str], table: Table) -> None:
-    """Refuse a clinical table that would change nothing: none of the columns that are joined.
+    """Refuse a clinical table of which a column that is meant would be passed over, or that would change nothing.
 
     Raises
     ------
     CaseError
-        None of `CLINICAL` and `case_id` is there, or a `case_id` that cannot be used.
+        A column of `CLINICAL` is written otherwise (OS_event, "os event"), none of them is there, or a
+        `case_id` that cannot be used.
     """
     columns = next(iter(table.values()))[0]
+    known = {_plain(name): name for name in CLINICAL}
+    for column in columns:
+        meant = known.get(_plain(column), column)
+        if meant not in columns:
+            raise CaseError(f"{path}: the column {one_line(column)} must be called {meant}.")
     if not {"case_id", *CLINICAL} & set(columns):
         raise CaseError(
             f"{path}: none of the columns {', '.join(('case_id', *CLINICAL))} is there (found: {', '.join(columns)})."
         )
     case_ids_of(path, table)
+
+
+def _plain(column: str) -> str:
+    return column.lower().replace(" ", "").replace("_", "")
 
 
 def missing_cells(path: str | os.PathLike[str], table: Table) -> list[str]:

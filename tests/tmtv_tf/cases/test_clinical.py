@@ -3,7 +3,7 @@
 import pytest
 
 from petct.errors import CaseError
-from tmtv_tf.cases.clinical import case_ids_of, clinical_row, read_by_patient
+from tmtv_tf.cases.clinical import case_ids_of, check_clinical, clinical_row, read_by_patient
 
 
 def table(tmp_path, text):
@@ -56,3 +56,16 @@ def test_bad_case_ids_are_refused(tmp_path, text, message):
 def test_no_patient_column(tmp_path):
     with pytest.raises(CaseError, match="column PatientID is missing"):
         table(tmp_path, "name,subtype\nDoe,HL\n")
+
+
+def test_a_row_without_patient_is_not_passed_over(tmp_path):
+    """Of merged cells of a workbook the first alone holds the PatientID: the second study had no outcome."""
+    with pytest.raises(CaseError, match="1 of 2 rows have no PatientID"):
+        table(tmp_path, "PatientID,pfs_months\nDoe1,\n,12\n")
+
+
+@pytest.mark.parametrize("written", ["OS_event", "os event"])
+def test_a_column_written_otherwise_is_not_passed_over(tmp_path, written):
+    path, rows = table(tmp_path, f"PatientID,os_months,{written}\nDoe1,30,1\n")
+    with pytest.raises(CaseError, match=f"the column '{written}' must be called os_event"):
+        check_clinical(path, rows)

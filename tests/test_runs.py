@@ -69,8 +69,8 @@ def test_a_second_run_into_a_folder_is_refused(command: str, cohort: Path, tmp_p
 
 
 def test_leftovers_go_by_their_exact_names(tmp_path: Path) -> None:
-    gone = [".0123abcd.tmtv.json", "a/.89abcdef.lesions_41.nii.gz"]
-    kept = [".0123abc.tmtv.json", ".hidden", "notes.part", "a/b/.0123abcd.x", "a/0123abcd.x", ".0123ABCD.x"]
+    gone = [".0123abcd.tmtv.json", "a/.89abcdef.lesions_41.nii.gz", "a/review/.0123abcd.x"]
+    kept = [".0123abc.tmtv.json", ".hidden", "notes.part", "a/b/c/.0123abcd.x", "a/0123abcd.x", ".0123ABCD.x"]
     for name in (*gone, *kept):
         write_text(tmp_path / name, "x")
     remove_leftovers(tmp_path)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ def evaluate(firefox: str, profile: Path, address: str, expression: str) -> Any:
                 None,
             )
             assert found, "firefox-esr did not start"
-            return asyncio.run(asyncio.wait_for(_ask(found[1], address, expression), START_S))
+            asked = asyncio.wait_for(_ask(found[1], address, expression), START_S)
+            with ThreadPoolExecutor(1) as other:  # Playwright keeps a loop running in this one
+                return other.submit(asyncio.run, asked).result()
         finally:
             started.kill()
 

@@ -1,11 +1,13 @@
 """The bench of worlds: the table by hand, and lesions put into a real image that the test makes."""
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
-from benchmarks.worlds import table
+from benchmarks.worlds import losses, table
 from petct.image import Geometry, Image, write_image
 from tmtv_tf.phantom.worlds.real import real_background
+from tmtv_tf.phantom.worlds.sample import Sample
 
 
 def test_the_table_marks_what_a_model_was_trained_on():
@@ -52,3 +54,16 @@ def test_lesions_are_added_away_from_the_tumour_and_the_rest_stays(tmp_path):
     untouched, _ = real_background(tmp_path, np.random.default_rng(2), lesions=0)
     np.testing.assert_array_equal(untouched.suv, suv)
     assert not untouched.lesions.any()
+
+
+def test_what_the_dice_is_lost_for():
+    """Truth: lesions of 4, 4 and 2 voxels. Found: 2 voxels of the first, all of the second; 3 voxels are false."""
+    truth, found = np.zeros((1, 1, 24), np.float32), np.zeros((1, 1, 24), np.float32)
+    truth[..., 0:4] = truth[..., 6:10] = truth[..., 12:14] = 1
+    found[..., 0:2] = found[..., 6:10] = found[..., 20:23] = 1
+    empty = np.zeros(truth.shape, bool)
+    sample = Sample(truth, truth, truth, truth.astype(np.uint8), empty)
+    assert losses(found, sample) == pytest.approx([12 / 19, 12 / 16, 16 / 21, 16 / 21])
+    ignored = empty.copy()
+    ignored[..., 20:] = True
+    assert losses(found, sample, ignored)[0] == pytest.approx(12 / 16)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -90,20 +89,15 @@ def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -
 
 def _on_slice(ct: Image, geometry: Geometry, k: int) -> npt.NDArray:
     """HU (Y, X) on slice k of a grid, from the CT's voxels around that slice alone."""
-    plane = _cut_out(geometry, (k, 0, 0), (1, *geometry.shape[1:]))
+    plane = geometry.part((slice(k, k + 1), slice(0, geometry.shape[1]), slice(0, geometry.shape[2])))
     index = ct.geometry.to_index(plane.corners_mm())
     low = np.clip(np.floor(index.min(axis=0)).astype(int) - 1, 0, ct.array.shape)
     high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 2, 0, ct.array.shape)
     if not np.all(low < high):
         return np.full(plane.shape[1:], OUTSIDE_CT_HU, np.float32)
-    near = ct.array[tuple(slice(a, b) for a, b in zip(low, high))]
-    return resample(Image(near, _cut_out(ct.geometry, low, near.shape)), plane, fill=OUTSIDE_CT_HU).array[0]
-
-
-def _cut_out(geometry: Geometry, start: Sequence[int], shape: tuple[int, ...]) -> Geometry:
-    """The grid of a box of voxels."""
-    x, y, z = geometry.to_world(start)[0]
-    return replace(geometry, shape=(shape[0], shape[1], shape[2]), origin_mm=(x, y, z))
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high))
+    near = Image(ct.array[box], ct.geometry.part(box))
+    return resample(near, plane, fill=OUTSIDE_CT_HU).array[0]
 
 
 def _boxes(labels: npt.NDArray[np.integer]) -> dict[int, tuple[slice, slice, slice]]:

@@ -1,8 +1,14 @@
 """Whether a value is a number within limits. Loads nothing: the command lines check their options with it."""
 
+import math
+import sys
+
+# The smallest and the largest positive number: `between(value, SMALLEST, LARGEST)` is positive and finite.
+SMALLEST, LARGEST = math.ulp(0.0), sys.float_info.max
+
 
 def between(value: object, low: float, high: float) -> bool:
-    """Whether a value is a number from `low` to `high`."""
+    """Whether a value is a number, low <= value <= high. NaN, text and None are not."""
     try:
         return bool(low <= value <= high)  # type: ignore[operator]
     except (TypeError, ValueError):

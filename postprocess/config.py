@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from petct.errors import ParameterError
-from petct.limits import between
+from petct.limits import LARGEST, SMALLEST, between
 
 # No body is longer; the search for peaks counts the voxels of this distance, so it must be finite.
 MAX_DISTANCE_MM = 10_000.0
@@ -50,7 +49,7 @@ class Config:
         _require("peak_distance_mm", self.peak_distance_mm, rule, 0, MAX_DISTANCE_MM)
         for name in ("liver_suv", "lung_suv"):
             if (value := getattr(self, name)) is not None:
-                _require(name, value, "be a positive number", math.ulp(0.0), sys.float_info.max)
+                _require(name, value, "be a positive number", SMALLEST, LARGEST)
 
     @classmethod
     def of(cls, stated: Mapping[str, Any]) -> Config:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, time
 from typing import Any
 
 from petct.errors import SuvError
-from petct.limits import between
+from petct.limits import LARGEST, SMALLEST, between
 
 # Field of PetHeader -> the attribute it comes from, for messages.
 ATTRIBUTES = {
@@ -96,7 +95,7 @@ class Overrides:
     def __post_init__(self) -> None:
         for name, unit in (("weight_kg", "kg"), ("dose_bq", "Bq")):
             value = getattr(self, name)
-            if value is not None and not between(value, math.ulp(0.0), sys.float_info.max):
+            if value is not None and not between(value, SMALLEST, LARGEST):
                 raise SuvError(f"The user's {name.split('_')[0]} must be above 0 {unit}. Received: {value}.")
         if self.injection_time is not None and self.injection_time.tzinfo is not None:
             raise SuvError(

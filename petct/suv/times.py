@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from datetime import datetime, time, timedelta
 from statistics import median
 from typing import NamedTuple
 
 from petct.errors import ParameterError, SuvError
-from petct.limits import between
+from petct.limits import LARGEST, SMALLEST, between
 from petct.suv.header import ATTRIBUTES, Limit, Overrides, PetHeader, check_within, optional, refusal
 
 # Back-computed reference times are believed if all slices agree within this, and if none puts the reference
@@ -57,8 +56,7 @@ def decay_factor(elapsed_s: float, half_life_s: float) -> float:
     >>> decay_factor(6586.2, 6586.2)
     0.5
     """
-    finite = between(elapsed_s, -sys.float_info.max, sys.float_info.max)
-    if not (finite and between(half_life_s, math.ulp(0.0), sys.float_info.max)):
+    if not (between(elapsed_s, -LARGEST, LARGEST) and between(half_life_s, SMALLEST, LARGEST)):
         raise ParameterError(
             f"`elapsed_s` must be finite and `half_life_s` a positive number of seconds. Received: {elapsed_s!r} and "
             f"{half_life_s!r}."

@@ -97,7 +97,9 @@ def write_probability_seg(
     Raises
     ------
     ParameterError
-        Nowhere above 1/510 (it would be empty), outside [0, 1], or on another grid.
+        Below 1/510 everywhere (it would be empty), outside [0, 1], or on another grid.
+    ImageError
+        Not a 3-D array of floating-point numbers.
     """
     source.require_grid("probability", probability, "f")
     if not (probability.min() >= 0 and probability.max() <= 1):

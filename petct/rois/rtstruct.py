@@ -57,13 +57,15 @@ def read_rtstruct(
     Returns
     -------
     rois : in the order of the file; a ROI wholly outside the PET has no voxel
-    warnings : sentences about contours outside the PET, and ROIs without a closed contour (left out)
+    warnings : sentences about contours outside the PET, that stand twice (counted once) or lie far apart, and about
+        ROIs without a closed contour (left out)
 
     Raises
     ------
     RoiError
-        Not an RTSTRUCT, a file cut short, no ROI with a closed contour, another frame of reference, contours that
-        are open or not parallel to the PET slices, coordinates that are not triples of numbers.
+        Not an RTSTRUCT, a file cut short, no ROI with a closed contour, another frame of reference, one number of two
+        ROIs or of two items of contours, contours of no ROI, that are open or not parallel to the PET slices,
+        coordinates that are not triples of numbers.
     """
     path = Path(path)
     header = read_whole(path, "RTSTRUCT", ("StructureSetROISequence", "ROIContourSequence"))
@@ -79,9 +81,8 @@ def read_rtstruct(
         if not loops:
             warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
             continue
-        distinct = {
-            points.tobytes(): points for points in loops
-        }  # by the even-odd rule the same twice is nothing
+        # By the even-odd rule the same contour twice would be nothing.
+        distinct = {points.tobytes(): points for points in loops}
         if len(distinct) < len(loops):
             warnings.append(
                 f"{path.name}: {len(loops) - len(distinct)} contours of ROI {number} stand twice; counted once."
@@ -91,12 +92,12 @@ def read_rtstruct(
     for number, (name, loops) in drawn.items():
         heights = np.concatenate([points[:, 0] for points in loops])
         on_slices = on_pet and bool(np.abs(heights - np.rint(heights)).max() <= ON_SLICE)
-        drawn_mm = 0.0 if on_slices else min(_gap(loops, geometry), slice_mm)
+        gap_mm = _gap(loops, geometry)
+        drawn_mm = 0.0 if on_slices else min(gap_mm, slice_mm)
         drawn_on = drawn_mm / geometry.spacing_mm[0] or 1.0  # in slices of the PET; 1 where nothing tells
-        thickness = max(1.0, drawn_on)
-        if SPARSE * thickness < (gap := _gap(loops, geometry) / geometry.spacing_mm[0]) < np.inf:
+        if SPARSE * max(1.0, drawn_on) < gap_mm / geometry.spacing_mm[0] < np.inf:
             warnings.append(
-                f"{path.name}: the contours of ROI {number} lie {gap * geometry.spacing_mm[0]:.3g} mm apart or more; "
+                f"{path.name}: the contours of ROI {number} lie {gap_mm:.3g} mm apart or more; "
                 "each fills the slice that it was drawn in, and the slices between them stay empty."
             )
         roi, outside = _rasterise(path, number, name, loops, geometry, drawn_on)
@@ -219,17 +220,16 @@ def _rasterise(
     outside = bool(
         np.any(every.min(axis=0) < -0.5) or np.any(every.max(axis=0) > np.array(geometry.shape) - 0.5)
     )
-    reach = max(1.0, drawn_on) / 2
-    low[0], high[0] = np.floor(heights[0] - reach), np.ceil(heights[-1] + reach)
+    thickest = max(1.0, drawn_on)
+    low[0], high[0] = np.floor(heights[0] - thickest / 2), np.ceil(heights[-1] + thickest / 2)
     low, high = np.maximum(low, 0), np.minimum(high, np.array(geometry.shape) - 1)
     mask = np.zeros(tuple(np.maximum(high - low + 1, 0)), bool)
     if mask.size == 0:
         return Roi.from_mask(name, mask), outside
     slices = range(low[0], high[0] + 1)
     filled: dict[int, npt.NDArray[np.bool_]] = {}
-    for z, nearest in (
-        _planes_of(slices, heights, drawn_on) or _planes_of(slices, heights, 2 * reach)
-    ).items():
+    planes_of = _planes_of(slices, heights, drawn_on) or _planes_of(slices, heights, thickest)
+    for z, nearest in planes_of.items():
         if nearest not in filled:
             filled[nearest] = fill_loops([loop - low[1:] for loop in groups[nearest]], mask.shape[1:])
         mask[z - low[0]] = filled[nearest]
@@ -237,7 +237,10 @@ def _rasterise(
 
 
 def _planes_of(slices: Iterable[int], heights: npt.NDArray[np.float64], drawn_on: float) -> dict[int, int]:
-    """Slice of the PET -> the plane (index into `heights`, ascending) whose contours it takes; see `read_rtstruct`."""
+    """Slice of the PET -> the plane (index into `heights`, ascending) whose contours it takes; see `read_rtstruct`.
+
+    heights, drawn_on : in slices of the PET. A slice z takes a plane h if -reach <= z - h < reach.
+    """
     thickness = max(1.0, drawn_on)
     found = {}
     for z in slices:

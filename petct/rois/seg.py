@@ -37,7 +37,8 @@ def read_seg(
     Raises
     ------
     RoiError
-        Not a SEG, another frame of reference, frames without a position or on no uniform grid, broken pixels.
+        Not a SEG, another frame of reference, frames without a position, on no uniform grid, of a thickness that
+        cannot be known or of a segment that SegmentSequence does not have, broken pixels.
     """
     path = Path(path)
     dataset = read_whole(path, "SEG", ("SegmentSequence", "PerFrameFunctionalGroupsSequence", "PixelData"))
@@ -59,12 +60,8 @@ def read_seg(
         raise RoiError(f"{path}: PixelData (7FE0,0010) cannot be read ({error}).") from error
     pixels = pixels.reshape(len(positions), own.shape[1], own.shape[2])
     labelled = dataset.get("SegmentationType") == "LABELMAP"
-    known = {int(item.SegmentNumber) for item in dataset.SegmentSequence}
-    if (
-        stray := set(np.unique(pixels if labelled else numbers).tolist())
-        - known
-        - ({0} if labelled else set())
-    ):
+    known = {int(item.SegmentNumber) for item in dataset.SegmentSequence} | ({0} if labelled else set())
+    if stray := set(np.unique(pixels if labelled else numbers).tolist()) - known:
         raise RoiError(
             f"{path}: its frames hold segment {min(stray)}, which SegmentSequence (0062,0002) does not have."
         )
@@ -150,16 +147,15 @@ def _frames(
 
 
 def _slice_spacing(measures: Dataset, positions: list) -> float:
-    """SpacingBetweenSlices; else the smallest distance of two frames, if it is no more than SliceThickness.
+    """SpacingBetweenSlices in mm; else the smallest distance of two frames, if it is no more than SliceThickness.
 
-    Between frames farther apart there may be empty slices that were not written. 0 if it cannot be known. Frames that
-    are as far apart as they are thick, and none of them by SpacingBetweenSlices, contradict that.
+    Between frames farther apart there may be empty slices that were not written. 0 if it cannot be known: also where
+    three frames or more all lie more than 1.5 times SpacingBetweenSlices apart, and the nearest two SliceThickness.
     """
     stated = float(measures.get("SpacingBetweenSlices") or 0)
     thickness = float(measures.get("SliceThickness") or 0)
-    points = np.unique(
-        np.round(np.array(positions, float), 3), axis=0
-    )  # along a line: neighbours are the nearest
+    # They lie along a line: neighbours are the nearest.
+    points = np.unique(np.round(np.array(positions, float), 3), axis=0)
     distances = np.linalg.norm(np.diff(points, axis=0), axis=1)
     smallest = float(distances.min()) if len(distances) else thickness
     if stated > 0:

@@ -16,7 +16,7 @@ from petct.image import Geometry, Image, read_image, write_image
 from postprocess._components import IntVector, Labels, labelled, voxels_above
 from postprocess.edits import EDITS_FILE, MASK_FOLDER
 
-UNDO = "Use --clear-edits to make the edits anew; edits.json keeps the old ones."
+UNDO = "Use --clear-edits (tmtv run, tmtv-postprocess) and edit anew; edits.json keeps the old edits."
 
 
 @dataclass(frozen=True, eq=False)

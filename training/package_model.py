@@ -52,7 +52,7 @@ def package(
         ),
     ] = 0.5,
     margin_mm: Annotated[
-        float, typer.Option(min=0, max=50, help="A ROI lies so far around what the network marks.")
+        float, typer.Option(min=0, max=50, help="How far (mm) a ROI reaches beyond what the network marks.")
     ] = 8.0,
 ) -> None:
     """Write NAME.keras (float16 weights) and NAME.openvino of the two packaged models."""

@@ -107,7 +107,7 @@ def as_text(found: dict[str, Any]) -> str:
         reason = f": {study['reason']}" if study["reason"] else ""
         text.append(f"{study['case_id']}  {study['state']:10s}{study['images']:6d} images{tries}{reason}")
     more = sum(found["counts"].values()) - min(len(studies), LINES)
-    return "\n".join(text + ([f"... and {more} more; all with --json."] if more > 0 else []))
+    return "\n".join(text + ([f"... and {more} more; --json shows up to {SHOWN}."] if more > 0 else []))
 
 
 class Page:

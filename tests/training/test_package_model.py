@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from petct.errors import ModelError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.compact import compact_unet
-from tmtv_tf.models.file import Outlining, load_model, read_description, save_model
+from tmtv_tf.models.file import load_model, read_description, save_model
 from tmtv_tf.weights import packaged_file, packaged_name
 from training.package_model import app, mean_weights, move_midpoint, moved, resized, without_ct
 
@@ -27,11 +27,12 @@ def packaged(tmp_path_factory):
         [w + np.random.default_rng(i).normal(0, 0.1, w.shape) for i, w in enumerate(model.get_weights())]
     )
     save_model(folder / "last.keras", model, TRAINED, {"seed": 7})
-    result = CliRunner().invoke(
-        app, [str(folder / "last.keras"), "--out", str(folder), "--shape", "32", "16", "32"]
-    )
+    options = ["--shape", "32", "16", "32", "--midpoint", "0.35", "--certain", "0.5", "--margin-mm", "6"]
+    result = CliRunner().invoke(app, [str(folder / "last.keras"), "--out", str(folder), *options])
     assert result.exit_code == 0, result.output
-    return folder, resized(model, GRID.input_shape)
+    model = resized(model, GRID.input_shape)
+    move_midpoint(model, 0.35)
+    return folder, model
 
 
 def _image():
@@ -60,7 +61,8 @@ def test_pet_alone_is_the_network_with_an_empty_ct(packaged):
 
 
 def test_of_several_models_the_mean_is_packaged(packaged, tmp_path):
-    folder, model = packaged
+    folder, _ = packaged
+    model, _ = load_model(folder / "last.keras")
     other = resized(model, TRAINED.input_shape)
     other.set_weights([w + 1 for w in model.get_weights()])
     save_model(tmp_path / "other.keras", other, TRAINED, {})
@@ -88,7 +90,8 @@ def test_what_was_certain_stays_certain(packaged):
     assert moved(0.5, 0.35) == pytest.approx(0.65)
     assert moved(0.4, 0.5) == pytest.approx(0.4)
     for name in ("synthetic-pet.keras", "synthetic-petct.openvino"):
-        assert read_description(folder / name).outlining == Outlining(margin_mm=8.0, certain=0.5)
+        found = read_description(folder / name).outlining
+        assert (found.margin_mm, found.certain) == (6, pytest.approx(0.65))
 
 
 @pytest.mark.parametrize("name", ["synthetic-pet", "synthetic-petct"])

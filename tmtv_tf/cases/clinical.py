@@ -49,13 +49,13 @@ def read_by_patient(path: str | os.PathLike[str], *required: str) -> Table:
 
 
 def check_clinical(path: str | os.PathLike[str], table: Table) -> None:
-    """Refuse a clinical table of which a column that is meant would be passed over, or that would change nothing.
+    """Refuse a clinical table with a misspelt column, or with no column to join.
 
     Raises
     ------
     CaseError
-        A column of `CLINICAL` is written otherwise (OS_event, "os event"), none of them is there, or a
-        `case_id` that cannot be used.
+        A column of `CLINICAL` has other capitals, spaces or underscores (OS_event, "os event"), none of them is there,
+        or a `case_id` cannot be used.
     """
     columns = next(iter(table.values()))[0]
     known = {_plain(name): name for name in CLINICAL}

@@ -60,8 +60,8 @@ class Outlining:
 
     Attributes
     ----------
-    margin_mm : distance, up to which voxels around a component belong to its ROI; 0 <= margin_mm <= 50
-    certain : probability that a component must exceed somewhere; 0.5 <= certain < 1
+    margin_mm : a ROI is a component and the voxels at most this far from it; 0 <= margin_mm <= 50
+    certain : probability that a component must exceed somewhere; 0.5 <= certain <= 0.999
     """
 
     margin_mm: float

@@ -144,8 +144,9 @@ class CaseImages:
 
     def _check_numbers(self, work: Segmentation) -> None:
         """Refuse images that do not give the numbers that the result states."""
+        suv, geometry = self.pet.array, self.pet.geometry
         for method, stated in self.automatic["methods"].items():
-            lesions, (suv, geometry) = work.lesions(method), (self.pet.array, self.pet.geometry)
+            lesions = work.lesions(method)
             means = work.sphere_means(lesions.index)
             rows = lesions_of_voxels(lesions, suv, geometry, means=means, shapes=False)
             found = summarize(rows, lesions, geometry)

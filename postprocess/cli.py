@@ -174,17 +174,12 @@ def _cases(maps: Path, suv: Path, case_id: str | None, *, is_mask: bool) -> list
 def _run_one(job: Job) -> None:
     from petct.parallel import interruptible, progress
     from postprocess.case import run_case
-    from postprocess.cohort import write_table
+    from postprocess.cohort import table_of_what_is_left, write_table
 
     out = job.folder.parent
-    try:
-        with progress("post-processing", 1) as advance:
-            result = interruptible(run_case, job)
-            advance(1)
-    except BaseException:  # --overwrite may have removed the result that was there
-        if out.is_dir():
-            write_table(out)
-        raise
+    with table_of_what_is_left(out), progress("post-processing", 1) as advance:
+        result = interruptible(run_case, job)
+        advance(1)
     _show_warnings([result])
     for warning in write_table(out):
         typer.echo(f"WARNING: {warning}", err=True)
@@ -219,16 +214,17 @@ def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | N
     from petct.console import report_failures
     from petct.parallel import run_cases
     from postprocess.case import run_case
-    from postprocess.cohort import TABLE_FILE, write_table
+    from postprocess.cohort import TABLE_FILE, table_of_what_is_left, write_table
     from postprocess.results import read_result
 
-    outcomes = run_cases(
-        run_case,
-        [(job.case_id, (job,)) for job in jobs],
-        workers=workers,
-        scheduler=scheduler,
-        description="post-processing",
-    )
+    with table_of_what_is_left(out):
+        outcomes = run_cases(
+            run_case,
+            [(job.case_id, (job,)) for job in jobs],
+            workers=workers,
+            scheduler=scheduler,
+            description="post-processing",
+        )
     done = [outcome.value for outcome in outcomes if outcome.error is None]
     failed = [outcome.case_id for outcome in outcomes if outcome.error is not None]
     _show_warnings(done)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,17 @@ def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
     else:
         remove(out / TABLE_FILE)
     return warnings
+
+
+@contextmanager
+def table_of_what_is_left(out: Path) -> Iterator[None]:
+    """Rebuild the table where a run ends early, by an error or Ctrl-C: results that it names may have been removed."""
+    try:
+        yield
+    except BaseException:
+        if out.is_dir():
+            write_table(out)
+        raise
 
 
 def _row(case_id: str, methods: Mapping[str, Measures], final: Mapping[str, Measures]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from petct.console import run_app
+from petct.errors import ParameterError
 from petct.image import Geometry, Image, read_image, write_image
 from postprocess.cli import app
 
@@ -275,6 +276,24 @@ def test_no_table_outlives_the_one_case_that_was_to_be_replaced(tmp_path: Path) 
     assert run("-p", maps, *command, "--overwrite").returncode == 2
     assert not (out / "a" / "tmtv.json").exists()
     assert not (out / "tmtv.csv").exists()
+
+
+def test_no_table_outlives_results_that_a_run_which_ended_early_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        make_pair(tmp_path / "maps" / name)
+    out = tmp_path / "out"
+    command = ("-p", tmp_path / "maps", "--suv", tmp_path / "maps", "--out", out, "-m", "raw")
+    assert run(*command).returncode == 0
+
+    def lost(*arguments: object, **options: object) -> None:
+        (out / "a" / "tmtv.json").unlink()
+        raise ParameterError("The scheduler is lost.")
+
+    monkeypatch.setattr("petct.parallel.run_cases", lost)
+    assert run(*command, "--overwrite").returncode == 2
+    assert list(rows_of(out)) == ["b"]
 
 
 def test_a_table_of_other_parameters_is_warned_of(tmp_path: Path) -> None:

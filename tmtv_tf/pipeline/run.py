@@ -14,7 +14,7 @@ from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import locked, require_writable, write_csv
 from petct.parallel import Outcome, run_cases
 from petct.suv import Overrides
-from postprocess.cohort import write_table
+from postprocess.cohort import table_of_what_is_left, write_table
 from postprocess.measures import Measures
 from tmtv_tf.cases.layouts import Found, find_dicom
 from tmtv_tf.cases.prepare import CaseInput
@@ -119,13 +119,14 @@ def run(
                 jobs.append((item, replace(study, dicom_folder=inputs.named(str(study.source.pet.folder)))))
             except TmtvError as error:
                 outcomes[case_id] = Outcome(case_id, error=str(error))
-        done = run_cases(
-            run_study,
-            [(study.case_id, (study,)) for _, study in jobs],
-            workers=workers,
-            scheduler=scheduler,
-            description="Studies",
-        )
+        with table_of_what_is_left(out):
+            done = run_cases(
+                run_study,
+                [(study.case_id, (study,)) for _, study in jobs],
+                workers=workers,
+                scheduler=scheduler,
+                description="Studies",
+            )
         outcomes |= {outcome.case_id: outcome for outcome in done}
         warnings = _write_tables(out, found, key, outcomes, [*inputs.folders, out], mask)
         outcomes = {

@@ -22,7 +22,7 @@ from threshold_model import write_threshold_model
 import petct
 import tmtv_tf
 from petct.dicom.headers import find_series
-from petct.errors import ModelError, ParameterError, TmtvError
+from petct.errors import Interrupted, ModelError, ParameterError, TmtvError
 from petct.image import Image, read_image, write_image
 from petct.suv import Overrides
 
@@ -275,6 +275,22 @@ def test_a_lost_lesion_file_is_made_again(study: Path, tmp_path: Path) -> None:
     (folder / "lesions_41.nii.gz").unlink()
     assert only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))[1].status == "done"
     assert (folder / "lesions_41.nii.gz").read_bytes() == before
+
+
+def test_no_table_outlives_a_result_that_an_interrupted_run_removed(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask, out = _masked(study, tmp_path), tmp_path / "out"
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=out))
+
+    def interrupted(*arguments: object, **options: object) -> None:
+        (folder / "tmtv.json").unlink()
+        raise Interrupted("Interrupted.")
+
+    monkeypatch.setattr("tmtv_tf.pipeline.run.run_cases", interrupted)
+    with pytest.raises(Interrupted):
+        tmtv_tf.run(study, mask=mask, out=out)
+    assert not (out / "tmtv.csv").exists()
 
 
 def test_edits_are_said_beside_the_automatic_number(

@@ -82,7 +82,7 @@ def read_rtstruct(
             warnings.append(f"{path.name}: ROI {number} has no closed contour and is left out.")
             continue
         # By the even-odd rule the same contour twice would be nothing.
-        distinct = {points.tobytes(): points for points in loops}
+        distinct = {_edges(points): points for points in loops}
         if len(distinct) < len(loops):
             warnings.append(
                 f"{path.name}: {len(loops) - len(distinct)} contours of ROI {number} stand twice; counted once."
@@ -192,6 +192,14 @@ def _loops(path: Path, number: int, contour: Dataset | None) -> list[npt.NDArray
         if len(points) >= 3:
             loops.append(points)
     return loops
+
+
+def _edges(points: npt.NDArray[np.float64]) -> frozenset:
+    """The edges of a contour (N, 3): the same wherever it begins, whichever way it goes, and if its end repeats it."""
+    corners = [tuple(point) for point in points.tolist()]
+    return frozenset(
+        frozenset(edge) for edge in zip(corners, corners[1:] + corners[:1]) if edge[0] != edge[1]
+    )
 
 
 def _rasterise(

@@ -140,9 +140,20 @@ def test_a_coarse_ct_is_filled_in_spite_of_a_sparse_roi(tmp_path, pet):
     assert len(warnings) == 1
 
 
-def test_a_contour_that_stands_twice_is_one(tmp_path, pet):
+@pytest.mark.parametrize(
+    "again",
+    [
+        np.asarray,
+        np.flipud,
+        lambda points: np.roll(points, 1, axis=0),
+        lambda points: points[[0, 1, 2, 3, 0]],
+    ],
+    ids=["same", "other way round", "other start", "closed"],
+)
+def test_a_contour_that_stands_twice_is_one(tmp_path, pet, again):
     """By the even-odd rule alone the two cancel, and the lesion was gone without a word."""
-    (roi,), (said,) = read(tmp_path, pet, {"a": box_at(2, 3, 3)})
+    first, second = box_at(2, 3)
+    (roi,), (said,) = read(tmp_path, pet, {"a": [first, second, again(second)]})
     assert filled(roi) == [2, 3]
     assert said == "rs.dcm: 1 contours of ROI 1 stand twice; counted once."
 

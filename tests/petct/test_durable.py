@@ -10,7 +10,7 @@ import pytest
 from power import Disk
 
 from petct.errors import TmtvError
-from petct.files import replace_atomically, sync_tree, write_json, write_private_text, write_text
+from petct.files import make_folder, replace_atomically, sync_tree, write_json, write_private_text, write_text
 
 
 @pytest.fixture
@@ -28,6 +28,26 @@ def test_a_durable_file_is_kept_under_its_name_and_in_new_folders(disk: Disk, tm
     assert disk.loses(tmp_path) == []
     write_text(path, "third")
     assert disk.loses(tmp_path) == [str(path)]
+
+
+def test_what_a_durable_file_names_is_kept_before_it_appears(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that names a mask which a power loss took cannot be read any more."""
+    mask, replace = tmp_path / "masks" / "mask", os.replace
+    make_folder(mask.parent, durable=True)
+    write_text(mask, "mask")
+    assert not disk.keeps(mask)
+    kept = []
+
+    def replaced(source: Path, target: Path) -> None:
+        kept.append(disk.keeps(mask))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    write_json(tmp_path / "log.json", {}, durable=True, after=(mask, mask.parent))
+    assert kept == [True]
+    assert disk.loses(tmp_path) == []
 
 
 def test_a_folder_is_kept_with_all_that_is_in_it(disk: Disk, tmp_path: Path) -> None:

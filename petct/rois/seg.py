@@ -38,7 +38,7 @@ def read_seg(
     ------
     RoiError
         Not a SEG, another frame of reference, frames without a position, on no uniform grid, of a thickness that
-        cannot be known or of a segment that SegmentSequence does not have, broken pixels.
+        cannot be known or of a segment that SegmentSequence does not have, one number of two segments, broken pixels.
     """
     path = Path(path)
     dataset = read_whole(path, "SEG", ("SegmentSequence", "PerFrameFunctionalGroupsSequence", "PixelData"))
@@ -60,8 +60,11 @@ def read_seg(
         raise RoiError(f"{path}: PixelData (7FE0,0010) cannot be read ({error}).") from error
     pixels = pixels.reshape(len(positions), own.shape[1], own.shape[2])
     labelled = dataset.get("SegmentationType") == "LABELMAP"
-    known = {int(item.SegmentNumber) for item in dataset.SegmentSequence} | ({0} if labelled else set())
-    if stray := set(np.unique(pixels if labelled else numbers).tolist()) - known:
+    known = [int(item.SegmentNumber) for item in dataset.SegmentSequence]
+    if len(set(known)) < len(known):
+        raise RoiError(f"{path}: SegmentNumber (0062,0004) is the same in two items: whose frames are they?")
+    background = {0} if labelled else set()
+    if stray := set(np.unique(pixels if labelled else numbers).tolist()) - background - set(known):
         raise RoiError(
             f"{path}: its frames hold segment {min(stray)}, which SegmentSequence (0062,0002) does not have."
         )

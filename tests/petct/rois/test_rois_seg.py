@@ -89,6 +89,16 @@ def test_frames_of_a_segment_that_is_not_listed_are_refused(tmp_path, slices, ki
         read(path, slices)
 
 
+def test_two_segments_of_one_number_are_refused(tmp_path, slices):
+    """The same frames were read as two ROIs."""
+    path = write_seg(tmp_path / "seg.dcm", slices, two_lesions())
+    ds = dcmread(path)
+    ds.SegmentSequence = [*ds.SegmentSequence, ds.SegmentSequence[0]]
+    ds.save_as(path)
+    with pytest.raises(RoiError, match="is the same in two items"):
+        read(path, slices)
+
+
 def test_fractional_is_inside_above_one_half(tmp_path, slices):
     fractions = np.zeros(SHAPE, np.float32)
     fractions[3, 2, 1:4] = [0.2, 0.5, 0.9]

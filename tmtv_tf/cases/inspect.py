@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from petct.dicom.archive import unpacked
 from petct.dicom.headers import Series, Skipped, find_series, read_headers
@@ -22,8 +21,41 @@ from petct.suv import Overrides, parse_pet_header, sul_per_suv, suv_bw_factor
 from tmtv_tf.cases.outlines import Outlines, read_outlines
 from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
 
-# A terminal of so many columns has room for UIDs (64 letters) in the table.
-WIDE = 140
+class SeriesRow(TypedDict, total=False):
+    """One series, JSON-ready: the fields of `tmtv inspect --json`, in their order.
+
+    Attributes
+    ----------
+    suv_factor : None with a `suv_reason`, and with `suv_factor_range` where each slice has its own
+    refused : why `prepare` would not read a series that is in use. passed_over : why another is not in use
+    sul_per_suv : only when asked for. description, roi_names : only with `show_text`
+    """
+
+    series_uid: str
+    modality: str
+    n_slices: int
+    spacing_mm: list[float] | None
+    units: str | None
+    suv_factor: float | None
+    suv_reason: str | None
+    suv_rule: str | None
+    injection_time: str | None
+    reference_time: str | None
+    selected: bool
+    refused: str | None
+    problems: list[str]
+    passed_over: str | None
+    series_number: int | None
+    sop_class: str
+    shape: list[int] | None
+    head_first_index: bool | None
+    roi_names: list[str]
+    suv_factor_range: list[float]
+    overrides: dict[str, float | str]
+    sul_per_suv: float | None
+    description: str
+    patient: int
+    study: int
 
 
 @dataclass(frozen=True)
@@ -32,14 +64,14 @@ class Report:
 
     Attributes
     ----------
-    series : one dictionary for each series, JSON-ready (the fields of `tmtv inspect --json`).
+    series : one row for each series.
     notes : number of the study -> the choices made in it.
     refused : number of the study -> why `prepare` would make no case of it, in one sentence.
     skipped : why a file belongs to no series -> (name of the first such file, how many).
     problem : why nothing in the tree can be used, or None.
     """
 
-    series: list[dict[str, Any]]
+    series: list[SeriesRow]
     notes: dict[int, tuple[str, ...]]
     skipped: dict[str, tuple[str, int]]
     refused: dict[int, str] = field(default_factory=dict)
@@ -116,7 +148,8 @@ def _inspect(
         known = words[item.series_uid]  # a path in a message may hold a name
         row["problems"] = [without_identifiers(text, known, roots) for text in dict.fromkeys(row["problems"])]
         for key in ("suv_reason", "refused"):
-            row[key] = row[key] and without_identifiers(row[key], known, roots)
+            if text := row[key]:
+                row[key] = without_identifiers(text, known, roots)
         rows.append(row)
     notes = {
         studies[s.patient_id, s.study_uid]: (
@@ -145,79 +178,11 @@ def _inspect(
     return Report(rows, notes, left_out, refused, problem)
 
 
-def print_report(report: Report, width: int | None = None) -> None:
-    """The report for people, on stdout: `width` columns, the terminal's by default, 160 into a file.
-
-    Where a UID has no room in the table it stands on a line of its own, never broken.
-    """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=width or (None if sys.stdout.isatty() else 160), highlight=False)
-    wide = console.width >= WIDE
-    columns = ["", "Use", "Modality", "No.", "Slices", "Spacing z y x, mm", "Units", "SUV factor"]
-    for study in dict.fromkeys(row["study"] for row in report.series):
-        rows = [row for row in report.series if row["study"] == study]
-        table = Table(
-            title=f"Study {study}, patient {rows[0]['patient']}",
-            title_justify="left",
-            expand=False,
-            box=box.HEAVY_HEAD if wide else box.SIMPLE_HEAD,
-            pad_edge=wide,
-            padding=(0, 1) if wide else (0, 1, 0, 0),
-        )
-        for column in [*columns, *(["Series UID"] if wide else [])]:
-            table.add_column(column, overflow="fold")
-        for index, row in enumerate(rows, start=1):
-            spacing = row["spacing_mm"] or ()
-            cells = [
-                str(index),
-                "refused" if row["refused"] else "yes" if row["selected"] else "",
-                row["modality"],
-                str(row["series_number"] if row["series_number"] is not None else ""),
-                str(row["n_slices"]),
-                " ".join(f"{value:.4g}" for value in spacing),
-                row["units"] or "",
-                "" if row["suv_factor"] is None else f"{row['suv_factor']:.9g}",
-            ]
-            uid = row["series_uid"] + (f"\n{row['description']}" if row.get("description") else "")
-            table.add_row(*cells, *([uid] if wide else []))
-        console.print(table)
-        for index, row in enumerate(rows, start=1):
-            if not wide:
-                text = " ".join([row["series_uid"], row.get("description") or ""]).strip()
-                console.print(f"  #{index} {row['modality']}: {text}", markup=False, soft_wrap=True)
-            _print_series(console, f"#{index} {row['modality']}", row)
-        for note in report.notes.get(study, ()):
-            console.print(f"  {note}", markup=False)
-    for reason, (first, count) in report.skipped.items():
-        console.print(f"Left out: {count} x {reason} (first: {first})", markup=False)
-
-
-def _print_series(console: Any, name: str, row: dict[str, Any]) -> None:
-    """What does not fit the table: the SUV rule of a PET in use, problems, why a series is passed over."""
-    if row["selected"] and row["suv_rule"]:
-        console.print(f"  {name}: {row['suv_rule']}", markup=False)
-        console.print(
-            f"  {name}: injection {row['injection_time'] or 'not stated'}, reference "
-            f"{row['reference_time'] or 'not needed'}"
-            + (f", SUL = SUV * {row['sul_per_suv']:.4f}" if row.get("sul_per_suv") else ""),
-            markup=False,
-        )
-    if row["passed_over"]:
-        console.print(f"  {name}: not used: {row['passed_over']}", markup=False)
-    for problem in row["problems"]:
-        console.print(f"  {name}: {problem}", markup=False)
-    if row.get("roi_names"):
-        console.print(f"  {name}: ROIs: {', '.join(row['roi_names'])}", markup=False)
-
-
 def _describe(
     series: Series, selected: bool, selections: list[Selection], overrides: Overrides, sul: bool
-) -> dict[str, Any]:
+) -> SeriesRow:
     """The fields of DESIGN section 6 for one series, and a few more."""
-    row: dict[str, Any] = {
+    row: SeriesRow = {
         "series_uid": series.series_uid,
         "modality": series.modality,
         "n_slices": max(len(series.instances), whole_number(series.header, "NumberOfFrames") or 1),
@@ -264,19 +229,19 @@ def _describe(
     return row
 
 
-def _suv_columns(series: Series, overrides: Overrides, sul: bool) -> tuple[dict[str, Any], list[str]]:
+def _suv_columns(series: Series, overrides: Overrides, sul: bool) -> tuple[SeriesRow, list[str]]:
     """What a row says of the SUV, and what is odd about it; without a rule there is none."""
     try:
         header = parse_pet_header(read_headers(series), str(series.folder))
         suv = suv_bw_factor(header, overrides)
     except DicomError as error:
         return {"suv_reason": str(error)}, [str(error)]
-    columns: dict[str, Any] = {"suv_factor": suv.single_factor, "suv_rule": suv.rule}
+    columns: SeriesRow = {"suv_factor": suv.single_factor, "suv_rule": suv.rule}
     if isinstance(suv.factor, tuple):
         columns["suv_reason"] = "one factor per slice, each by its own frame"
         columns["suv_factor_range"] = [min(suv.factor), max(suv.factor)]
-    columns["injection_time"] = suv.injection_time and suv.injection_time.isoformat()
-    columns["reference_time"] = suv.reference_time and suv.reference_time.isoformat()
+    columns["injection_time"] = suv.injection_time.isoformat() if suv.injection_time else None
+    columns["reference_time"] = suv.reference_time.isoformat() if suv.reference_time else None
     columns["overrides"] = dict(suv.overrides)
     problems = list(suv.warnings)
     if sul:
@@ -302,18 +267,18 @@ def _chosen(series: Series, selections: list[Selection]) -> bool:
     return any(series is chosen for s in selections for chosen in (s.pet, s.ct))
 
 
-def _outline_columns(outlines: Outlines) -> dict[str, Any]:
+def _outline_columns(outlines: Outlines) -> SeriesRow:
     """What `prepare` would make of one series of RTSTRUCT or SEG."""
     return {
         "selected": outlines.used,
-        "roi_names": outlines.names,
+        "roi_names": list(outlines.names),
         "refused": outlines.refused,
         "passed_over": None if outlines.used or outlines.refused else DRAWN_ELSEWHERE,
         "problems": [*outlines.warnings, *filter(None, [outlines.refused])],
     }
 
 
-def _refusal(rows: list[dict[str, Any]], selection: Selection) -> str | None:
+def _refusal(rows: list[SeriesRow], selection: Selection) -> str | None:
     """The first reason why PET, CT or ROIs of a study cannot be read."""
     parts = [s.series_uid for s in (selection.pet, selection.ct, *selection.rois) if s is not None]
     refused = {row["series_uid"]: row["refused"] for row in rows if row["refused"]}

@@ -43,7 +43,8 @@ def inspect(
     import json
 
     from petct.errors import DicomError
-    from tmtv_tf.cases.inspect import inspect_tree, print_report
+    from tmtv_tf.cases.inspect import inspect_tree
+    from tmtv_tf.cases.inspect_report import print_report
     from tmtv_tf.cases.sources import make_overrides
 
     overrides = make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual)

@@ -15,7 +15,7 @@ from roi_files import pet_datasets, write_rtstruct
 
 from petct.console import run_app
 from petct.errors import DicomError
-from tmtv_tf.cases.inspect import inspect_tree
+from tmtv_tf.cases.inspect import SeriesRow, inspect_tree
 from tmtv_tf.cli import app
 
 FIELDS = (
@@ -58,6 +58,7 @@ def test_fields_of_a_pet_in_use(tmp_path: Path) -> None:
     assert row["reference_time"].startswith("2024-01-31T11:49:4")
     assert row["selected"] is True
     assert row["suv_reason"] is None
+    assert list(row) == [name for name in SeriesRow.__annotations__ if name in row]
 
 
 def test_json_of_the_command(tmp_path: Path, tmtv: Callable[..., Done]) -> None:
@@ -256,29 +257,3 @@ def test_messages_name_no_patient(tmp_path: Path) -> None:
 def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(DicomError):
         inspect_tree([tmp_path / "nowhere"])
-
-
-@pytest.mark.parametrize("width", [80, 160])
-def test_the_report_fits_a_terminal(capsys, width):
-    """No column is folded and no UID is broken, with the longest values that a PET has."""
-    from tmtv_tf.cases.inspect import Report, print_report
-
-    row = dict.fromkeys(("refused", "suv_rule", "passed_over")) | {
-        "study": 1,
-        "patient": 1,
-        "modality": "RTSTRUCT",
-        "series_number": 1234,
-        "n_slices": 1234,
-        "spacing_mm": [3.27, 4.6875, 4.6875],
-        "units": "PROPCNTS",
-        "suv_factor": 0.000242902977,
-        "series_uid": "1." + "2" * 62,
-        "selected": True,
-        "problems": [],
-    }
-    print_report(Report([row], {}, {}), width)
-    lines = capsys.readouterr().out.splitlines()
-    assert max(len(line) for line in lines) <= max(width, len("  #1 RTSTRUCT: ") + 64)
-    text = "\n".join(lines)
-    for whole in ("RTSTRUCT", "1234", "3.27 4.688 4.688", "PROPCNTS", "0.000242902977", row["series_uid"]):
-        assert whole in text

@@ -21,6 +21,7 @@ from petct.suv import Overrides, parse_pet_header, sul_per_suv, suv_bw_factor
 from tmtv_tf.cases.outlines import Outlines, read_outlines
 from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
 
+
 class SeriesRow(TypedDict, total=False):
     """One series, JSON-ready: the fields of `tmtv inspect --json`, in their order.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +15,54 @@ from petct.files import replace_atomically
 from petct.image import Image
 from postprocess import Config
 from tmtv_tf.evaluation.detection import Focus, unmatched_components
-from tmtv_tf.evaluation.lesions import autopet_metrics, lesion_detection, surface_metrics
-from tmtv_tf.evaluation.methods import method_rows, reader_rows
+from tmtv_tf.evaluation.lesions import (
+    AutopetMetrics,
+    LesionDetection,
+    SurfaceMetrics,
+    autopet_metrics,
+    lesion_detection,
+    surface_metrics,
+)
+from tmtv_tf.evaluation.methods import MethodRow, ReaderRow, method_rows, reader_rows
 from tmtv_tf.evaluation.overlap import confusion, soft_dice
 from tmtv_tf.evaluation.reading import CaseFiles, LoadedCase, load
+from tmtv_tf.evaluation.rivals import RivalDice, Rivals
 from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD
-
-if TYPE_CHECKING:
-    from tmtv_tf.evaluation.rivals import Rivals
 
 NAN = float("nan")
 
 Mask = npt.NDArray[np.bool_]
+
+
+class VoxelMetrics(TypedDict):
+    """See `voxel_metrics`."""
+
+    dice_tmtvprob: float
+    dice_tmtvprob_at_least_half: float
+    jaccard_tmtvprob: float
+    sensitivity: float
+    specificity: float
+    ppv: float
+    npv: float
+
+
+class CaseRow(VoxelMetrics, AutopetMetrics, LesionDetection, SurfaceMetrics, RivalDice):
+    """A row of cases.csv: the raw mask against the truth, voxel by voxel and lesion by lesion."""
+
+    case_id: str
+    soft_dice_tmtvprob: float
+    reference_foci: int
+    reference_ml: float
+    predicted_ml: float
+    missed_foci: int
+    missed_ml: float
+    predicted_foci: int
+    false_positive_foci: int
+    false_positive_ml: float
+    rois_manual: float
+    rois_are_parts: bool
+    rois_generated: float
+    truth: str
 
 
 @dataclass(frozen=True)
@@ -39,14 +75,14 @@ class CaseEvaluation:
     """
 
     case_id: str
-    row: dict[str, Any]
-    method_rows: list[dict[str, Any]]
+    row: CaseRow
+    method_rows: list[MethodRow]
     missed: list[Focus] = field(default_factory=list)
     false_positives: list[Focus] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     changed_parameters: dict[str, Any] = field(default_factory=dict)
-    reader_rows: list[dict[str, Any]] = field(default_factory=list)
+    reader_rows: list[ReaderRow] = field(default_factory=list)
 
 
 def evaluate_case(
@@ -61,7 +97,7 @@ def evaluate_case(
     pet, truth, prediction = case.pet, case.tmtvprob > TMTVPROB_THRESHOLD, case.prediction
     missed, reference_foci = unmatched_components(truth, prediction, pet.array, pet.geometry)
     false_positives, predicted_foci = unmatched_components(prediction, truth, pet.array, pet.geometry)
-    row = {
+    row: CaseRow = {
         "case_id": case.case_id,
         **voxel_metrics(prediction, case.tmtvprob, whole.prediction.size - prediction.size),
         "soft_dice_tmtvprob": NAN
@@ -135,7 +171,7 @@ def numbered_method(methods: Iterable[str]) -> str:
     return "41" if "41" in found else found[0]
 
 
-def voxel_metrics(prediction: Mask, tmtvprob: npt.NDArray[np.float32], outside: int = 0) -> dict[str, float]:
+def voxel_metrics(prediction: Mask, tmtvprob: npt.NDArray[np.float32], outside: int = 0) -> VoxelMetrics:
     """Hard Dice and its companions against TMTVprob > 0.5; Dice against TMTVprob >= 0.5 under its own name.
 
     outside : voxels of the image beyond these arrays, where neither is above 0.

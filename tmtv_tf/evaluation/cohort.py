@@ -17,7 +17,8 @@ from postprocess.find import find_cases
 from tmtv_tf.cases.case import INFO_NAME, is_phantom
 from tmtv_tf.cases.cohort import COHORT_NAME, CohortRow, read_cohort
 from tmtv_tf.evaluation import field_tables, tables
-from tmtv_tf.evaluation.case import CaseEvaluation, evaluate_case
+from tmtv_tf.evaluation.case import CaseEvaluation, CaseRow, evaluate_case
+from tmtv_tf.evaluation.methods import MethodRow
 from tmtv_tf.evaluation.patients import cohort_table
 from tmtv_tf.evaluation.reading import CaseFiles, origin_of
 from tmtv_tf.evaluation.report_files import remove_report
@@ -69,7 +70,7 @@ class Evaluation:
     readers: pd.DataFrame = field(default_factory=pd.DataFrame)
     masks: bool = False
     outside: list[str] = field(default_factory=list)
-    model: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def truths(self) -> dict[str, int]:
@@ -266,7 +267,7 @@ def _case_ids(results: Path) -> list[str]:
     return ids
 
 
-def _require_one_origin(results: Path, ids: Sequence[str]) -> dict[str, Any]:
+def _require_one_origin(results: Path, ids: Sequence[str]) -> dict[str, str | None]:
     """Results of two models, of masks and maps, or with two sets of parameters say nothing in one table.
 
     Returns `file` and `sha256` of the one model; empty if any of the results names none, which is let pass.
@@ -332,8 +333,9 @@ def _rivals(
     return rivals, "" if rivals else "no training case could be read."
 
 
-def _joined(row: dict[str, Any], clinical: dict[str, CohortRow]) -> dict[str, Any]:
-    known = clinical.get(row["case_id"], {})
+def _joined(row: CaseRow | MethodRow, clinical: dict[str, CohortRow]) -> dict[str, object]:
+    """The row with what cohort.csv says of its case behind the case id."""
+    known = clinical.get(row["case_id"], CohortRow())
     return {
         "case_id": row["case_id"],
         "subtype": known.get("subtype"),

@@ -20,12 +20,12 @@ from tmtv_tf.evaluation.concordance import (
     relative_bland_altman,
     share_close,
 )
-from tmtv_tf.evaluation.methods import NETWORK
+from tmtv_tf.evaluation.methods import NETWORK, ReaderRow
 from tmtv_tf.evaluation.published import READERS, ReaderAgreement
 from tmtv_tf.evaluation.wording import METHOD_NAMES
 
 NAN = float("nan")
-READER_COLUMNS = ["case_id", "method", "first", "second", "dice", "tmtv_first_ml", "tmtv_second_ml"]
+READER_COLUMNS = list(ReaderRow.__annotations__)
 # Measure -> its name, and the columns of `case_methods.csv` that hold it.
 MEASURES = {
     "tmtv": ("TMTV, mL", "tmtv_manual_ml", "tmtv_predicted_ml"),

@@ -5,7 +5,7 @@ A lesion here is a component with 18 neighbours (faces and edges), as in the aut
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,46 @@ from tmtv_tf.evaluation.overlap import confusion
 NAN = float("nan")
 NEIGHBOURS_18 = ndimage.generate_binary_structure(3, 2)
 SURFACE_TOLERANCE_MM = 4.0  # one voxel of the published network's grid
-IOU = (0.0, 0.5)
 
 Mask = npt.NDArray[np.bool_]
 
 
-def autopet_metrics(prediction: Mask, truth: Mask, voxel_ml: float) -> dict[str, float]:
+class AutopetMetrics(TypedDict):
+    """What the autoPET challenges score, see `autopet_metrics`."""
+
+    autopet_dice: float
+    autopet_fpv_ml: float
+    autopet_fnv_ml: float
+    autopet3_dice: float
+    autopet3_fnv_ml: float
+
+
+# See `lesion_detection`.
+LesionDetection = TypedDict(
+    "LesionDetection",
+    {
+        "lesions_true": int,
+        "lesions_predicted": int,
+        "lesion_precision_iou_0": float,
+        "lesion_recall_iou_0": float,
+        "lesion_f1_iou_0": float,
+        "lesion_precision_iou_0.5": float,
+        "lesion_recall_iou_0.5": float,
+        "lesion_f1_iou_0.5": float,
+        "lesions_found_by_suvmax": int,
+        "lesion_recall_suvmax": float,
+    },
+)
+
+
+class SurfaceMetrics(TypedDict):
+    """How far the surfaces lie apart, see `surface_metrics`."""
+
+    hd95_mm: float
+    surface_dice: float
+
+
+def autopet_metrics(prediction: Mask, truth: Mask, voxel_ml: float) -> AutopetMetrics:
     """Dice, false-positive and false-negative volume as the autoPET challenges compute them.
 
     A predicted component that shares no voxel with the truth counts whole as false-positive volume, a component of
@@ -35,7 +69,7 @@ def autopet_metrics(prediction: Mask, truth: Mask, voxel_ml: float) -> dict[str,
 
     Returns
     -------
-    dict
+    AutopetMetrics
         `autopet_fpv_ml`, `autopet_fnv_ml`, `autopet_dice`: autoPET I, II and IV (lab-midas/autoPET and autoPETCTIV,
         evaluation scripts). An empty truth has a false-negative volume of 0, and a Dice of 0, or NaN if the prediction
         is empty too. `autopet3_fnv_ml`, `autopet3_dice`: autoPET III (ClinicalDataScience/autoPETIII); both are NaN
@@ -54,38 +88,35 @@ def autopet_metrics(prediction: Mask, truth: Mask, voxel_ml: float) -> dict[str,
     }
 
 
-def lesion_detection(
-    prediction: Mask, truth: Mask, suv: npt.NDArray[np.floating], iou: Sequence[float] = IOU
-) -> dict[str, float]:
+def lesion_detection(prediction: Mask, truth: Mask, suv: npt.NDArray[np.floating]) -> LesionDetection:
     """Precision, recall and F1 of lesions, and how many are found by their hottest voxel.
 
-    A predicted and a true component match if their intersection over union is > each value of `iou`. Precision is the
-    share of predicted components that match one, recall the share of true components that do; above 0.5 no component
-    can match two. `lesions_found_by_suvmax`: true components whose hottest voxel (the first of equals) is predicted.
-    Ratios are NaN where there is nothing to divide by; F1 of no match is 0.
+    A predicted and a true component match if their intersection over union is > 0, or > 0.5. Precision is the share of
+    predicted components that match one, recall the share of true components that do; above 0.5 no component can match
+    two. `lesions_found_by_suvmax`: true components whose hottest voxel (the first of equals) is predicted. Ratios are
+    NaN where there is nothing to divide by; F1 of no match is 0.
     """
     box = bounding_box(prediction, truth)
     found, n_found = ndimage.label(prediction[box], NEIGHBOURS_18)
     expected, n_expected = ndimage.label(truth[box], NEIGHBOURS_18)
-    result: dict[str, float] = {"lesions_true": n_expected, "lesions_predicted": n_found}
     overlap = _overlaps(found, expected, n_found, n_expected)
-    for limit in iou:
-        name = f"iou_{limit:g}"
-        matched = overlap > limit
-        precision = _share(matched.any(axis=1))
-        recall = _share(matched.any(axis=0))
-        result |= {
-            f"lesion_precision_{name}": precision,
-            f"lesion_recall_{name}": recall,
-            f"lesion_f1_{name}": _f1(precision, recall),
-        }
+    touched, half = _rates(overlap > 0), _rates(overlap > 0.5)
     by_maximum = 0
     if n_expected:
         hottest = ndimage.maximum_position(suv[box], expected, np.arange(1, n_expected + 1))
         by_maximum = int(sum(found[tuple(place)] > 0 for place in hottest))
-    result["lesions_found_by_suvmax"] = by_maximum
-    result["lesion_recall_suvmax"] = by_maximum / n_expected if n_expected else NAN
-    return result
+    return {
+        "lesions_true": n_expected,
+        "lesions_predicted": n_found,
+        "lesion_precision_iou_0": touched[0],
+        "lesion_recall_iou_0": touched[1],
+        "lesion_f1_iou_0": touched[2],
+        "lesion_precision_iou_0.5": half[0],
+        "lesion_recall_iou_0.5": half[1],
+        "lesion_f1_iou_0.5": half[2],
+        "lesions_found_by_suvmax": by_maximum,
+        "lesion_recall_suvmax": by_maximum / n_expected if n_expected else NAN,
+    }
 
 
 def surface_metrics(
@@ -93,7 +124,7 @@ def surface_metrics(
     truth: Mask,
     spacing_mm: tuple[float, float, float],
     tolerance_mm: float = SURFACE_TOLERANCE_MM,
-) -> dict[str, float]:
+) -> SurfaceMetrics:
     """95 % Hausdorff distance in mm and surface Dice at a tolerance, by google-deepmind/surface-distance.
 
     Nikolov et al., J Med Internet Res 2021;23:e26151. Both empty: NaN. One empty: no distance (NaN), surface Dice 0.
@@ -137,11 +168,10 @@ def _overlaps(
     return shared / (of_found + of_expected - shared)
 
 
-def _share(matched: npt.NDArray[np.bool_] | np.bool_) -> float:
-    return float(matched.mean()) if matched.size else NAN
-
-
-def _f1(precision: float, recall: float) -> float:
-    if not precision + recall > 0:  # NaN stays: an empty side has no F1
-        return 0.0 if precision + recall == 0 else NAN
-    return 2 * precision * recall / (precision + recall)
+def _rates(matched: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of predicted (rows) and true components; an empty side has none (NaN)."""
+    precision, recall = (
+        float(side.mean()) if side.size else NAN for side in (matched.any(axis=1), matched.any(axis=0))
+    )
+    f1 = 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
+    return precision, recall, f1

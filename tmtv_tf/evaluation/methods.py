@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +22,64 @@ from tmtv_tf.evaluation.reading import RAW, LoadedCase
 from tmtv_tf.evaluation.truths import TMTVPROB_THRESHOLD, read_truth, reader_names
 
 NAN = float("nan")
-MEASURES = ("tlg", "dmax_mm", "dmax_voxel_mm", "dmax_bulk_mm", "lesion_count")
 NETWORK = "network"
 
 Mask = npt.NDArray[np.bool_]
 
 
+class PatientNumbers(TypedDict):
+    """See `patient_numbers`."""
+
+    tlg: float
+    dmax_mm: float
+    dmax_voxel_mm: float
+    dmax_bulk_mm: float
+    lesion_count: int
+
+
+class MethodRow(TypedDict):
+    """A row of case_methods.csv, see `method_rows`."""
+
+    case_id: str
+    method: str
+    dice: float
+    jaccard: float
+    sensitivity: float
+    ppv: float
+    tmtv_manual_ml: float
+    tmtv_predicted_ml: float
+    lesion_count: int
+    raw_dice: float
+    raw_jaccard: float
+    ceiling_dice: float
+    ceiling_tmtv_ml: float
+    tlg_manual: float
+    dmax_mm_manual: float
+    dmax_voxel_mm_manual: float
+    dmax_bulk_mm_manual: float
+    lesion_count_manual: int
+    tlg_predicted: float
+    dmax_mm_predicted: float
+    dmax_voxel_mm_predicted: float
+    dmax_bulk_mm_predicted: float
+    lesion_count_predicted: int
+
+
+class ReaderRow(TypedDict):
+    """A row of case_readers.csv: two readers, or a reader and the network (`second` is NETWORK)."""
+
+    case_id: str
+    method: str
+    first: str
+    second: str
+    dice: float
+    tmtv_first_ml: float
+    tmtv_second_ml: float
+
+
 def patient_numbers(
     labels: npt.NDArray[np.integer], suv: npt.NDArray[np.floating], geometry: Geometry
-) -> dict[str, float]:
+) -> PatientNumbers:
     """TLG, lesion count and the three Dmax of a label image (Z, Y, X); definitions: docs/reference/measures.md.
 
     No lesion: TLG and count are 0, Dmax NaN. One lesion: `dmax_mm` and `dmax_bulk_mm` are 0.
@@ -65,7 +114,7 @@ def reference_lesions(
     return labels
 
 
-def method_rows(case: LoadedCase, truth: Mask, config: Config) -> list[dict[str, Any]]:
+def method_rows(case: LoadedCase, truth: Mask, config: Config) -> list[MethodRow]:
     """One row per method: Dice and measures of the result, of the raw mask, and of the ceiling.
 
     `raw` is compared with the truth, every other method with the reader's mask of that method. The ceiling is TMTVprob
@@ -77,7 +126,9 @@ def method_rows(case: LoadedCase, truth: Mask, config: Config) -> list[dict[str,
         reference = truth if method == RAW else case.references[method]
         ceiling = perfect.lesions(method).paint() > 0
         counts, raw = confusion(labels > 0, reference), confusion(case.prediction, reference)
-        row = {
+        drawn = reference_lesions(case, method, reference, config)
+        manual, predicted = (patient_numbers(x, case.pet.array, case.pet.geometry) for x in (drawn, labels))
+        row: MethodRow = {
             "case_id": case.case_id,
             "method": method,
             "dice": counts.dice,
@@ -91,23 +142,29 @@ def method_rows(case: LoadedCase, truth: Mask, config: Config) -> list[dict[str,
             "raw_jaccard": raw.jaccard,
             "ceiling_dice": confusion(ceiling, reference).dice,
             "ceiling_tmtv_ml": np.count_nonzero(ceiling) * voxel_ml,
+            "tlg_manual": manual["tlg"],
+            "dmax_mm_manual": manual["dmax_mm"],
+            "dmax_voxel_mm_manual": manual["dmax_voxel_mm"],
+            "dmax_bulk_mm_manual": manual["dmax_bulk_mm"],
+            "lesion_count_manual": manual["lesion_count"],
+            "tlg_predicted": predicted["tlg"],
+            "dmax_mm_predicted": predicted["dmax_mm"],
+            "dmax_voxel_mm_predicted": predicted["dmax_voxel_mm"],
+            "dmax_bulk_mm_predicted": predicted["dmax_bulk_mm"],
+            "lesion_count_predicted": predicted["lesion_count"],
         }
-        drawn = reference_lesions(case, method, reference, config)
-        for source, mask in (("manual", drawn), ("predicted", labels)):
-            numbers = patient_numbers(mask, case.pet.array, case.pet.geometry)
-            row |= {f"{name}_{source}": numbers[name] for name in MEASURES}
         rows.append(row)
     return rows
 
 
-def reader_rows(case: LoadedCase, folder: Path, config: Config) -> tuple[list[dict[str, Any]], list[str]]:
+def reader_rows(case: LoadedCase, folder: Path, config: Config) -> tuple[list[ReaderRow], list[str]]:
     """Every pair of readers, and each reader with the network, per method: Dice and both TMTV.
 
     A reader whose truth cannot be read, or who lacks a method, has no row there.
 
     Returns
     -------
-    rows : case_id, method, first, second, dice, tmtv_first_ml, tmtv_second_ml; `second` may be NETWORK
+    rows : one per method and pair
     notes : why a reader is missing
     """
     notes: list[str] = []
@@ -123,7 +180,8 @@ def reader_rows(case: LoadedCase, folder: Path, config: Config) -> tuple[list[di
         return [], notes
     names = sorted(masks)
     masks[NETWORK] = {method: labels > 0 for method, labels in case.labels.items()}
-    voxel_ml, rows = case.pet.geometry.voxel_ml, []
+    voxel_ml = case.pet.geometry.voxel_ml
+    rows: list[ReaderRow] = []
     for first, second in [*combinations(names, 2), *((name, NETWORK) for name in names)]:
         for method in case.labels:
             if method not in masks[first] or method not in masks[second]:

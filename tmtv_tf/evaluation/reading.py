@@ -96,7 +96,7 @@ class Origin:
     parameters : of the post-processing, those that every case shares; None: tmtv.json is not readable
     """
 
-    model: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, str | None] = field(default_factory=dict)
     from_mask: bool = False
     parameters: dict[str, Any] | None = None
 
@@ -266,13 +266,13 @@ def _probability(
     return values, []
 
 
-def _input(tmtv: TmtvResult, name: str) -> dict[str, Any]:
+def _input(tmtv: TmtvResult, name: str) -> dict[str, str | None]:
     inputs = tmtv.get("inputs")
     value = inputs.get(name) if isinstance(inputs, dict) else None
     return value if isinstance(value, dict) else {}
 
 
-def _require_same_pet(files: CaseFiles, stated: dict[str, Any]) -> None:
+def _require_same_pet(files: CaseFiles, stated: dict[str, str | None]) -> None:
     """Refuse another PET than the result was made from; that of a DICOM series is known by what the case says of it."""
     path = files.case / "pet.nii.gz"
     name = str(stated.get("file"))
@@ -292,7 +292,7 @@ def _require_same_pet(files: CaseFiles, stated: dict[str, Any]) -> None:
         )
 
 
-def _require_same_file(files: CaseFiles, path: Path, stated: dict[str, Any], what: str) -> None:
+def _require_same_file(files: CaseFiles, path: Path, stated: dict[str, str | None], what: str) -> None:
     expected = stated.get("sha256")
     if expected and image_sha256(path) != expected:
         raise CaseError(

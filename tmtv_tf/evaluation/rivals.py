@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,13 @@ HOT_LEVELS = np.append(np.round(np.arange(0.5, 10.05, 0.25), 2), np.inf)  # infi
 MAXIMUM_CASES = 100
 
 
+class RivalDice(TypedDict, total=False):
+    """Dice of the two rivals on one case; empty where there is none."""
+
+    dice_threshold: float
+    dice_threshold_without_hot: float
+
+
 @dataclass(frozen=True)
 class Rivals:
     """The rivals as chosen: thresholds (strict, SUV > threshold), and their median Dice on the training cases.
@@ -45,7 +53,7 @@ class Rivals:
     masked_train_dice: float
     mean: npt.NDArray[np.float32]
 
-    def dice(self, pet: Image, truth: npt.NDArray[np.bool_]) -> dict[str, float]:
+    def dice(self, pet: Image, truth: npt.NDArray[np.bool_]) -> RivalDice:
         """Dice of both rivals on one case, native PET grid, against `truth` (Z, Y, X)."""
         kept = pet.array > self.masked_threshold_suv
         index = np.argwhere(kept)

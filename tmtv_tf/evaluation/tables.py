@@ -1,7 +1,8 @@
 """The tables of the report, each a data frame that is also written as CSV: the cohort's numbers, then the paper's.
 
 `cases` has one row per case, `methods` one row per case and method (see `case.CaseEvaluation`). The columns that
-start with `paper_` are Revailler et al.'s own.
+start with `paper_` are Revailler et al.'s own. A table of statistics has no typed row: its columns differ from table to
+table, and nothing but a report reads them.
 """
 
 from __future__ import annotations

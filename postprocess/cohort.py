@@ -11,7 +11,7 @@ from typing import Any
 from petct.console import listed
 from petct.errors import TmtvError
 from petct.files import remove, write_csv
-from postprocess.results import Measures, TmtvResult, read_result
+from postprocess.results import LATE, Measures, TmtvResult, late_warning, read_result
 from postprocess.review import final_folder
 
 TABLE_FILE = "tmtv.csv"
@@ -22,8 +22,9 @@ def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
 
     Columns are `case_id`, per method `tmtv_ml_<method>` (the automatic result), `tmtv_final_ml_<method>` (after a
     reader's edits; the same without edits; empty where the edits are not in a result yet), and the automatic
-    `<measure>_<method>`. Cases in `failed` are left out: what their folders hold is of an earlier run. No case left:
-    the table is removed.
+    `<measure>_<method>`. A column `outdated` says of which results not all images are part (`late_warning`), if there
+    are such. Cases in `failed` are left out: what their folders hold is of an earlier run. No case left: the table is
+    removed.
     """
     rows: list[dict[str, Any]] = []
     warnings: list[str] = []
@@ -37,7 +38,10 @@ def write_table(out: Path, failed: Collection[str] = ()) -> list[str]:
         except TmtvError as error:
             final = None
             warnings.append(f"{folder.name}: no final TMTV: {error}")
-        rows.append(_row(folder.name, result["methods"], final["methods"] if final else {}))
+        late = late_warning(folder, result)
+        warnings += [f"{folder.name}: {text}" for text in late]
+        row = {"case_id": folder.name, **({"outdated": LATE} if late else {})}
+        rows.append({**row, **_numbers(result["methods"], final["methods"] if final else {})})
         kinds.setdefault(_kind(result), folder.name)
     if len(kinds) > 1:
         warnings.append(
@@ -62,8 +66,8 @@ def table_of_what_is_left(out: Path) -> Iterator[None]:
         raise
 
 
-def _row(case_id: str, methods: Mapping[str, Measures], final: Mapping[str, Measures]) -> dict[str, Any]:
-    row: dict[str, Any] = {"case_id": case_id}
+def _numbers(methods: Mapping[str, Measures], final: Mapping[str, Measures]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
     for method, measures in methods.items():
         row[f"tmtv_ml_{method}"] = measures.get("tmtv_ml")
         row[f"tmtv_final_ml_{method}"] = final.get(method, {}).get("tmtv_ml")

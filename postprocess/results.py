@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from petct.errors import TmtvError
-from petct.files import read_json, remove, write_csv
+from petct.files import read_json, remove, write_csv, write_json
 from petct.image import Geometry, Image, write_image
 from petct.orientation import canonical_geometry, orientation_of
 from postprocess.config import Config
@@ -26,6 +26,9 @@ RESULT_FILE = "tmtv.json"
 # What `tmtv run` writes beside a result, last which series and values of the user it was made from.
 SOURCE_FILE = "source.json"
 OBJECTS = ("seg.dcm", "rtstruct.dcm", "sr.dcm", "probability.dcm", "report.html", "report.pdf", "report.dcm")
+# Beside a result that `tmtv serve` has more images for: the inputs of that result.
+LATE_FILE = "late.json"
+LATE = "more images of this study came after this result was made; its numbers are without them"
 
 # Names that become parts of paths: a file's own name, a method.
 FileName = Annotated[str, Field(pattern=r"\A[^/\\\x00]{0,255}\z")]
@@ -111,6 +114,44 @@ def is_result(value: Any) -> TypeGuard[TmtvResult]:
     except (ValidationError, RecursionError):
         return False
     return True
+
+
+def mark_late(folder: Path) -> None:
+    """Note that images came of which the result, there or being made, is not made. On disk when this returns."""
+    found = read_result(folder)
+    write_json(folder / LATE_FILE, {"inputs": None if found is None else found["inputs"]}, durable=True)
+
+
+def unmark_late(folder: Path) -> None:
+    """Note that the result is made of all images that came."""
+    remove(folder / LATE_FILE)
+
+
+def late_warning(folder: Path, result: Mapping[str, Any]) -> list[str]:
+    """The sentence `LATE`, if it is true of this result of `folder`; of one made of other inputs since, it is not."""
+    path = folder / LATE_FILE
+    if not path.exists():
+        return []
+    try:
+        marked = read_json(path)["inputs"]
+    except (TmtvError, TypeError, KeyError):
+        return [LATE]
+    return [LATE] if marked in (None, result["inputs"]) else []
+
+
+def refuse_late(folder: Path) -> None:
+    """Refuse to hand on a result that is not made of all images that came.
+
+    Raises
+    ------
+    TmtvError
+        Of the result in this folder `late_warning` is true.
+    """
+    found = read_result(folder)
+    if found is not None and late_warning(folder, found):
+        raise TmtvError(
+            f"{folder}: {LATE}. tmtv run with --overwrite makes it anew and keeps a reader's edits."
+        )
 
 
 def has_method(folder: Path, method: str) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from petct.files import write_json
 from tmtv_tf.pacs.arrived import Ended, Job
 
 
@@ -28,3 +29,11 @@ def disk_full_twice(job: Job) -> Ended:
     count = int(tries.read_text()) if tries.exists() else 0
     tries.write_text(str(count + 1))
     return Ended("The disk is full.", retry=True) if count < 2 else Ended()
+
+
+def wait_for_a_word(job: Job) -> Ended:
+    """Ends, with a result, once it is told to."""
+    while not (job.out / "word").exists():
+        time.sleep(0.01)
+    write_json(job.out / job.case_id / "tmtv.json", {"methods": {}, "inputs": {}})
+    return Ended()

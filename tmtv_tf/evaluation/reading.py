@@ -18,7 +18,7 @@ from petct.text import one_line
 from postprocess import Config
 from postprocess.edits import read_log
 from postprocess.inputs import MapFile, case_images
-from postprocess.results import RESULT_FILE, TmtvResult, is_result
+from postprocess.results import RESULT_FILE, TmtvResult, is_result, late_warning
 from postprocess.review import final_folder
 from postprocess.suv_source import SERIES, SuvSource
 from tmtv_tf.cases.case import INFO_NAME as CASE_INFO
@@ -152,7 +152,10 @@ def load(files: CaseFiles) -> LoadedCase:
         _are_parts(files.case / CASE_INFO),
         parameters,
         notes + missing,
-        [text for text in tmtv.get("warnings") or [] if isinstance(text, str)],
+        [
+            *(text for text in tmtv.get("warnings") or [] if isinstance(text, str)),
+            *late_warning(files.result, tmtv),
+        ],
         truth.kind,
         roi_labels(files.case, pet),
     )

@@ -14,8 +14,12 @@ from tmtv_tf.cases.layouts import find_dicom
 from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.run import study_of
-from tmtv_tf.pipeline.study import run_study
+from tmtv_tf.pipeline.study import TO_REPLACE, run_study
 
+TO_REPLACE_HERE = (
+    "`tmtv run OUT/serve/received/{case} --out OUT --overwrite` replaces it and keeps the edits (OUT, --model and the "
+    "other options as this service has them); then `tmtv serve --out OUT --again {case}`."
+)
 OF_THE_COMPUTER = (
     errno.ENOSPC,
     errno.EDQUOT,
@@ -74,6 +78,7 @@ def run_arrived(job: Job) -> Ended:
         first = next(job.images.glob("*.dcm"), None)
         words = identifying_words(first) if first is not None else set()
         reason = without_identifiers(explain(error)[0], words, [job.images, job.out])
+        reason = reason.replace(TO_REPLACE, TO_REPLACE_HERE.format(case=job.case_id))
         return Ended(reason, retry=_is_of_the_computer(error))
     return Ended()
 

@@ -34,6 +34,7 @@ class Arriving:
     associations: set[str] = field(default_factory=set)
     touched: set[tuple[str, str]] = field(default_factory=set)  # series, association
     begun: set[tuple[str, str]] = field(default_factory=set)  # the same, as the queue knows them
+    brought: set[str] = field(default_factory=set)  # associations that sent something new
     last: float = 0.0
     was_refused: bool = False
     left: bool = False

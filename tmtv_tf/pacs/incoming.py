@@ -70,6 +70,7 @@ class Incoming:
     ----------
     folder : `<case_id>/` of each study with its objects
     key : secret of the case ids
+    late : told the case id when images come to a study that was run
     monotonic : seconds that never go back, whatever happens to the clock
     """
 
@@ -80,9 +81,10 @@ class Incoming:
         key: bytes,
         limits: Limits,
         monotonic: Callable[[], float] = time.monotonic,
+        late: Callable[[str], None] = lambda case_id: None,
     ) -> None:
         self.folder, self.queue, self.key, self.limits = folder, queue, key, limits
-        self._now = monotonic
+        self._now, self._late = monotonic, late
         self._lock = threading.Lock()
         self._studies: dict[str, Arriving] = {}
         self._alive: set[str] = set()
@@ -163,6 +165,7 @@ class Incoming:
                 study.touched -= {(uid, association) for uid in series}
                 study.begun -= {(uid, association) for uid in series}
                 study.associations.discard(association)
+                study.brought.discard(association)
                 study.last = self._now()
             if released:
                 self.queue.release(study.case_id, series, association, alive)
@@ -278,6 +281,10 @@ class Incoming:
                 study.receiving = True
                 self._read_headers(study)
         if not same:
+            if association not in study.brought:
+                if (row := self.queue.study(study.case_id)) is not None and row.runs:
+                    self._late(study.case_id)
+                study.brought.add(association)
             study.folder.make()
             had = study.folder.bytes
             study.folder.write(header.sop_instance_uid, data, content)

@@ -15,7 +15,7 @@ from petct.dicom.structure import ends_early, first_fault
 from petct.errors import ArchiveError, CaseError, ParameterError, TmtvError
 from petct.export.source import MANUFACTURER
 from petct.files import read_json
-from postprocess.results import RESULT_FILE
+from postprocess.results import RESULT_FILE, refuse_late
 from postprocess.review import final_folder
 from tmtv_tf.pacs.archive import Archive, StoreOutcome
 from tmtv_tf.pacs.landing import identity
@@ -152,7 +152,8 @@ def result_objects(folder: Path, objects: Sequence[str] | None, series: Path | N
     Raises
     ------
     TmtvError
-        The result is unfinished, lacks what was asked for, or its objects are of another study.
+        The result is unfinished, not of all images that came, lacks what was asked for, or its objects are of
+        another study.
     """
     for name in objects or ():
         if name not in OBJECTS:
@@ -162,6 +163,7 @@ def result_objects(folder: Path, objects: Sequence[str] | None, series: Path | N
             f"{folder}: not a finished result of tmtv run ({SOURCE_FILE} is missing). tmtv export makes objects of "
             "a result of tmtv-postprocess."
         )
+    refuse_late(folder)
     source = read_json(folder / SOURCE_FILE)
     final = final_folder(folder)
     if final != folder and not (final / OBJECTS["sr"]).is_file():

@@ -287,3 +287,8 @@ def _title(requestor: Any) -> str:
 def _peer(ae_title: str, address: str) -> str:
     title = "".join(c if c.isalnum() and c.isascii() or c in " ._-" else "_" for c in ae_title.strip())
     return f"{title}@{address}"
+
+
+def connection_failed(what: threading.ExceptHookArgs) -> None:
+    """A thread of pynetdicom met bytes that no honest sender sends; its connection ends, and no other."""
+    log.error("A connection was cut: %s.", what.exc_type.__name__)

@@ -18,18 +18,19 @@ from pathlib import Path
 
 from petct.dicom.quiet import quiet_pydicom
 from petct.errors import ParameterError, TmtvError
-from petct.files import locked, remove_leftovers, require_writable, sync
+from petct.files import locked, remove_leftovers, require_writable, sync_all
 from petct.parallel import Outcome, explain
 from petct.processes import WorkerProcess
 from postprocess.cohort import write_table
+from postprocess.results import mark_late, unmark_late
 from tmtv_tf.cases.pseudonym import load_key
-from tmtv_tf.pacs.archive import LOOPBACK, Archive
+from tmtv_tf.pacs.archive import LOOPBACK, Archive, is_uid
 from tmtv_tf.pacs.arrived import Ended, Job, run_arrived
 from tmtv_tf.pacs.audit import record
 from tmtv_tf.pacs.incoming import Incoming, Limits
 from tmtv_tf.pacs.push import OBJECTS
 from tmtv_tf.pacs.queue import SETTLED, Queue, Row
-from tmtv_tf.pacs.receiver import Caller, Receiver
+from tmtv_tf.pacs.receiver import Caller, Receiver, connection_failed
 from tmtv_tf.pacs.sender import Sender, pause_s
 from tmtv_tf.pacs.status import AUDIT_FILE, IMAGES_FOLDER, QUEUE_FILE, Page
 from tmtv_tf.pacs.tls import ServerTls
@@ -124,8 +125,7 @@ class Service:
         self._stack = ExitStack()
         try:
             self._stack.enter_context(locked(self.folder, wait_s=2.0))
-            for place in (self.folder, self.out, self.out.parent):
-                sync(place)
+            sync_all((self.folder, self.out, self.out.parent))
             self._stack.enter_context(quiet_pydicom())
             self._open(key)
         except BaseException:
@@ -138,17 +138,14 @@ class Service:
         close(self.queue.close)
         self.queue.recover()
         self.audit = partial(record, self.folder / AUDIT_FILE)
-        self.incoming = Incoming(self.folder / IMAGES_FOLDER, self.queue, key, options.limits)
+        self.incoming = Incoming(
+            self.folder / IMAGES_FOLDER, self.queue, key, options.limits, late=self._mark_late
+        )
         self.incoming.recover()
         self.sender = None
         if options.archive is not None:
-            self.sender = Sender(
-                self.queue,
-                self.out,
-                options.archive,
-                objects=options.objects,
-                audit=self.folder / AUDIT_FILE,
-            )
+            audit = self.folder / AUDIT_FILE
+            self.sender = Sender(self.queue, self.out, options.archive, objects=options.objects, audit=audit)
             close(self.sender.close)
         self.page = None if options.page_port is None else Page(self.queue, options.page_port)
         if self.page is not None:
@@ -288,16 +285,24 @@ class Service:
             after = "refused" if outcome.lost and tries >= LOST_TRIES else "waiting"
         elif ended.reason:
             after = "refused"
-        moved = self.queue.move(case_id, "running", after, reason=ended.reason)
         if not ended.reason:
+            unmark_late(self.out / case_id)
             self._new_results = True
+        moved = self.queue.move(case_id, "running", after, reason=ended.reason)
         if not ended.retry:
             self._not_before.pop(case_id, None)
         if self.sender is not None:
             self.sender.wake()
+        row = self.queue.study(case_id)
         if moved:
-            row = self.queue.study(case_id)
-            self._say("run", case_id=case_id, state=after, study_uid=_uid(row.study_uid) if row else None)
+            self._say("run", case_id=case_id, state=after, study_uid=_uid(row))
+        elif row is not None and row.state in ("receiving", "waiting"):  # more images came while it ran
+            self._mark_late(case_id)
+
+    def _mark_late(self, case_id: str) -> None:
+        """Its number must not pass for that of the whole study, until a run has used what came."""
+        mark_late(self.out / case_id)
+        self._new_results = True
 
     # Now and then
 
@@ -307,7 +312,7 @@ class Service:
             old = row.settled_s is not None and row.settled_s < oldest
             if old and self.queue.forget(row.case_id, *SETTLED):
                 self.incoming.remove(row.case_id)
-                self._say("removed", case_id=row.case_id, study_uid=_uid(row.study_uid), count=row.images)
+                self._say("removed", case_id=row.case_id, study_uid=_uid(row), count=row.images)
 
     def _write_table(self) -> None:
         if self._new_results:
@@ -326,14 +331,14 @@ class Service:
             log.error("%s", error)
 
 
-def _uid(text: str) -> str | None:
+def _uid(row: Row | None) -> str | None:
     """A UID for the audit log; one that is none is not written there."""
-    return text if text and set(text) <= set("0123456789.") else None
+    return row.study_uid if row and is_uid(row.study_uid) else None
 
 
 def serve(options: ServeOptions, stop: threading.Event) -> None:
     """Run the service until `stop` is set, and say where it listens."""
-    threading.excepthook = _connection_failed  # this process is the service's own
+    threading.excepthook = connection_failed  # this process is the service's own
     service = Service(options)
     try:
         place = service.receiver.address + (" over TLS" if options.tls else "")
@@ -343,8 +348,3 @@ def serve(options: ServeOptions, stop: threading.Event) -> None:
         service.run(stop)
     finally:
         service.close()
-
-
-def _connection_failed(what: threading.ExceptHookArgs) -> None:
-    """A thread of pynetdicom met bytes that no honest sender sends; its connection ends, and no other."""
-    log.error("A connection was cut: %s.", what.exc_type.__name__)

@@ -24,7 +24,7 @@ from petct.text import stated_name
 from petct.version import software
 from postprocess.inputs import MapFile, case_images
 from postprocess.measures import Lesion, Measures, lesions_of_voxels, summarize
-from postprocess.results import RESULT_FILE, read_result
+from postprocess.results import RESULT_FILE, read_result, refuse_late
 from postprocess.review import final_folder
 from postprocess.segmentation import Lesions, Segmentation
 from postprocess.suv_source import SERIES, SuvSource, suv_of_result
@@ -79,6 +79,7 @@ def export_exam(path: Path, exam: Exam, out: Path, *, method: str, seg_kind: str
     source = SourceSeries(exam.headers, exam.pet.geometry)
     _check_other(out, source)
     if (path / RESULT_FILE).is_file():
+        refuse_late(path)
         labels, stated, provenance = _of_result(path, exam, method)
         lesions = lesions_of_image(labels)
         warnings = _check_series(path, exam, empty=lesions.index.size == 0)

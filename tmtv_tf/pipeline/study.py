@@ -26,6 +26,9 @@ from tmtv_tf.pipeline.outputs import IMAGES, Made, write_outputs, write_page
 from tmtv_tf.pipeline.study_case import STAGES, Study, StudyCase
 from tmtv_tf.pipeline.writer import dicom_writer
 
+# At the end of every refusal to replace a result; `tmtv serve` says another one in its place.
+TO_REPLACE = "Give `tmtv run` another --out, or --overwrite to replace it."
+
 
 @dataclass(frozen=True)
 class Ran:
@@ -199,13 +202,12 @@ def _make_way(case: StudyCase, earlier: dict[str, Any] | None) -> None:
                 "overrides": "other values",
             }
             raise TmtvError(
-                f"{study.folder}: it holds a result of {' and '.join(names[key] for key in changed)} and is kept. Give "
-                "another --out, or --overwrite to replace it."
+                f"{study.folder}: it holds a result of {' and '.join(names[key] for key in changed)} and is kept. "
+                f"{TO_REPLACE}"
             )
     if result is not None and not study.options.overwrite and (other := case.other_than(result)):
         raise TmtvError(
-            f"{study.folder}: it holds a result of another {' and '.join(other)} and is kept. Give another --out, "
-            "or --overwrite to replace it."
+            f"{study.folder}: it holds a result of another {' and '.join(other)} and is kept. {TO_REPLACE}"
         )
     for name in (SOURCE_FILE, *OBJECTS, *IMAGES):
         if study.folder.is_dir():

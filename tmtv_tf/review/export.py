@@ -15,6 +15,7 @@ from petct.export.pdf import write_pdf as write_pdf_object
 from petct.export.source import SourceSeries
 from petct.files import read_json
 from postprocess.measures import lesions_of_voxels
+from postprocess.results import refuse_late
 from postprocess.suv_source import suv_of_result
 from tmtv_tf.pipeline.export import export_exam
 from tmtv_tf.report.content import StudyPage, suv_rows
@@ -72,6 +73,7 @@ def export_case(session: Session, tree: DicomTree, method: str) -> dict[str, Any
             "Nothing was changed and nothing is signed: the objects of the automatic result are those of tmtv run, or "
             "of tmtv export. Sign first if it is right as it is."
         )
+    refuse_late(session.case.automatic)
     exam = tree.exam(session)
     made = export_exam(session.case.folder, exam, version, method=method)
     pdf = _write_page(session, exam, version, method)

@@ -25,7 +25,7 @@ from postprocess.edits import (
 )
 from postprocess.replay import edit_of
 from postprocess.requests import Who
-from postprocess.results import RESULT_FILE, read_result
+from postprocess.results import RESULT_FILE, late_warning, read_result
 from postprocess.review import changed_ml, current_version, is_signed, needs_version, write_version
 from postprocess.voxels import Voxels, read_voxels
 from tmtv_tf.review.corrections import Context, Correction, correct, read_asked
@@ -67,6 +67,11 @@ class Session:
     def is_stale(self) -> bool:
         """Whether the automatic result was made anew since the case was opened."""
         return _stamp(self.case.automatic / RESULT_FILE) != self._made_of
+
+    @property
+    def late(self) -> list[str]:
+        """A sentence where images came that are not in the automatic result."""
+        return late_warning(self.case.automatic, self.automatic)
 
     @property
     def log(self) -> EditLog:

@@ -56,7 +56,8 @@ def state_of(session: Session, method: str | None = None) -> dict[str, Any]:
             "signed": {"by": signed.by, "time": signed.time} if signed and status == "signed" else None,
             "status": status,
             "warnings": [
-                session.folders.short(text) for text in (*session.automatic["warnings"], *now.warnings)
+                session.folders.short(text)
+                for text in (*session.late, *session.automatic["warnings"], *now.warnings)
             ],
             "has_ct": session.case.has_ct,
         }

@@ -11,7 +11,7 @@ from petct.errors import CaseError, ParameterError, TmtvError
 from petct.ids import PATTERN, check_id
 from postprocess.edits import EDITS_FILE, EditLog, read_log
 from postprocess.find import find_pet
-from postprocess.results import RESULT_FILE, Measures, TmtvResult, read_result
+from postprocess.results import RESULT_FILE, Measures, TmtvResult, late_warning, read_result
 from postprocess.review import current_version, is_signed
 
 DEFAULT_METHOD = "41"
@@ -234,6 +234,7 @@ def _row(folders: Folders, case_id: str, automatic: Path, result: TmtvResult) ->
         automatic,
         folder,
         status,
+        next(iter(late_warning(automatic, result)), None),
         methods=methods,
         final=final,
         has_ct=ct_path(folders, case_id) is not None,

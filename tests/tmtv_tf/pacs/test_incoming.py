@@ -37,6 +37,7 @@ class Network:
 
     def __init__(self, folder: Path, **limits) -> None:
         self.folder, self.clock = folder, Clock()
+        self.late: list[str] = []  # studies that were run, and more images came
         self.limits = Limits(**{"quiet_s": 5.0, "patience_s": 60.0, "min_free_bytes": 0, **limits})
         self.start()
 
@@ -44,7 +45,9 @@ class Network:
         """As a service does, also after a power loss."""
         self.queue = Queue(self.folder / "queue.sqlite")
         self.queue.recover()
-        self.incoming = Incoming(self.folder / "received", self.queue, KEY, self.limits, self.clock)
+        self.incoming = Incoming(
+            self.folder / "received", self.queue, KEY, self.limits, self.clock, self.late.append
+        )
         self.incoming.recover()
 
     def send(
@@ -174,8 +177,25 @@ def test_a_study_that_is_done_is_not_run_again_for_duplicates(network: Network) 
     assert network.after(100.0) == ["done"]
     assert network.send(*images("PT"), explicit=False) == [SUCCESS] * 3  # the same values, written otherwise
     assert network.after(100.0) == ["done"]
-    network.send(*images("PT", 4))  # one more slice
+    assert network.late == []
+    network.send(*images("PT", 4), association="a", end="")  # one more slice
+    assert network.late == [case_id]
+    network.send(*images("PT", 5), association="a")  # told once
+    assert network.late == [case_id]
     assert network.after(6.0) == ["waiting"]
+
+
+def test_images_that_come_while_a_study_is_run_are_late(network: Network) -> None:
+    """Also where the connection was there before, and had sent nothing new since the study was complete."""
+    network.send(*images("PT"), *images("CT"))
+    network.after(6.0)
+    (case_id,) = [row.case_id for row in network.queue.studies()]
+    network.send(*images("PT"), association="a", end="")
+    network.queue.move(case_id, "waiting", "running", ran=True)
+    assert network.late == []
+    network.one(images("PT", 4)[3], "a")
+    assert network.late == [case_id]
+    assert not network.queue.move(case_id, "running", "done")
 
 
 def test_changed_content_is_refused_while_a_result_may_depend_on_the_first(network: Network) -> None:

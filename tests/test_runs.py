@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from study_files import write_pet_ct
 
-from petct.files import locked, remove_leftovers, write_json, write_text
+from petct.files import locked
 from petct.image import Geometry, Image, write_image
 
 ROOT = Path(__file__).parents[1]
@@ -68,16 +68,6 @@ def test_a_second_run_into_a_folder_is_refused(command: str, cohort: Path, tmp_p
     assert left == [".lock"]
 
 
-def test_leftovers_go_by_their_exact_names(tmp_path: Path) -> None:
-    gone = [".0123abcd.tmtv.json", "a/.89abcdef.lesions_41.nii.gz", "a/review/.0123abcd.x"]
-    kept = [".0123abc.tmtv.json", ".hidden", "notes.part", "a/b/c/.0123abcd.x", "a/0123abcd.x", ".0123ABCD.x"]
-    for name in (*gone, *kept):
-        write_text(tmp_path / name, "x")
-    remove_leftovers(tmp_path)
-    assert not any((tmp_path / name).exists() for name in gone)
-    assert all((tmp_path / name).exists() for name in kept)
-
-
 def test_a_killed_runs_leftovers_and_lock_do_not_stay(cohort: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "a").mkdir(parents=True)
@@ -126,51 +116,6 @@ def test_names_that_are_not_utf8(locale: str, cohort: Path, tmp_path: Path) -> N
         result = json.loads((out / name / "tmtv.json").read_text(encoding="utf-8"))
         assert result["methods"]["raw"]["tmtv_ml"] > 0
     assert (out / "tmtv.csv").is_file()
-
-
-UNFORESEEN = """
-import typer
-from petct.console import run_app
-app = typer.Typer()
-@app.command()
-def main():
-    raise LookupError("nobody foresaw this")
-run_app(app)
-"""
-
-
-def test_what_nobody_foresaw_is_one_sentence(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", UNFORESEEN]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "Error: unexpected LookupError: nobody foresaw this" in done.stderr
-    assert "report" in done.stderr
-    assert "Traceback" not in done.stderr
-    (log,) = tmp_path.glob("tmtv-*.log")
-    assert "Traceback" in log.read_text()
-    assert str(log) in done.stderr
-    assert log.stat().st_mode & 0o077 == 0
-    environment["TMTV_DEBUG"] = "1"
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert "Traceback" in done.stderr
-
-
-def test_json_nested_without_end_is_refused(tmp_path: Path) -> None:
-    from petct.errors import TmtvError
-    from petct.files import read_json
-
-    (tmp_path / "case.json").write_text("[" * 100_000)
-    with pytest.raises(TmtvError, match="not readable as JSON"):
-        read_json(tmp_path / "case.json")
-
-
-def test_a_name_that_is_no_text_survives_json(tmp_path: Path) -> None:
-    from petct.files import read_json
-
-    name = os.fsdecode(b"M\xfcller")
-    write_json(tmp_path / "x.json", {"file": name})
-    assert read_json(tmp_path / "x.json") == {"file": name}
 
 
 def test_the_dash_is_hinted_at() -> None:

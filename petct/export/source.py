@@ -201,6 +201,7 @@ def source_images(source: SourceSeries) -> list[Dataset]:
             if keyword not in image:
                 setattr(image, keyword, "")
         if not image.get("SliceThickness"):
+            image.pop("SliceThickness", None)  # the element is the header's own
             image.SliceThickness = f"{source.geometry.spacing_mm[0]:.6g}"
         images.append(image)
     return images

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
     CTImageStorage,
@@ -17,6 +18,11 @@ from pydicom.uid import (
     PositronEmissionTomographyImageStorage,
     generate_uid,
 )
+
+from petct.dicom.headers import find_series
+from petct.dicom.selection import select_one_study
+from petct.errors import DicomError
+from petct.suv import read_suv
 
 FACTOR = 4e-4
 HALF_LIFE_S = 6588
@@ -123,3 +129,9 @@ def injected(ds: Dataset) -> Dataset:
 def expected_values(n: int, matrix: tuple[int, int] = (6, 5)) -> np.ndarray:
     """What `write_series` stores, rescaled: slope 1 + k / 2 in slice k."""
     return stored_values(n, matrix) * (1 + 0.5 * np.arange(n))[:, None, None]
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(DicomError) as caught:
+        read_suv(select_one_study(find_series(folder)[0], folder).require_pet())
+    return str(caught.value)

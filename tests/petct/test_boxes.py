@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from petct.boxes import bounding_box
-from petct.geometry import Geometry
 
 
 @given(arrays(bool, array_shapes(min_dims=3, max_dims=3, max_side=6)), st.booleans())
@@ -25,11 +24,3 @@ def test_a_margin_is_cut_at_the_first_voxel_only():
     mask[1, 3, 5] = True
     assert bounding_box(mask, margin=(2, 1, 1)) == (slice(0, 4), slice(2, 5), slice(4, 7))
     assert bounding_box(np.zeros((2, 2, 2), bool), margin=(1, 1, 1)) == (slice(0, 0),) * 3
-
-
-def test_the_grid_of_a_part_keeps_every_voxel_in_its_place():
-    oblique = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, -1.0)
-    grid = Geometry((6, 7, 8), (3.0, 2.0, 2.5), (-10.0, 20.0, 5.0), oblique)
-    part = grid.part((slice(2, 5), slice(1, 7), slice(3, 4)))
-    assert part.shape == (3, 6, 1)
-    np.testing.assert_allclose(part.to_world([2, 5, 0]), grid.to_world([4, 6, 3]))

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-from pathlib import Path
-
 import pytest
 
-from petct.errors import CaseError, TmtvError
-from petct.files import locked
+from petct.errors import CaseError
 from petct.ids import MAX_LENGTH, check_distinct, check_id
 
 BAD = [
@@ -67,38 +61,3 @@ def test_ids_that_differ_in_case_only_are_refused() -> None:
     check_distinct(["P1", "p2", "P1"], "cohort.csv")
     with pytest.raises(CaseError, match="P1 and p1 differ in upper and lower case only"):
         check_distinct(["P1", "p2", "p1"], "cohort.csv")
-
-
-def hold(folder: Path, ready: multiprocessing.synchronize.Event) -> None:
-    with locked(folder):
-        ready.set()
-        signal.pause()
-
-
-def test_another_run_is_refused_until_the_first_ends_even_if_killed(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    other = context.Process(target=hold, args=(tmp_path / "out", ready))
-    other.start()
-    assert ready.wait(60)
-    with pytest.raises(TmtvError, match="another run is writing into this folder"), locked(tmp_path / "out"):
-        pytest.fail("two runs hold one lock")
-    with locked(tmp_path / "another"):
-        pass
-    os.kill(other.pid, signal.SIGKILL)  # type: ignore[arg-type]
-    other.join()
-    with locked(tmp_path / "out"):
-        pass
-
-
-def test_a_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), locked(tmp_path):
-        raise KeyError
-    with locked(tmp_path):
-        pass
-
-
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(TmtvError, match="cannot be written"), locked(tmp_path / "file" / "out"):
-        pass

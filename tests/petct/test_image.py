@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import petct
+from petct.errors import ImageError
 from petct.image import Geometry, Image, read_image, write_image
 
 GRID = Geometry((20, 64, 64), (3.0, 2.0, 1.0), (5.0, -6.0, 7.0))
@@ -55,3 +57,22 @@ def test_arrays_outlive_the_reader_and_do_not_share(tmp_path: Path) -> None:
     found[0][:] = noise[0]
     for other in found[1:]:
         np.testing.assert_array_equal(other, array)
+
+
+SHAPE, SPACING = (2, 3, 4), (3.0, 2.0, 1.0)
+
+
+SUV = np.ones(SHAPE, np.float32)
+
+
+@pytest.mark.parametrize("array", [[[[1.0]]], np.ones((3, 4)), SUV.astype(complex), SUV.astype(object)])
+def test_an_image_is_an_array_of_three_axes(array: object) -> None:
+    with pytest.raises(ImageError, match="`array`"):
+        Image(array, Geometry(SHAPE, SPACING))  # type: ignore[arg-type]
+
+
+def test_a_bare_array_is_no_image(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"`image` must be a petct\.Image"):
+        petct.write_image(tmp_path / "x.nii.gz", SUV)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"`image` must be a petct\.Image"):
+        petct.resample(SUV, Geometry(SHAPE, SPACING))  # type: ignore[arg-type]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import json
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from stored_images import stored
 
 from petct.errors import ImageError, ParameterError, TmtvError
 from petct.image import Geometry, Image, read_image, resample, write_image
-from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from postprocess.case import Job, run_case
 from postprocess.inputs import MapFile, read_case
 
@@ -28,21 +27,6 @@ def pair(seed: int = 0) -> tuple[Image, Image]:
     smooth = gaussian_filter(rng.normal(size=GRID.shape), 1.5) * 8
     suv = np.round(np.clip(smooth * 3 + 4, 0, None) * 4).astype(np.float32) / 4
     return Image((1 / (1 + np.exp(-smooth * 3))).astype(np.float32), GRID), Image(suv, GRID)
-
-
-def stored(image: Image, order: tuple[int, ...], flips: tuple[int, ...]) -> Image:
-    """The same image with its array axes permuted, then flipped: as another program may store it."""
-    g = image.geometry
-    columns = np.array(g.direction).reshape(3, 3)[:, ::-1]  # world vectors of the array axes Z, Y, X
-    columns = columns[:, order].copy()
-    spacing_mm = tuple(g.spacing_mm[a] for a in order)
-    shape = tuple(g.shape[a] for a in order)
-    origin = np.array(g.origin_mm)
-    for axis in flips:
-        origin = origin + columns[:, axis] * spacing_mm[axis] * (shape[axis] - 1)
-        columns[:, axis] *= -1
-    array = np.ascontiguousarray(np.flip(image.array.transpose(order), flips))
-    return Image(array, Geometry(shape, spacing_mm, tuple(origin), tuple(columns[:, ::-1].reshape(-1))))
 
 
 def run(folder: Path, probability: Image, suv: Image, suffix: str = ".nii.gz", **more: object) -> dict:
@@ -89,30 +73,6 @@ def test_how_a_file_stores_its_axes_does_not_matter(tmp_path: Path, order: tuple
             tables = [(tmp_path / n / "out" / f"lesions_{method}.csv").read_text() for n in ("a", name)]
             rows = [np.loadtxt(t.splitlines(), delimiter=",", skiprows=1, ndmin=2) for t in tables]
             np.testing.assert_allclose(rows[1], rows[0], rtol=1e-5, atol=1e-4)
-
-
-def test_all_48_orientations_come_back_and_forth() -> None:
-    image = Image(
-        np.arange(2 * 3 * 4).reshape(2, 3, 4), Geometry((2, 3, 4), (5.0, 3.0, 2.0), (1.0, 2.0, 3.0))
-    )
-    for order in itertools.permutations(range(3)):
-        for flips in itertools.chain.from_iterable(itertools.combinations(range(3), n) for n in range(4)):
-            other = stored(image, order, flips)
-            back = to_canonical(other)
-            np.testing.assert_array_equal(back.array, image.array)
-            assert back.geometry.same_grid(image.geometry)
-            np.testing.assert_array_equal(orientation_of(other.geometry).undo(back.array), other.array)
-
-
-def test_an_oblique_grid_keeps_its_world_positions() -> None:
-    c, s = np.cos(0.3), np.sin(0.3)
-    grid = Geometry((4, 5, 6), (5.0, 3.0, 2.0), (7.0, 8.0, 9.0), (-c, s, 0, -s, -c, 0, 0, 0, 1))
-    image = Image(np.arange(120).reshape(4, 5, 6), grid)
-    turned = to_canonical(image)
-    for value in (0, 17, 119):
-        at = [np.argwhere(i.array == value) for i in (image, turned)]
-        np.testing.assert_allclose(grid.to_world(at[0]), turned.geometry.to_world(at[1]), atol=1e-9)
-    assert canonical_geometry(turned.geometry) == turned.geometry
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha", ".nii.gz"])

@@ -11,7 +11,6 @@ from dicom_files import uid, write_series
 from pydicom.fileset import FileSet
 
 from petct.dicom.headers import find_series
-from petct.dicom.values import tag_name, tag_values
 from petct.errors import DicomError
 
 
@@ -127,15 +126,3 @@ def test_unreadable_number_is_none_not_a_crash(tmp_path: Path) -> None:
     series, _ = find_series(tmp_path)
     positions = [instance.position_mm for instance in series[0].instances]
     assert positions.count(None) == 1
-
-
-def test_names_and_values() -> None:
-    assert tag_name("PatientWeight") == "PatientWeight (0010,1030)"
-    ds = pydicom.Dataset()
-    assert tag_values(ds, "ImageType") == ()
-    ds.ImageType = "original"
-    assert tag_values(ds, "ImageType") == ("ORIGINAL",)
-    ds.ImageType = "a\nb" + "c" * 100
-    assert tag_values(ds, "ImageType") == ("A?B" + "C" * 61,)
-    ds.ImageType = ["Derived", "Secondary"]
-    assert tag_values(ds, "ImageType") == ("DERIVED", "SECONDARY")

@@ -7,11 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dicom_files import expected_values, stored_values, uid, write_series
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
 
-from petct.dicom.headers import Instance, Series, find_series
-from petct.dicom.pixels import stored_pixels
+from petct.dicom.headers import Series, find_series
 from petct.dicom.volume import _rescale_into, read_volume
 from petct.errors import DicomError
 
@@ -49,24 +46,6 @@ def test_ct_of_whole_numbers_is_int16(tmp_path: Path) -> None:
     image, _ = read_volume(only(write_series(tmp_path, "CT")))
     assert image.array.dtype == np.int16
     np.testing.assert_array_equal(image.array, stored_values(4).astype(int) - 1024)
-
-
-@pytest.mark.parametrize("stored", [np.int16([-32768, -7, 0, 32767]), np.uint16([0, 1, 32768, 65535])])
-@pytest.mark.parametrize("bits_stored", [16, 12])
-def test_pixels_are_those_that_pydicom_decodes(stored: np.ndarray, bits_stored: int) -> None:
-    """Whole 16-bit numbers are taken as they stand, all others decoded by pydicom: both give one answer."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 2, 2, 1
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits_stored, bits_stored - 1
-    dataset.PixelRepresentation = int(stored.dtype == np.int16)
-    dataset.PhotometricInterpretation, dataset.Modality = "MONOCHROME2", "CT"
-    dataset.PixelData = stored.tobytes()
-    instance = Instance(Path("slice.dcm"), "1.2", None, None, None, 2, 2)
-    found = stored_pixels(dataset, instance)
-    np.testing.assert_array_equal(found, dataset.pixel_array)
-    assert found.dtype == dataset.pixel_array.dtype
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32])

@@ -12,7 +12,6 @@ from pydicom.dataset import Dataset
 
 from petct.dicom.headers import find_series
 from petct.dicom.reading import read_dataset
-from petct.dicom.values import parse_number
 from petct.errors import SuvError
 from petct.suv import PetHeader, parse_pet_header, read_suv
 from petct.suv.parse import nuclide_name, parse_date, parse_datetime, parse_time
@@ -103,28 +102,6 @@ def test_values_that_differ_between_slices(tmp_path: Path) -> None:
         read_suv(find_series(tmp_path)[0][0])
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "field"),
-    [
-        (b"DS\x02\x0070", b"DS\x02\x007x", "patient_weight"),
-        (b"350000000", b"350,00000", "total_dose"),
-        (b"20240131100000", b"20241331100000", "injection_datetime"),
-        (b"20240131100000", b"2024013110    ", "injection_datetime"),
-        (b"114948", b"254948", "series_datetime"),
-        (b"6588", b"nan ", "half_life_s"),
-    ],
-)
-def test_broken_text_is_named(tmp_path: Path, old: bytes, new: bytes, field: str) -> None:
-    write_series(tmp_path)
-    for path in tmp_path.iterdir():
-        content = path.read_bytes()
-        assert old in content
-        path.write_bytes(content.replace(old, new))
-    h = parse_pet_header([read_dataset(path) for path in tmp_path.iterdir()], "/pet")
-    assert "/pet" in h.unusable[field]
-    assert getattr(h, field) is None
-
-
 @pytest.mark.parametrize("items", [0, 2])
 def test_injection_sequence_without_its_one_item(tmp_path: Path, items: int) -> None:
     def edit(ds, k):
@@ -206,17 +183,6 @@ def test_offset_of_a_private_time_is_applied(tmp_path: Path, tag: int) -> None:
 
     found = header(tmp_path, edit)
     assert (found.ge_reference or found.ge_injection) == datetime(2024, 1, 31, 11, 15)
-
-
-@pytest.mark.parametrize(("text", "number"), [("70", 70), ("+7.0E1", 70), (".5", 0.5), ("-1e-3", -1e-3)])
-def test_numbers(text: str, number: float) -> None:
-    assert parse_number(text) == number
-
-
-@pytest.mark.parametrize("text", ["", "nan", "inf", "1_000", "70kg", "70,5", "1e999", "70\\71", "７０"])
-def test_no_numbers(text: str) -> None:
-    with pytest.raises(ValueError, match="number"):
-        parse_number(text)
 
 
 @pytest.mark.parametrize(

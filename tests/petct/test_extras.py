@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from petct.cluster import run_on_cluster
-from petct.errors import ParameterError
-
 WITHOUT = "import sys; sys.modules.update({name: None for name in %r}); from tmtv_tf.cli import main; main()"
 
 
@@ -43,9 +40,3 @@ def test_a_missing_extra_is_named(
     assert f"): pip install 'tmtv-tf[{extra}]'" in done.stderr
     assert "unexpected" not in done.stderr
     assert not (tmp_path / "out").exists()
-
-
-def test_a_cluster_without_dask_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ParameterError, match=r"--scheduler needs more .*\(distributed\).*tmtv-tf\[cluster\]"):
-        list(run_on_cluster([], "tcp://localhost:1"))

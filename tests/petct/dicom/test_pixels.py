@@ -10,11 +10,13 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import expected_values, write_series
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels import get_decoder, get_encoder
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLossless,
@@ -23,8 +25,9 @@ from pydicom.uid import (
 )
 
 import petct.dicom.volume as volume
-from petct.dicom.headers import find_series
+from petct.dicom.headers import Instance, find_series
 from petct.dicom.pixel_check import check_files
+from petct.dicom.pixels import stored_pixels
 from petct.errors import DicomError
 
 
@@ -96,3 +99,21 @@ def test_lossy_compression_is_mentioned(tmp_path: Path) -> None:
     write_series(tmp_path, edit=lambda ds, k: setattr(ds, "LossyImageCompression", "01"))
     _, warnings = volume.read_volume(find_series(tmp_path)[0][0])
     assert any("LossyImageCompression (0028,2110)" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("stored", [np.int16([-32768, -7, 0, 32767]), np.uint16([0, 1, 32768, 65535])])
+@pytest.mark.parametrize("bits_stored", [16, 12])
+def test_pixels_are_those_that_pydicom_decodes(stored: np.ndarray, bits_stored: int) -> None:
+    """Whole 16-bit numbers are taken as they stand, all others decoded by pydicom: both give one answer."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = 2, 2, 1
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits_stored, bits_stored - 1
+    dataset.PixelRepresentation = int(stored.dtype == np.int16)
+    dataset.PhotometricInterpretation, dataset.Modality = "MONOCHROME2", "CT"
+    dataset.PixelData = stored.tobytes()
+    instance = Instance(Path("slice.dcm"), "1.2", None, None, None, 2, 2)
+    found = stored_pixels(dataset, instance)
+    np.testing.assert_array_equal(found, dataset.pixel_array)
+    assert found.dtype == dataset.pixel_array.dtype

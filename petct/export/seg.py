@@ -18,7 +18,6 @@ from petct.errors import ParameterError
 from petct.export.encoding import save
 from petct.export.source import (
     MANUFACTURER,
-    SERIES_NUMBERS,
     LabelVoxels,
     Provenance,
     SourceSeries,
@@ -128,7 +127,7 @@ def _write(
         segmentation_type=kind,
         segment_descriptions=descriptions,
         series_instance_uid=content_uid("SEG", key, "series"),
-        series_number=SERIES_NUMBERS["SEG"],
+        series_number=provenance.series_number("SEG"),
         sop_instance_uid=content_uid("SEG", key, "instance"),
         instance_number=1,
         manufacturer=MANUFACTURER,

@@ -107,6 +107,7 @@ class Provenance:
     algorithm : name of the network, or "mask" where the lesions came from outside
     version : of this software
     edited : a reader changed the automatic result
+    review : number of the version that a reader edited or signed (`review/<version>/`); 0 for the automatic result
     note : what whoever opens the object must know of the algorithm (64 characters at most), such as that it was not
         validated on patients; "" for none
     created : when the result was made; now, if not given
@@ -116,13 +117,20 @@ class Provenance:
     algorithm: str
     version: str
     edited: bool = False
+    review: int = 0
     note: str = ""
     created: datetime = field(default_factory=datetime.now)
 
     @property
     def name(self) -> str:
         """One short text for series descriptions (64 characters at most)."""
-        return f"TMTV {self.method}{' reviewed' if self.edited else ''} {self.algorithm}"[:64]
+        reviewed = " reviewed" if self.edited or self.review else ""
+        version = f" (version {self.review})" if self.review else ""
+        return f"TMTV {self.method}{reviewed}{version} {self.algorithm}"[:64]
+
+    def series_number(self, modality: str) -> int:
+        """As in `SERIES_NUMBERS`; versions after a reader's review count on in tens."""
+        return SERIES_NUMBERS[modality] + 10 * self.review
 
 
 @dataclass(frozen=True)
@@ -183,6 +191,7 @@ def content_key(source: SourceSeries, provenance: Provenance, *content: bytes | 
         provenance.algorithm,
         provenance.version,
         str(provenance.edited),
+        str(provenance.review),
         provenance.note,
     )
     for part in (*names, *said, *content):
@@ -226,7 +235,7 @@ def new_object(
     result.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     result.SeriesInstanceUID = content_uid(modality, key, "series")
     result.Modality = modality
-    result.SeriesNumber = SERIES_NUMBERS[modality]
+    result.SeriesNumber = provenance.series_number(modality)
     result.SeriesDescription = provenance.name
     result.InstanceNumber = 1
     result.Manufacturer = MANUFACTURER

@@ -16,10 +16,10 @@ from petct.errors import ArchiveError, CaseError, ParameterError, TmtvError
 from petct.export.source import MANUFACTURER
 from petct.files import read_json
 from postprocess.results import RESULT_FILE, refuse_late
-from postprocess.review import final_folder
 from tmtv_tf.pacs.archive import Archive, StoreOutcome
 from tmtv_tf.pacs.landing import identity
 from tmtv_tf.pacs.log import Log
+from tmtv_tf.pipeline.export import export, final_version
 
 # What --object names -> the file of a result.
 OBJECTS = {
@@ -165,7 +165,7 @@ def result_objects(folder: Path, objects: Sequence[str] | None, series: Path | N
         )
     refuse_late(folder)
     source = read_json(folder / SOURCE_FILE)
-    final = final_folder(folder)
+    final, _ = final_version(folder)
     if final != folder and not (final / OBJECTS["sr"]).is_file():
         _export_reviewed(folder, final, source, series)
     found = {name: final / file for name, file in OBJECTS.items() if (final / file).is_file()}
@@ -186,8 +186,6 @@ def result_objects(folder: Path, objects: Sequence[str] | None, series: Path | N
 
 
 def _export_reviewed(folder: Path, final: Path, source: dict, series: Path | None) -> None:
-    from tmtv_tf.pipeline.export import export
-
     place = series or Path(str(source.get("dicom_folder", "")))
     if not place.is_dir():
         raise CaseError(

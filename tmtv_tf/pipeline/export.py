@@ -22,10 +22,11 @@ from petct.image import Image, read_image
 from petct.orientation import canonical_geometry, orientation_of, to_canonical
 from petct.text import stated_name
 from petct.version import software
+from postprocess.edits import read_log
 from postprocess.inputs import MapFile, case_images
 from postprocess.measures import Lesion, Measures, lesions_of_voxels, summarize
 from postprocess.results import RESULT_FILE, read_result, refuse_late
-from postprocess.review import final_folder
+from postprocess.review import REVIEW_FOLDER, current_version, final_folder
 from postprocess.segmentation import Lesions, Segmentation
 from postprocess.suv_source import SERIES, SuvSource, suv_of_result
 from tmtv_tf.pipeline.options import RunOptions
@@ -94,7 +95,7 @@ def export_exam(path: Path, exam: Exam, out: Path, *, method: str, seg_kind: str
     if stated is not None:
         _check_same(path, exam.pet_series.folder, stated, measures)
     volume = orientation_of(exam.pet.geometry).undo(lesions.paint())
-    before = _automatic_report(path, source, provenance) if provenance.edited else None
+    before = _report_before(path, source, provenance) if provenance.review else None
     files = write_objects(out, volume, table, measures, source, provenance, seg_kind, replaces=before)
     return Exported(tuple(files), float(measures["tmtv_ml"] or 0.0), tuple(warnings), provenance)
 
@@ -122,7 +123,7 @@ def write_objects(
 ) -> list[str]:
     """SEG, RTSTRUCT and SR; without a lesion the SR alone, which then states 0. labels : on the grid of `source`.
 
-    replaces : the report before a reader's edits
+    replaces : the report before this one: of the version before, or the automatic one
 
     Those of an earlier call are removed first, so that no two results stand beside each other.
     """
@@ -143,7 +144,7 @@ def write_objects(
 
 
 def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, Measures, Provenance]:
-    final = final_folder(folder)
+    final, review = final_version(folder)
     found = read_result(final)
     if found is None:
         raise CaseError(f"{final / RESULT_FILE}: not a whole result.")
@@ -153,24 +154,69 @@ def _of_result(folder: Path, exam: Exam, method: str) -> tuple[Image, Measures, 
     if not to_canonical(labels).geometry.same_grid(canonical_geometry(exam.pet.geometry)):
         raise CaseError(f"{folder}: its lesions are not on the grid of this PET series; it is another one.")
     model = (found["inputs"].get("model") or {}).get("file") or "mask"
-    edited = final != folder
-    note = model_note(found.get("warnings", []))
-    provenance = Provenance(method, str(model)[:64], found["software"]["version"], edited=edited, note=note)
+    provenance = Provenance(
+        method,
+        str(model)[:64],
+        found["software"]["version"],
+        edited=final_folder(folder) != folder,
+        review=review,
+        note=model_note(found.get("warnings", [])),
+    )
     return to_canonical(labels), found["methods"][method], provenance
 
 
-def _automatic_report(folder: Path, source: SourceSeries, provenance: Provenance) -> Dataset | None:
-    """The SR of the automatic result that lies in its folder; None where there is none of this method and study."""
-    try:
-        found = dcmread(folder / "sr.dcm", stop_before_pixels=True)
-        same = found.StudyInstanceUID == source.first.StudyInstanceUID
-        name = f"TMTV {provenance.method} "
-        automatic = (
-            found.SeriesDescription.startswith(name) and f"{name}reviewed" not in found.SeriesDescription
+def final_version(folder: Path) -> tuple[Path, int]:
+    """The folder of the result whose objects are handed on, and the number of its version; 0 for the automatic one.
+
+    If edits were taken back after objects of them had been made, the signed automatic result is a version as well: it
+    replaces the edited one where that was sent.
+
+    Raises
+    ------
+    TmtvError
+        Edits are in no result yet, or were taken back and the result that is left is not signed.
+    """
+    final = final_folder(folder)
+    if final != folder:
+        return final, int(final.name)
+    if not any(_is_reviewed(_report(path)) for path in folder.glob(f"{REVIEW_FOLDER}/*/sr.dcm")):
+        return folder, 0
+    automatic, log = read_result(folder), read_log(folder)
+    version = None if automatic is None or log.signed is None else current_version(folder, automatic, log)
+    if version is None:
+        raise CaseError(
+            f"{folder}: objects of an edited version were made, and the edits were taken back since. Sign the result "
+            "in tmtv review; then its objects replace those."
         )
+    return version, int(version.name)
+
+
+def _report(path: Path) -> Dataset | None:
+    """An SR of ours; None where there is none."""
+    try:
+        found = dcmread(path)
+        return found if found.SeriesDescription.startswith("TMTV ") else None
     except PYDICOM_ERRORS:
         return None
-    return found if same and automatic else None
+
+
+def _is_reviewed(report: Dataset | None) -> bool:
+    return report is not None and report.SeriesDescription.split()[2:3] == ["reviewed"]
+
+
+def _report_before(folder: Path, source: SourceSeries, provenance: Provenance) -> Dataset | None:
+    """The SR that a reviewed one replaces: of the version before, or the automatic one; of this method and study."""
+    before = [folder / REVIEW_FOLDER / str(number) for number in range(provenance.review - 1, 0, -1)]
+    for place in (*before, folder):
+        found = _report(place / "sr.dcm")
+        if (
+            found is not None
+            and found.get("StudyInstanceUID") == source.first.StudyInstanceUID
+            and found.SeriesDescription.split()[1:2] == [provenance.method]
+            and _is_reviewed(found) == (place != folder)
+        ):
+            return found
+    return None
 
 
 def model_note(warnings: Sequence[str]) -> str:

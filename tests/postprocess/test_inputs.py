@@ -9,41 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from map_files import GRID, pair, run
 from stored_images import stored
 
-from petct.errors import ImageError, ParameterError, TmtvError
+from petct.errors import ImageError, TmtvError
 from petct.image import Geometry, Image, read_image, resample, write_image
-from postprocess.case import Job, run_case
-from postprocess.inputs import MapFile, read_case
-
-GRID = Geometry((14, 20, 24), (5.0, 3.0, 2.0), (-30.0, 15.0, 200.0))
-
-
-def pair(seed: int = 0) -> tuple[Image, Image]:
-    """Smooth blobs; SUVs in coarse steps, so that many voxels are equal."""
-    from scipy.ndimage import gaussian_filter
-
-    rng = np.random.default_rng(seed)
-    smooth = gaussian_filter(rng.normal(size=GRID.shape), 1.5) * 8
-    suv = np.round(np.clip(smooth * 3 + 4, 0, None) * 4).astype(np.float32) / 4
-    return Image((1 / (1 + np.exp(-smooth * 3))).astype(np.float32), GRID), Image(suv, GRID)
-
-
-def run(folder: Path, probability: Image, suv: Image, suffix: str = ".nii.gz", **more: object) -> dict:
-    maps, pet = folder / f"probability{suffix}", folder / f"pet{suffix}"
-    write_image(maps, probability)
-    write_image(pet, suv)
-    return run_case(
-        Job(
-            case_id="case",
-            map_file=MapFile(maps, **{k: more.pop(k) for k in ("is_mask", "mask_labels") if k in more}),
-            suv_path=pet,
-            folder=folder / "out",
-            methods=("raw", "41", "otsu", "vote2"),
-            **more,
-        )
-    )
-
 
 ORIENTATIONS = [
     ((0, 1, 2), (1, 2)),  # RAS in place of LPS, as nibabel writes
@@ -170,34 +140,6 @@ def test_a_label_that_no_voxel_has_is_warned_of(tmp_path: Path) -> None:
     assert result["warnings"] == ["probability.nii.gz: no voxel has the label 5; the image holds 2."]
     empty = labels.with_array(labels.array * 0)
     assert run(tmp_path / "b", empty, suv, is_mask=True, mask_labels=(5,))["warnings"] == []
-
-
-def test_npz_of_nnunet(tmp_path: Path) -> None:
-    probability, suv = pair()
-    write_image(tmp_path / "pet.nii.gz", suv)
-    expected = run(tmp_path / "a", probability, suv)["methods"]
-    for name, array in (
-        ("probabilities", np.stack([1 - probability.array, probability.array])),
-        ("softmax", probability.array[None]),
-    ):
-        np.savez(tmp_path / f"{name}.npz", **{name: array})
-        job = Job(
-            case_id="x",
-            map_file=MapFile(tmp_path / f"{name}.npz"),
-            suv_path=tmp_path / "pet.nii.gz",
-            folder=tmp_path / name,
-            methods=("raw", "41", "otsu", "vote2"),
-        )
-        assert run_case(job)["methods"] == expected
-    np.savez(tmp_path / "three.npz", probabilities=np.zeros((3, *GRID.shape), np.float32))
-    with pytest.raises(ParameterError, match="--channel"):
-        read_case(MapFile(tmp_path / "three.npz"), tmp_path / "pet.nii.gz")
-    np.savez(tmp_path / "small.npz", probabilities=np.zeros((2, 3, 3, 3), np.float32))
-    with pytest.raises(ImageError, match="--reference"):
-        read_case(MapFile(tmp_path / "small.npz"), tmp_path / "pet.nii.gz")
-    (tmp_path / "broken.npz").write_bytes(b"PK nothing")
-    with pytest.raises(ImageError, match="not a readable"):
-        read_case(MapFile(tmp_path / "broken.npz"), tmp_path / "pet.nii.gz")
 
 
 def test_a_coarser_map_is_resampled_linearly(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-import slow_reference as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +13,6 @@ from petct.errors import ImageError
 from petct.image import Geometry
 from petct.suv.patient import body_surface_m2
 from postprocess import lesion_table, patient_measures, segment
-from postprocess.ball import ball
-from postprocess.distance import farthest_distance
 from postprocess.measures import lesions_of_voxels, outer_voxels, summarize
 from postprocess.segmentation import Lesions
 
@@ -99,28 +96,6 @@ def test_equal_to_mirp() -> None:
     assert row.suv_peak_at_max == pytest.approx(float(found["loc_peak_loc"].iloc[0]), rel=1e-5)
 
 
-@given(
-    seed=st.integers(0, 10**6),
-    spacing_mm=st.tuples(*[st.sampled_from([1.5, 3.0, 6.2035, 7.0])] * 3),
-)
-@settings(max_examples=20, deadline=None)
-def test_suvpeak_equals_the_definition_at_and_near_the_border(seed: int, spacing_mm: tuple) -> None:
-    rng = np.random.default_rng(seed)
-    suv = rng.random(tuple(rng.integers(1, 7, 3))).astype(np.float32)
-    labels = rng.integers(0, 3, suv.shape).astype(np.int32)
-    for row in lesion_table(labels, suv, spacing_mm):
-        voxels = [tuple(v) for v in np.argwhere(labels == row.label)]
-        means = {v: slow.sphere_mean(v, suv, spacing_mm) for v in voxels}
-        assert row.suv_peak == pytest.approx(max(means.values()), rel=1e-9)
-        hottest = max(voxels, key=lambda v: suv[v])
-        assert row.suv_peak_at_max == pytest.approx(means[hottest], rel=1e-9)
-
-
-def test_a_distance_equal_to_the_radius_is_within() -> None:
-    assert ball(4.0, (2.0, 4.0, 4.1)).shape == (5, 3, 1)
-    assert ball(4.0, (2.0, 4.0, 4.1)).sum() == 5 + 2
-
-
 def test_a_sphere_with_unequal_spacing() -> None:
     spacing_mm, radius_mm = (3.0, 2.0, 1.0), 20.0
     z, y, x = (np.arange(-n, n + 1) * s for n, s in zip((9, 14, 27), spacing_mm))
@@ -168,13 +143,6 @@ def test_the_farthest_voxels_equal_all_pairs(seed: int) -> None:
     expected = max(np.linalg.norm(points - p, axis=1).max() for p in points)
     found = patient_measures(labels, np.ones(shape, np.float32), spacing_mm)
     assert found.dmax_voxel_mm == pytest.approx(expected)
-
-
-def test_farthest_of_many_points_in_a_plane_and_in_space() -> None:
-    rng = np.random.default_rng(0)
-    for points in (rng.normal(size=(2000, 3)), rng.normal(size=(2000, 3)) * (1, 1, 0)):
-        expected = max(np.linalg.norm(points - p, axis=1).max() for p in points)
-        assert farthest_distance(points) == pytest.approx(expected)
 
 
 def test_nothing_found_is_zeros_and_undefined() -> None:

@@ -12,65 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cohort_files import GEOMETRY, SHAPE, SUV, roi_mask, write_study
-from dicom_files import write_series
+from region_files import two_masks
 from roi_files import pet_datasets, write_rtstruct, write_seg
 
 from petct.console import run_app
-from petct.errors import DicomError, ImageError, ParameterError, RoiError, SuvError, TmtvError
-from petct.files import write_json
+from petct.errors import ImageError, RoiError
 from petct.image import Geometry, Image, write_image
 from petct.orientation import to_canonical
 from petct.rois import Roi
 from postprocess.cli import app
 from postprocess.inputs import CaseImages, MapFile, read_case, read_mask
 from postprocess.segmentation import Segmentation
-from postprocess.suv_source import find_suv
 from tmtv_tf.cases.truth import make_truth
-
-
-def two_masks() -> list[np.ndarray]:
-    """Two regions that touch: as one mask they are one component."""
-    masks = [np.zeros(SHAPE, bool), np.zeros(SHAPE, bool)]
-    masks[0][1:4, 1:5, 1:4] = True
-    masks[1][4:7, 1:3, 1:5] = True
-    return masks
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """PET and CT as DICOM, `pet.nii.gz` with its case.json as `tmtv prepare` writes them, SEG and label image."""
-    folder = write_study(tmp_path / "study", roi=False)
-    slices = pet_datasets(folder / "PT")
-    write_seg(tmp_path / "two.dcm", slices, np.stack(two_masks(), axis=-1))
-    write_seg(tmp_path / "one.dcm", slices, np.any(two_masks(), axis=0)[..., None])
-    contours = {
-        f"lesion {k}": [
-            GEOMETRY.to_world(
-                [
-                    (z, y0 - 0.5, x0 - 0.5),
-                    (z, y0 - 0.5, x1 + 0.5),
-                    (z, y1 + 0.5, x1 + 0.5),
-                    (z, y1 + 0.5, x0 - 0.5),
-                ]
-            )
-            for z in range(z0, z1 + 1)
-        ]
-        for k, ((z0, z1), (y0, y1), (x0, x1)) in enumerate(
-            (((1, 3), (1, 4), (1, 3)), ((4, 6), (1, 2), (1, 4)))
-        )
-    }
-    write_rtstruct(tmp_path / "two_rs.dcm", slices[0], contours)
-    write_image(tmp_path / "case" / "pet.nii.gz", Image(SUV, GEOMETRY))
-    info = {
-        "pet_series_uid": slices[0].SeriesInstanceUID,
-        "frame_of_reference_uid": slices[0].FrameOfReferenceUID,
-        "suv": {"factor": 4e-4},
-    }
-    write_json(tmp_path / "case" / "case.json", info)
-    labels = two_masks()[0] * np.uint16(1) + two_masks()[1] * np.uint16(2)
-    write_image(tmp_path / "rois.nii.gz", Image(labels, GEOMETRY))
-    write_image(tmp_path / "labels.nii.gz", Image(labels, GEOMETRY))
-    return folder
 
 
 def mask_ml(images: CaseImages, method: str = "41") -> float:
@@ -175,16 +128,6 @@ def test_contours_on_the_ct_and_labels_on_a_finer_grid_say_so(study: Path, tmp_p
     assert mask_ml(images) == mask_ml(on_pet)
 
 
-def test_another_frame_of_reference_is_refused_where_it_is_known(study: Path, tmp_path: Path) -> None:
-    other = pet_datasets(write_study(tmp_path / "other", "P2", roi=False) / "PT")
-    write_seg(tmp_path / "other.dcm", other, roi_mask()[..., None])
-    for suv in (study, tmp_path / "case" / "pet.nii.gz"):
-        with pytest.raises(RoiError, match="FrameOfReferenceUID"):
-            read_case(MapFile(tmp_path / "other.dcm", is_mask=True), suv)
-        with pytest.raises(RoiError, match="FrameOfReferenceUID"):
-            read_mask(tmp_path / "other.dcm", GEOMETRY, find_suv(suv))
-
-
 def test_exclusion_masks_and_those_that_exclude_nothing(study: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_mask(tmp_path / "two.dcm", GEOMETRY), np.any(two_masks(), axis=0))
     np.testing.assert_array_equal(read_mask(tmp_path / "rois.nii.gz", GEOMETRY), np.any(two_masks(), axis=0))
@@ -194,61 +137,6 @@ def test_exclusion_masks_and_those_that_exclude_nothing(study: Path, tmp_path: P
     away = Geometry(SHAPE, GEOMETRY.spacing_mm, (500.0, 500.0, 0.0))
     with pytest.raises(RoiError, match="none of its 2 regions holds a voxel"):
         read_mask(tmp_path / "two.dcm", away)
-
-
-def test_what_has_no_place_in_the_patient_is_refused(study: Path, tmp_path: Path) -> None:
-    """A single DICOM slice, as anything; a DICOM image as a mask; a folder that is no PET."""
-    slice_file = next((study / "PT").iterdir())
-    with pytest.raises(ImageError, match="one DICOM file.*give the folder"):
-        find_suv(slice_file)
-    with pytest.raises(RoiError, match="neither SEG nor RTSTRUCT"):
-        read_case(MapFile(slice_file, is_mask=True), _bare(tmp_path))
-    with pytest.raises(TmtvError, match="not a file of ROIs"):
-        read_case(MapFile(slice_file, is_mask=True), study)
-    with pytest.raises(ImageError):
-        read_case(MapFile(slice_file), study)  # as a probability map
-    with pytest.raises(DicomError, match="no PET series"):
-        find_suv(study / "CT")
-    with pytest.raises(ParameterError, match="--mask-label"):
-        read_case(MapFile(tmp_path / "two.dcm", is_mask=True, mask_labels=(1,)), study)
-    with pytest.raises(ImageError, match="are one file"):
-        read_case(MapFile(_bare(tmp_path), is_mask=True), _bare(tmp_path))
-
-
-def _bare(folder: Path) -> Path:
-    """A SUV image of which nothing else is known."""
-    write_image(folder / "bare.nii.gz", Image(SUV, GEOMETRY))
-    return folder / "bare.nii.gz"
-
-
-def test_a_dicom_folder_follows_the_suv_rules_of_prepare(tmp_path: Path) -> None:
-    def no_dose(ds, k):
-        ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = ""
-
-    write_series(tmp_path / "pet", "PT", 4, edit=no_dose)
-    write_image(
-        tmp_path / "mask.nii.gz", Image(np.ones((4, 6, 5), np.uint8), Geometry((4, 6, 5), (3.0, 2.0, 2.5)))
-    )
-    with pytest.raises(SuvError, match="RadionuclideTotalDose"):
-        read_case(MapFile(tmp_path / "mask.nii.gz", is_mask=True), tmp_path / "pet")
-
-
-def test_the_reference_of_an_npz(study: Path, tmp_path: Path) -> None:
-    """A folder has the grid of its series; SEG and RTSTRUCT that of the series they were drawn on."""
-    np.savez(tmp_path / "map.npz", probabilities=roi_mask()[None].astype(np.float32))
-    on_ct = np.zeros((16, *SHAPE[1:]), np.float32)
-    on_ct[6:12] = 1
-    np.savez(tmp_path / "ct.npz", probabilities=on_ct[None])
-    for reference in ("study/PT", "two.dcm", "two_rs.dcm", "case/pet.nii.gz"):
-        found = read_case(MapFile(tmp_path / "map.npz", reference=tmp_path / reference), study)
-        np.testing.assert_array_equal(found.probability.array, roi_mask())
-    assert read_case(MapFile(tmp_path / "ct.npz", reference=study / "CT"), study).probability.array[4].all()
-    with pytest.raises(ImageError, match="found 2"):
-        read_case(MapFile(tmp_path / "map.npz", reference=study), study)
-    with pytest.raises(ImageError, match="an RTSTRUCT has no grid"):
-        read_case(MapFile(tmp_path / "map.npz", reference=tmp_path / "two_rs.dcm"), _bare(tmp_path))
-    with pytest.raises(ImageError, match="one DICOM file"):
-        read_case(MapFile(tmp_path / "map.npz", reference=next((study / "PT").iterdir())), study)
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -177,22 +177,6 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         segment(ones, np.full((2, 2, 2), np.nan, np.float32), (1.0, 1.0, 1.0))
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"probability_threshold": 1.0},
-        {"connectivity": 8},
-        {"split_above_ml": -1},
-        {"peak_distance_mm": math.nan},
-        {"liver_suv": 0.0},
-        {"lung_suv": -0.5},
-    ],
-)
-def test_parameters_outside_their_range_are_refused(wrong: dict) -> None:
-    with pytest.raises(ParameterError):
-        Config(**wrong)
-
-
 def test_threshold_on_label_images() -> None:
     labels = np.array([[[1, 1, 0, 2, 2]]], np.int32)
     suv = np.array([[[10, 4, 99, 2, 1]]], np.float32)

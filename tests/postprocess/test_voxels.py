@@ -10,7 +10,6 @@ import pytest
 
 from petct.errors import TmtvError
 from petct.image import Geometry, Image, write_image
-from postprocess.distance import outermost
 from postprocess.voxels import Voxels, read_voxels
 
 GRID = Geometry((3, 4, 5), (4.0, 3.0, 2.0), (-20.0, 10.0, 5.0))
@@ -63,17 +62,3 @@ def test_a_file_with_other_voxels_or_on_another_grid_is_refused(tmp_path: Path) 
         write_image(path, Image(np.ones(GRID.shape, dtype), GRID))
         with pytest.raises(TmtvError, match="SHA-256 differs"):
             read_voxels(tmp_path, voxels.sha256, GRID)
-
-
-def test_the_outermost_voxels_are_those_at_an_end_of_every_line() -> None:
-    """Axis by axis, among those that are left: looked up line by line here."""
-    rng = np.random.default_rng(5)
-    for share in (0.05, 0.4, 0.95):
-        place = np.argwhere(rng.random((5, 7, 6)) < share) + [3, 0, 11]
-        left = {tuple(p) for p in place.tolist()}
-        for axis in range(3):
-            lines: dict[tuple[int, ...], list[int]] = {}
-            for voxel in left:
-                lines.setdefault(voxel[:axis] + voxel[axis + 1 :], []).append(voxel[axis])
-            left = {v for v in left if v[axis] in (min(line := lines[v[:axis] + v[axis + 1 :]]), max(line))}
-        assert {tuple(p) for p in outermost(place).tolist()} == left

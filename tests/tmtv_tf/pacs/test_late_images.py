@@ -19,8 +19,7 @@ from serving import Serving, require_dcmtk, storescu, threshold_openvino, wait_u
 from study_files import write_pet_ct
 
 from petct.errors import TmtvError
-from petct.files import write_json
-from postprocess.results import LATE, LATE_FILE, late_warning, mark_late, read_result, refuse_late
+from postprocess.results import LATE, LATE_FILE, read_result, refuse_late
 from tmtv_tf.pacs import serve
 from tmtv_tf.pacs.incoming import Limits
 from tmtv_tf.pacs.push import result_objects
@@ -29,32 +28,6 @@ from tmtv_tf.pipeline.export import export
 from tmtv_tf.review.cases import Review
 from tmtv_tf.review.shown import state_of
 from tmtv_tf.review.worklist import Folders
-
-
-def result_of(folder: Path, pet: str) -> None:
-    write_json(folder / "tmtv.json", {"methods": {}, "inputs": {"suv": {"file": "pet", "sha256": pet}}})
-
-
-def test_a_mark_is_of_the_result_that_was_there(tmp_path: Path) -> None:
-    result_of(tmp_path, "half")
-    result = read_result(tmp_path)
-    assert result is not None
-    assert late_warning(tmp_path, result) == []
-    refuse_late(tmp_path)
-    mark_late(tmp_path)
-    assert late_warning(tmp_path, result) == [LATE]
-    with pytest.raises(TmtvError, match="--overwrite"):
-        refuse_late(tmp_path)
-    result_of(tmp_path, "whole")
-    refuse_late(tmp_path)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"inputs": null}'])
-def test_a_mark_without_a_result_or_that_is_torn_counts_for_any(tmp_path: Path, text: str) -> None:
-    (tmp_path / LATE_FILE).write_text(text)
-    result_of(tmp_path, "any")
-    with pytest.raises(TmtvError, match="more images"):
-        refuse_late(tmp_path)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ An `.openvino` file is a zip archive of `model.xml` and `model.bin` (OpenVINO's 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import zipfile
 from contextlib import suppress
@@ -68,8 +69,7 @@ def open_openvino(path: Path, origin: Path) -> Model:
     ModelError
         Not a whole file, or a network that does not fit the grid in it.
     """
-    import openvino
-
+    openvino = _openvino()
     description = read_description(path)
     names = read_content(path).get(OUTPUTS_KEY)
     try:
@@ -96,11 +96,19 @@ def open_openvino(path: Path, origin: Path) -> Model:
     return Model(origin, run, tuple(names), description, "openvino")
 
 
-def _export(network: Any, xml: Path, shape: tuple[int, ...]) -> None:
-    """Keras's own export of the packed network, at a fixed size, constants folded, weights in float16."""
+def _openvino() -> Any:
+    """The library without its telemetry, which tells Google Analytics of every import unless the user has opted out."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # importing it fails: OpenVINO goes without
     import openvino
 
+    return openvino
+
+
+def _export(network: Any, xml: Path, shape: tuple[int, ...]) -> None:
+    """Keras's own export of the packed network, at a fixed size, constants folded, weights in float16."""
     from tmtv_tf.models.packed import pack
+
+    openvino = _openvino()
 
     # A network that cannot be packed is exported as it is: the same function, slower.
     with suppress(ParameterError):
@@ -113,8 +121,7 @@ def _export(network: Any, xml: Path, shape: tuple[int, ...]) -> None:
 
 
 def _require_same(path: Path, network: Any, xml: Path, names: list[str]) -> None:
-    import openvino
-
+    openvino = _openvino()
     image = np.random.default_rng(0).random((1, *network.input_shape[1:]), np.float32)
     wanted = network.predict_on_batch(image)
     wanted = wanted if isinstance(wanted, dict) else {MAP_OUTPUT: wanted}

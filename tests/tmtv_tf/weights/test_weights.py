@@ -1,5 +1,8 @@
 """The files that come with the package: small, of one network, said to be of synthetic images, and useful."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +13,13 @@ from tmtv_tf.inference.load import load_model
 from tmtv_tf.phantom.worlds.sample import make_sample
 from tmtv_tf.phantom.worlds.score import score
 from tmtv_tf.weights import NAMES, PET, packaged_file
+
+OPEN = """
+import sys
+from tmtv_tf.inference.load import load_model
+load_model(sys.argv[1])
+print("openvino", "openvino" in sys.modules, "telemetry", "openvino_telemetry.main" in sys.modules)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +60,16 @@ def test_they_say_what_they_were_trained_on():
         assert model.needs_ct == (name != PET)
         text = " ".join(model.description.warnings(name, on_phantom=False))
         assert "synthetic images only; not validated on patients" in text
+
+
+def test_opening_one_tells_nobody(tmp_path):
+    """OpenVINO reports each import to Google Analytics, and leaves the id of the computer in ~/intel."""
+    said = subprocess.run(
+        [sys.executable, "-c", OPEN, packaged_file(PET, ".openvino")],
+        env=os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "openvino True telemetry False\n"
+    assert not (tmp_path / "intel").exists()

@@ -4,6 +4,9 @@
     python -m benchmarks.run --export        SEG, RTSTRUCT and SR of a large label map, beside plastimatch
     python -m benchmarks.run --tree 40       a tree of studies: two workers of one thread beside one worker
 
+`--keep DIR` keeps what was painted, so that the next call starts at once; `--alone` leaves out the rival; `--study 0`
+takes the first study only.
+
 The studies are painted (noise, 45 hot spheres): speed, not quality. The network is the V-Net of Revailler et al. at
 full size; its weights are set by hand so that it answers "SUV above 3", which costs what any weights cost. Rival: `tmtv
 prepare`, `tmtv predict` (Keras), `tmtv-postprocess` and `tmtv export`, one after the other on the same files.
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -44,64 +48,80 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--export", action="store_true", help="export alone")
     parser.add_argument("--tree", type=int, default=0, help="a tree of so many small studies")
+    parser.add_argument("--keep", type=Path, help="where studies and networks lie, or are to be kept")
+    parser.add_argument("--alone", action="store_true", help="without the single commands")
+    parser.add_argument(
+        "--study", type=int, choices=range(len(STUDIES)), help="this one of the studies alone"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="run_bench_") as name:
         root = Path(name)
+        data = options.keep.absolute() if options.keep is not None else root / "data"
         os.environ["XDG_CONFIG_HOME"], os.environ["XDG_CACHE_HOME"] = (
             str(root / "config"),
             str(root / "cache"),
         )
         if options.export:
-            export(root, options.repeats)
+            export(root, data, options.repeats)
             return
-        write_model(root / "vnet.keras")
-        command([*TMTV, "export-model", root / "vnet.keras", "--out", root / "vnet.openvino"])
+        once(data / "vnet.keras", write_model)
+        once(data / "vnet.openvino", export_model)
         if options.tree:
-            tree(root, options.tree)
+            tree(root, data, options.tree)
             return
-        for label, (pet, ct, spacing_mm) in STUDIES.items():
-            study(
-                root / label.split(",")[0].replace(" ", "_"),
-                label,
-                pet,
-                ct,
-                spacing_mm,
-                root,
-                options.repeats,
-            )
+        for k, label in enumerate(STUDIES):
+            if options.study in (None, k):
+                study(label, root, data, options)
 
 
-def study(
-    folder: Path, label: str, pet: tuple, ct: tuple, spacing_mm: float, root: Path, repeats: int
-) -> None:
+def once(path: Path, write: Callable[[Path], object]) -> Path:
+    """Have `write` make a file or folder, unless it is there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        begun = path.with_name(f"begun_{path.name}")  # one that was cut short is not taken for whole
+        shutil.rmtree(begun, ignore_errors=True)
+        write(begun)
+        begun.rename(path)
+    return path
+
+
+def paint(folder: Path, pet: tuple, ct: tuple, spacing_mm: float, uid: str = "1") -> None:
+    """PET and CT of one study."""
+    lesions = spheres(pet[0] * spacing_mm)
+    write_series(folder / "PT", "PT", *pet, spacing_mm, hot=lesions, noise=CALM, study=uid)
+    write_series(folder / "CT", "CT", *ct, spacing_mm, study=uid)
+
+
+def study(label: str, root: Path, data: Path, options: argparse.Namespace) -> None:
     """Seconds, peak memory and the share of each stage of one study, beside the single commands."""
-    write_series(
-        folder / "PT", "PT", *pet, spacing_mm=spacing_mm, hot=spheres(pet[0] * spacing_mm), noise=CALM
-    )
-    write_series(folder / "CT", "CT", *ct, spacing_mm=spacing_mm)
+    folder = once(data / label.split(",")[0].replace(" ", "_"), lambda folder: paint(folder, *STUDIES[label]))
     runs, rivals = [], []
-    for repeat in range(repeats):
+    for repeat in range(options.repeats):
         out = root / f"out_{repeat}"
-        runs.append(command([*TMTV, "run", folder, "--model", root / "vnet.openvino", "--out", out]))
+        runs.append(command([*TMTV, "run", folder, "--model", data / "vnet.openvino", "--out", out]))
         stages = stages_of(out)
         shutil.rmtree(out)
-        rivals.append(single_commands(folder, root, repeat))
-    seconds, peak_mb = (statistics.median(values) for values in zip(*runs))
-    rival = statistics.median(rivals)
+        if not options.alone:
+            rivals.append(single_commands(folder, root, data, repeat))
+    seconds, cpu_s, peak_mb = (statistics.median(values) for values in zip(*runs))
     known = sum(stages.values())
     shares = ", ".join(f"{name} {value:.2f}" for name, value in stages.items())
     print(
-        f"{label}: {seconds:.2f} s, peak {peak_mb:.0f} MB ({shares}, start and finding {seconds - known:.2f} s)"
+        f"{label}: {seconds:.2f} s ({shares}, start and finding {seconds - known:.2f} s), best "
+        f"{min(runs)[0]:.2f} s; {cpu_s:.1f} s of processor time, peak {peak_mb:.0f} MB",
+        flush=True,
     )
-    print(f"  single commands: {rival:.2f} s, {rival / seconds:.1f} times as long", flush=True)
+    if rivals:
+        rival = statistics.median(rivals)
+        print(f"  single commands: {rival:.2f} s, {rival / seconds:.1f} times as long", flush=True)
 
 
-def single_commands(folder: Path, root: Path, repeat: int) -> float:
+def single_commands(folder: Path, root: Path, data: Path, repeat: int) -> float:
     """Seconds of prepare, predict, postprocess and export on the same study."""
     base = root / f"rival_{repeat}"
     steps = [
         [*TMTV, "prepare", folder, "--out", base / "cases", "--no-model-grid"],
-        [*TMTV, "predict", base / "cases", "--model", root / "vnet.keras", "--out", base / "maps"],
+        [*TMTV, "predict", base / "cases", "--model", data / "vnet.keras", "--out", base / "maps"],
         [*POSTPROCESS, "--probability", base / "maps", "--suv", base / "cases", "--out", base / "results"],
     ]
     total = sum(command(step)[0] for step in steps)
@@ -111,12 +131,12 @@ def single_commands(folder: Path, root: Path, repeat: int) -> float:
     return total
 
 
-def tree(root: Path, count: int) -> None:
+def tree(root: Path, data: Path, count: int) -> None:
     """Two workers of one thread each beside one worker of one, and of two threads."""
+    whole = data / f"tree_{count}"
     for k in range(count):
-        folder, uid = root / "tree" / f"{k:03}", str(k + 1)
-        write_series(folder / "PT", "PT", 150, 128, 5.0, 5.0, spheres(750), CALM, uid)
-        write_series(folder / "CT", "CT", 150, 256, 2.5, 5.0, study=uid)
+        sizes = (150, 128, 5.0), (150, 256, 2.5), 5.0
+        once(whole / f"{k:03}", lambda folder, k=k, sizes=sizes: paint(folder, *sizes, uid=str(k + 1)))
     seconds = {}
     for workers, threads in ((1, 1), (1, 2), (2, 1)):
         out = root / f"tree_{workers}_{threads}"
@@ -125,23 +145,25 @@ def tree(root: Path, count: int) -> None:
         run = [
             *TMTV,
             "run",
-            root / "tree",
+            whole,
             "--model",
-            root / "vnet.openvino",
+            data / "vnet.openvino",
             "--out",
             out,
             "--workers",
             workers,
         ]
-        seconds[workers, threads] = command([*cores, *run], limits)[0]
+        seconds[workers, threads], cpu_s, _ = command([*cores, *run], limits)
         print(
-            f"{count} studies, {workers} x {threads} threads: {seconds[workers, threads]:.1f} s", flush=True
+            f"{count} studies, {workers} x {threads} threads: {seconds[workers, threads]:.1f} s, {cpu_s:.1f} s of "
+            "processor time",
+            flush=True,
         )
     one, two = (seconds[1, threads] / seconds[2, 1] for threads in (1, 2))
     print(f"two workers of one thread: {one:.2f} times one of one thread, {two:.2f} times one of two threads")
 
 
-def export(root: Path, repeats: int) -> None:
+def export(root: Path, data: Path, repeats: int) -> None:
     """SEG, RTSTRUCT and SR of 545 x 400 x 400 voxels with 60 lesions."""
     from types import SimpleNamespace
 
@@ -151,8 +173,10 @@ def export(root: Path, repeats: int) -> None:
     from petct.export import Provenance, SourceSeries, write_rtstruct, write_seg, write_sr
     from petct.image import Geometry, Image, write_image
 
-    write_series(root / "PT", "PT", 545, 400, 2.04, spacing_mm=2.0)
-    headers = [dcmread(path, stop_before_pixels=True) for path in sorted((root / "PT").iterdir())]
+    series = once(
+        data / "export_PT", lambda folder: write_series(folder, "PT", 545, 400, 2.04, spacing_mm=2.0)
+    )
+    headers = [dcmread(path, stop_before_pixels=True) for path in sorted(series.iterdir())]
     geometry = Geometry(
         (545, 400, 400), (2.0, 2.04, 2.04), tuple(map(float, headers[0].ImagePositionPatient))
     )
@@ -172,12 +196,13 @@ def export(root: Path, repeats: int) -> None:
     }
     print(f"{np.count_nonzero(labels)} voxels in 60 lesions")
     for name, job in jobs.items():
-        print(f"{name}: {statistics.median(timed(job) for _ in range(repeats)):.2f} s", flush=True)
+        seconds, cpu_s = (statistics.median(values) for values in zip(*(timed(job) for _ in range(repeats))))
+        print(f"{name}: {seconds:.2f} s, {cpu_s:.2f} s of processor time", flush=True)
     image = sitk.ReadImage(str(root / "labels.nii.gz"))
     sitk.WriteImage(image, str(root / "labels.nrrd"))
     if shutil.which("plastimatch"):
         rival = [
-            "plastimatch", "convert", "--input-ss-img", root / "labels.nrrd", "--referenced-ct", root / "PT",
+            "plastimatch", "convert", "--input-ss-img", root / "labels.nrrd", "--referenced-ct", series,
             "--output-dicom", root / "plastimatch",
         ]  # fmt: skip
         print(f"RTSTRUCT by plastimatch: {command(rival)[0]:.2f} s (start included)")
@@ -240,8 +265,13 @@ def write_model(path: Path) -> None:
     save_model(path, model, ModelGrid(), trained_on="phantom")
 
 
-def command(arguments: list, environment: dict[str, str] | None = None) -> tuple[float, float]:
-    """Wall seconds and peak memory (MB) of a process, start included."""
+def export_model(path: Path) -> None:
+    """The V-Net for OpenVINO, from the Keras file beside it."""
+    command([*TMTV, "export-model", path.with_name("vnet.keras"), "--out", path])
+
+
+def command(arguments: list, environment: dict[str, str] | None = None) -> tuple[float, float, float]:
+    """Wall seconds, processor seconds (with those of its own processes) and peak memory (MB), start included."""
     start = time.perf_counter()
     process = subprocess.Popen(
         list(map(str, arguments)),
@@ -253,7 +283,7 @@ def command(arguments: list, environment: dict[str, str] | None = None) -> tuple
     seconds = time.perf_counter() - start
     if status:
         raise SystemExit(f"{' '.join(map(str, arguments))}\n{process.stderr.read().decode()}")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def stages_of(out: Path) -> dict[str, float]:
@@ -263,10 +293,10 @@ def stages_of(out: Path) -> dict[str, float]:
     return {name.removeprefix("seconds_"): float(row[name]) for name in row if name.startswith("seconds_")}
 
 
-def timed(job) -> float:  # noqa: ANN001
-    start = time.perf_counter()
+def timed(job) -> tuple[float, float]:  # noqa: ANN001
+    start, cpu = time.perf_counter(), time.process_time()
     job()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 if __name__ == "__main__":

@@ -79,12 +79,24 @@ def write_seg(
     key = content_key(source, provenance, voxels.key, kind)
     descriptions = [_description(n, label, source, provenance) for n, label in enumerate(numbers, start=1)]
     used = voxels.slices()  # empty slices below and above cost time and say nothing
-    plane = labels.shape[1] * labels.shape[2]
-    segments = np.zeros(
-        (used.stop - used.start, *labels.shape[1:]), np.uint8 if len(numbers) < 256 else np.uint16
-    )
-    segments.reshape(-1)[voxels.index - used.start * plane] = np.searchsorted(numbers, voxels.label) + 1
-    return _write(path, segments, used, source, provenance, kind, descriptions, key)
+    images = source_images(source)[used]
+    place, pixel = np.divmod(voxels.index, labels.shape[1] * labels.shape[2])
+    place -= used.start
+    segment = np.searchsorted(numbers, voxels.label) + 1
+    # highdicom compares every slice with every segment, pixel by pixel. So for BINARY it is given slices of one row,
+    # which hold the number of each of their segments once, and the frames that it makes of them are filled afterwards.
+    filled = kind == "BINARY" and len(numbers) > 1
+    rows, columns = (1, len(numbers)) if filled else labels.shape[1:]
+    segments = np.zeros((len(images), rows, columns), np.uint8 if len(numbers) < 256 else np.uint16)
+    segments.reshape(len(images), -1)[place, segment - 1 if filled else pixel] = segment
+    for image in images:
+        del image.Rows, image.Columns  # of the headers: a new value would be theirs too
+        image.Rows, image.Columns = rows, columns
+    segmentation = _segmentation(segments, images, provenance, kind, descriptions, key)
+    if filled:
+        segmentation.Rows, segmentation.Columns = labels.shape[1:]
+        segmentation.PixelData = _frames(segmentation, images, place, segment, pixel)
+    return _save(path, segmentation, provenance, key)
 
 
 @quiet_pydicom()
@@ -108,21 +120,41 @@ def write_probability_seg(
     key = content_key(source, provenance, np.ascontiguousarray(probability, "<f4").tobytes(), "FRACTIONAL")
     descriptions = [_description(1, None, source, provenance)]
     pixels = probability.astype(np.float32, copy=False)
-    return _write(path, pixels, slice(None), source, provenance, "FRACTIONAL", descriptions, key)
+    images = source_images(source)
+    segmentation = _segmentation(pixels, images, provenance, "FRACTIONAL", descriptions, key)
+    return _save(path, segmentation, provenance, key)
 
 
-def _write(
-    path: str | Path,
+def _frames(
+    segmentation: Segmentation,
+    images: list[Dataset],
+    place: npt.NDArray[np.integer],
+    segment: npt.NDArray[np.integer],
+    pixel: npt.NDArray[np.integer],
+) -> bytes:
+    """The voxels of lesions, one bit a pixel, the first one lowest, without a gap between frames (PS3.5 8.1.1)."""
+    slices = {image.SOPInstanceUID: k for k, image in enumerate(images)}
+    frame = np.zeros((len(images), int(segment.max()) + 1), np.int64)
+    for k, item in enumerate(segmentation.PerFrameFunctionalGroupsSequence):
+        origin = item.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
+        frame[slices[origin], item.SegmentIdentificationSequence[0].ReferencedSegmentNumber] = k
+    size = segmentation.Rows * segmentation.Columns
+    bit = frame[place, segment] * size + pixel
+    packed = np.zeros(-(-segmentation.NumberOfFrames * size // 16) * 2, np.uint8)  # of even length
+    np.bitwise_or.at(packed, bit // 8, np.left_shift(1, bit % 8).astype(np.uint8))
+    return packed.tobytes()
+
+
+def _segmentation(
     pixels: npt.NDArray,
-    used: slice,
-    source: SourceSeries,
+    images: list[Dataset],
     provenance: Provenance,
     kind: Kind,
     descriptions: list[SegmentDescription],
     key: str,
-) -> Dataset:
-    segmentation = Segmentation(
-        source_images=source_images(source)[used],
+) -> Segmentation:
+    return Segmentation(
+        source_images=images,
         pixel_array=pixels,
         segmentation_type=kind,
         segment_descriptions=descriptions,
@@ -138,6 +170,9 @@ def _write(
         content_description=provenance.note or provenance.name,
         series_description=provenance.name,
     )
+
+
+def _save(path: str | Path, segmentation: Segmentation, provenance: Provenance, key: str) -> Dataset:
     stamp(segmentation, provenance.created)
     _repeat_dimension_uid(segmentation, content_uid("SEG", key, "dimensions"))
     save(path, segmentation)

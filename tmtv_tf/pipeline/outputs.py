@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,18 +65,19 @@ class Made:
 
 
 def write_outputs(made: Made, writer: DicomWriter | None = None) -> list[str]:
-    """Write every file that the options ask for; their names.
+    """Write every file that the options ask for but PET and CT (`write_images`); their names.
 
-    Images are compressed, and the page is drawn, while DICOM is written: by the writer's process, if there is one.
+    The page is drawn while DICOM is written: by the writer's process, if there is one.
     """
     labels, table = _lesions(made)
+    probability = {"probability.nii.gz": made.probability if made.options.keep_images else None}
     with ThreadPoolExecutor(2) as executor:
-        images = executor.submit(_write_images, made) if made.options.keep_images else None
+        image = executor.submit(write_images, made.folder, probability)
         dicom = executor.submit(_write_dicom, made, table, writer)
         files = write_page(made, study_page(made, labels, table))
         files += dicom.result()
-        files += images.result() if images is not None else []
-    return sorted(files)
+        files += image.result()
+    return files
 
 
 def write_page(made: Made, page: StudyPage | None = None) -> list[str]:
@@ -100,14 +102,12 @@ def _lesions(made: Made) -> tuple[npt.NDArray[np.integer], list[Lesion]]:
     return made.lesions.paint(), lesions_of_voxels(made.lesions, suv.array, suv.geometry)
 
 
-def _write_images(made: Made) -> list[str]:
-    images = {"pet.nii.gz": made.exam.pet, "ct.nii.gz": made.exam.ct, "probability.nii.gz": made.probability}
-    written = []
-    for name, image in images.items():
-        if image is not None:
-            write_image(made.folder / name, image)
-            written.append(name)
-    return written
+def write_images(folder: Path, images: Mapping[str, Image | None]) -> list[str]:
+    """Write the images that there are; their names."""
+    there = {name: image for name, image in images.items() if image is not None}
+    for name, image in there.items():
+        write_image(folder / name, image)
+    return list(there)
 
 
 def _write_dicom(made: Made, table: list[Lesion], writer: DicomWriter | None) -> list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,7 +83,7 @@ def run_study(study: Study) -> Ran:
             _renew_page(case, earlier, kept)
             return kept
     _make_way(case, earlier)
-    with dicom_writer(study.source.pet) as writer:
+    with dicom_writer(study.source.pet) as writer, _images_written(case):
         start = time.perf_counter()
         answer, computed = process(task, case)
         case.seconds["lesions"] = time.perf_counter() - start - case.seconds["read"] - case.seconds["predict"]
@@ -91,10 +94,27 @@ def run_study(study: Study) -> Ran:
         warnings = tuple(answer["warnings"])
         ran = Ran("done", answer["methods"], warnings, answer["final"], answer["edits"], case.seconds)
         files = write_outputs(_made(case, case.exam, computed.lesions[study.options.export], ran), writer)
-        written = {**_wanted(case), "files": files, "page_of_edits": _version(study.folder)}
+        files += case.images.result() if case.images is not None else []
+        written = {**_wanted(case), "files": sorted(files), "page_of_edits": _version(study.folder)}
         write_json(study.folder / SOURCE_FILE, written, private=True)
         case.seconds["write"] = time.perf_counter() - start
     return ran
+
+
+@contextmanager
+def _images_written(case: StudyCase) -> Iterator[None]:
+    """PET and CT are written while the study is computed, if that was asked for; where it fails, they go again."""
+    with ThreadPoolExecutor(1) as executor:
+        case.background = executor if case.study.options.keep_images else None
+        try:
+            yield
+        except BaseException:
+            executor.shutdown()
+            with suppress(TmtvError, OSError):
+                for name in IMAGES:
+                    remove(case.study.folder / name)
+                case.study.folder.rmdir()  # if nothing else is in it
+            raise
 
 
 def _version(folder: Path) -> str | None:

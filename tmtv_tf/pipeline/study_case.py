@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,6 +26,7 @@ from tmtv_tf.cases.sources import DicomSource, made_by_phantom
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.models.file import ModelDescription, read_description
 from tmtv_tf.pipeline.options import RunOptions
+from tmtv_tf.pipeline.outputs import write_images
 
 if TYPE_CHECKING:
     from petct.image import Image
@@ -65,11 +66,17 @@ class Study:
 
 
 class StudyCase:
-    """The images of a study, in memory (a `postprocess.process.CaseSource`); `exam` and `probability` after `read`."""
+    """The images of a study, in memory (a `postprocess.process.CaseSource`); `exam` and `probability` after `read`.
+
+    Where `background` is set, `read` has it write PET and CT (`images`) as soon as they are there: most of what follows
+    keeps one core busy.
+    """
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.background: Executor | None = None
+        self.images: Future[list[str]] | None = None
         self.exam: Exam | None = None
         self.probability: Image | None = None
 
@@ -144,6 +151,9 @@ class StudyCase:
             with self._timed("read"):
                 exam = self.exam = read_series(source.pet, source.ct, source.overrides)
                 warnings = [self.anonymous(text) for text in [*self.study.notes, *exam.warnings]]
+                if self.background is not None:
+                    images = {"pet.nii.gz": exam.pet, "ct.nii.gz": exam.ct}
+                    self.images = self.background.submit(write_images, self.study.folder, images)
         if model is None:
             with self._timed("predict"):
                 mask = self.study.mask or Path()

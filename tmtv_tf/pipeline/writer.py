@@ -6,6 +6,7 @@ network computes, the second process loads highdicom and the headers of the PET.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import subprocess
@@ -126,11 +127,14 @@ class DicomWriter:
 
 def serve() -> None:
     """The life of the second process: the headers, their names to its owner, and one call of `write_lesions`."""
+    gc.disable()  # a life of seconds; the tables that highdicom reads are there five times as soon
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     inbox: SimpleQueue[tuple] = SimpleQueue()
     threading.Thread(target=_listen, args=(inbox,), daemon=True).start()
     paths, geometry = inbox.get()
+    import highdicom
+
     import petct.export.rtstruct
     import petct.export.seg
     import petct.export.sr  # noqa: F401 - loaded now, not when the lesions are known
@@ -138,6 +142,9 @@ def serve() -> None:
     with quiet_pydicom():
         headers = tuple(read_dataset(path, pixels=False) for path in paths)
     _say(answers, _names(headers))
+    # highdicom reads its tables of the standard (22 MB of JSON) for its first object: this one is thrown away.
+    with suppress(AttributeError, KeyError, ValueError):
+        highdicom.ReferencedImageSequence(headers[:1])
     _say(answers, attempt("", _write, (headers, geometry, *inbox.get())))
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import highdicom
@@ -14,8 +15,9 @@ from export_files import dciodvfy_errors, lesions, oblique, orientations, pet_so
 from pydicom import dcmread
 
 from petct.errors import ParameterError
-from petct.export import Provenance, write_seg
+from petct.export import Provenance, SourceSeries, write_seg
 from petct.export.seg import write_probability_seg
+from petct.export.source import source_images
 from petct.rois.files import RoiTarget, read_rois
 
 PROVENANCE = Provenance("41", "test network", "0.2.0")
@@ -89,6 +91,37 @@ def test_highdicom_reads_each_lesion_and_its_sources(tmp_path: Path) -> None:
     assert [d.segment_label for d in descriptions] == ["Lesion 1", "Lesion 2", "Lesion 4", "Lesion 5"]
     assert len({d.tracking_uid for d in descriptions}) == 4
     assert descriptions[0].algorithm_identification.name == "test network"
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_the_frames_are_those_that_highdicom_packs(tmp_path: Path, descending: bool) -> None:
+    """From the whole slices. They are of 21 x 27 pixels: a frame ends within a byte."""
+    source, _ = pet_source(tmp_path / "pet", descending=descending)
+    labels = np.pad(lesions(), ((0, 0), (0, 1), (0, 1)))
+    for header in source.headers:
+        header.Rows, header.Columns = labels.shape[1:]
+    source = SourceSeries(source.headers, replace(source.geometry, shape=labels.shape))
+    found = write_seg(tmp_path / "seg.dcm", labels, source, PROVENANCE)
+    wanted = highdicom.seg.Segmentation(
+        source_images=source_images(source),
+        pixel_array=np.array([0, 1, 2, 0, 3, 4], np.uint8)[labels],
+        segmentation_type="BINARY",
+        segment_descriptions=[
+            highdicom.seg.SegmentDescription.from_dataset(d) for d in found.SegmentSequence
+        ],
+        series_instance_uid="1.2.3",
+        series_number=1,
+        sop_instance_uid="1.2.4",
+        instance_number=1,
+        manufacturer="x",
+        manufacturer_model_name="x",
+        software_versions="x",
+        device_serial_number="0",
+    )
+    bits = int(wanted.NumberOfFrames) * labels[0].size
+    assert found.NumberOfFrames == wanted.NumberOfFrames
+    assert len(found.PixelData) == len(wanted.PixelData)
+    assert found.PixelData[: bits // 8] == wanted.PixelData[: bits // 8]
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools is not installed (make test-tools)")

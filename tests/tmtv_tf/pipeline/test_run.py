@@ -177,6 +177,7 @@ def test_a_model_of_pet_and_ct_names_the_missing_ct(tmp_path: Path) -> None:
     both = write_threshold_model(tmp_path / "both.keras", needs_ct=True)
     (reason,) = tmtv_tf.run(study, model=both, out=tmp_path / "out").failed.values()
     assert "no CT" in reason
+    assert list((tmp_path / "out").glob("*/*")) == []  # images are written while the study is computed
 
 
 def test_private_things_stay_private(study: Path, model: Path, tmp_path: Path) -> None:

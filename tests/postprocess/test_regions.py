@@ -90,7 +90,7 @@ def test_overlapping_rois_go_on_in_further_files(study: Path, tmp_path: Path) ->
 def test_how_the_pet_is_stored_does_not_matter(
     study: Path, tmp_path: Path, file: str, order: tuple, flips: tuple
 ) -> None:
-    from test_inputs import stored
+    from stored_images import stored
 
     expected = read_case(MapFile(tmp_path / file, is_mask=True), study)
     write_image(tmp_path / "other.nii.gz", stored(Image(SUV, GEOMETRY), order, flips))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation_files import TEST_CASES
 from scipy import ndimage, stats
 from small_cohort import make_cohort, post_process, write_probability
-from test_evaluate_command import TEST_CASES
 
 from petct.console import run_app
 from petct.errors import CaseError

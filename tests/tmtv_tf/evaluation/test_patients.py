@@ -6,7 +6,6 @@ import pytest
 
 from petct.errors import CaseError
 from tmtv_tf.cases.cohort import parse_row
-from tmtv_tf.evaluation import paper
 from tmtv_tf.evaluation.patients import cohort_table
 
 
@@ -41,10 +40,6 @@ def test_patients_by_trial_and_stage() -> None:
 def test_a_cohort_without_trial_and_stage_has_no_table() -> None:
     assert cohort_table([row("a", None, None)]).empty
     assert cohort_table([]).empty
-
-
-def test_the_papers_trials_add_up_to_its_cohort() -> None:
-    assert sum(n for trial, (n, _) in paper.COHORT.items() if trial != "All") == paper.COHORT["All"][0]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tmtv_tf.evaluation import paper, tables
+from tmtv_tf.evaluation import tables
 from tmtv_tf.evaluation.rivals import Rivals
-from tmtv_tf.evaluation.wording import number, p_value
 
 NAN = float("nan")
 
@@ -124,36 +123,6 @@ def test_rivals_stand_beside_the_network():
     assert list(tables.rival_table(cases[["dice_tmtvprob"]], None)["name"]) == ["Network"]
 
 
-def test_the_papers_numbers_agree_with_its_abstract():
-    """Abstract: median Dice 0.77, 0.70 and 0.90; differences of the median TMTV 32, 147 and 5 mL; Spearman 0.92,
-    0.95 and 0.98."""
-    for method, dice, difference, rho in (
-        ("41", 0.77, 32, 0.92),
-        ("2.5", 0.70, 147, 0.95),
-        ("4.0", 0.90, 5, 0.98),
-    ):
-        assert paper.DICE_BY_SUBTYPE["All", method][0] == dice
-        assert paper.TMTV_ML[method, "manual"][0] - paper.TMTV_ML[method, "predicted"][0] == difference
-        assert paper.SPEARMAN[method] == rho
-
-
-@pytest.mark.parametrize(
-    ("value", "digits", "sign", "text"),
-    [
-        (0.8149, 2, False, "0.81"),
-        (12345.6, 0, True, "+12\u2009346"),
-        (-3.26, 1, True, "−3.3"),
-        (-0.001, 1, True, "0.0"),
-        (0.0, 0, True, "0"),
-        (100.0, 0, True, "+100"),
-        (NAN, 2, False, "–"),
-        (None, 2, False, "–"),
-    ],
-)
-def test_numbers_for_readers(value, digits, sign, text):
-    assert number(value, digits, sign=sign) == text
-
-
 def test_rois_that_are_parts_of_masks_are_called_so():
     cases = pd.DataFrame({"rois_manual": [3, 5], "rois_are_parts": [True, False]})
     names = [tables.roi_counts(cases.assign(rois_are_parts=parts))["name"][0] for parts in (False, True)]
@@ -169,13 +138,3 @@ def test_rois_without_a_voxel_were_not_drawn_on_the_pet(tmp_path):
     (tmp_path / "case.json").write_text('{"rois": {"components": true}}')
     assert _are_parts(tmp_path / "case.json")
     assert not _are_parts(tmp_path / "none.json")
-
-
-def test_p_values_for_readers():
-    assert [p_value(p) for p in (0.00009, 0.0004, 0.0123, 1.0, NAN)] == [
-        "< 0.0001",
-        "0.0004",
-        "0.012",
-        "1.000",
-        "–",
-    ]

@@ -123,15 +123,6 @@ def test_no_table(tmp_path):
         read_cohort(tmp_path)
 
 
-def test_a_case_without_an_id_has_the_name_of_its_folder(tmp_path):
-    from petct.files import write_json, write_text
-    from tmtv_tf.cases.case import load_case
-
-    write_json(tmp_path / "alpha" / "case.json", {"vendor": "TEST"})
-    write_text(tmp_path / "alpha" / "pet.nii.gz", "not read here")
-    assert load_case(tmp_path / "alpha").case_id == "alpha"
-
-
 def test_an_age_is_a_number_of_years_and_the_oldest_share_one():
     ages = {"63": 63, "89.5": 89.5, "97": 90, "": None, "0": 0}
     assert {text: parse_row({"case_id": "a", "age_years": text}, "t")["age_years"] for text in ages} == ages

@@ -5,7 +5,6 @@ Truth: the files that were put on it, read here slice by slice with pydicom alon
 
 from __future__ import annotations
 
-import csv
 import os
 import warnings
 from pathlib import Path
@@ -15,13 +14,12 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import uid, write_series
+from prepare_files import call, table
 from pydicom.fileset import FileSet
 from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage
 
-from petct.console import run_app
 from petct.image import read_image
 from tmtv_tf.cases.case import METHODS, Case, find_cases, load_case
-from tmtv_tf.cli import app
 
 PHANTOMS = 2  # one with Siemens headers, one with GE's private block
 
@@ -33,17 +31,6 @@ class Disc(NamedTuple):
     prepared: list[dict[str, str]]  # prepare.csv
     left_out: list[dict[str, str]]
     printed: str
-
-
-def call(*arguments: object, status: int = 0) -> None:
-    with pytest.raises(SystemExit) as left:
-        run_app(app, [str(argument) for argument in arguments])
-    assert left.value.code == status
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def left_out(path: Path, path_list: Path, root: Path) -> list[dict[str, str]]:

@@ -2,67 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
 import re
 import stat
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from cohort_files import write_study
-from pydicom import dcmread
+from prepare_files import call, edit_weight, prepare, table
 
 from petct.console import run_app
 from petct.errors import CaseError
 from petct.files import LOCK_NAME, locked
-from tmtv_tf.cases.building import new_folder, remove_leftovers
 from tmtv_tf.cases.case import find_cases, load_case
 from tmtv_tf.cases.cohort import read_cohort
 from tmtv_tf.cli import app
 from tmtv_tf.inference.cases import cases_to_predict
-
-
-@pytest.fixture(autouse=True)
-def own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-
-
-def call(*arguments: object, status: int = 0) -> None:
-    with pytest.raises(SystemExit) as left:
-        run_app(app, [str(argument) for argument in arguments])
-    assert left.value.code == status
-
-
-def prepare(*arguments: object, status: int = 0) -> None:
-    call("prepare", "--no-model-grid", *arguments, status=status)
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def edit_weight(folder: Path, weight: str) -> None:
-    """Change the header of every PET slice; size and time of change stay as they were."""
-    for path in sorted((folder / "PT").iterdir()):
-        before = path.stat()
-        dataset = dcmread(path)
-        dataset.PatientWeight = weight
-        dataset.save_as(path)
-        assert path.stat().st_size == before.st_size
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
-
-def test_an_edited_header_of_the_same_size_and_time_is_seen(tmp_path: Path) -> None:
-    folder = write_study(tmp_path / "in", roi=False)
-    prepare(folder, "--out", tmp_path / "out")
-    edit_weight(folder, "35")
-    prepare(folder, "--out", tmp_path / "out")
-    (case,) = find_cases(tmp_path / "out")
-    assert load_case(case).info["suv"]["factor"] == pytest.approx(2e-4)
 
 
 def test_a_case_that_is_refused_now_is_out_of_use_and_keeps_its_split(tmp_path: Path) -> None:
@@ -98,46 +53,6 @@ def test_another_run_is_refused_and_loses_nothing(tmp_path: Path, capsys: pytest
     assert "another run is writing into this folder" in capsys.readouterr().err
 
 
-def test_ids_that_start_alike_do_not_meet(tmp_path: Path) -> None:
-    """P1 is begun and finished while P1.2 is being built."""
-    with new_folder(tmp_path / "P1.2") as second:
-        (second / "pet.nii.gz").touch()
-        with new_folder(tmp_path / "P1") as first:
-            (first / "pet.nii.gz").touch()
-    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.gz")) == [
-        "P1.2/pet.nii.gz",
-        "P1/pet.nii.gz",
-    ]
-    assert not list(tmp_path.glob(".building*"))
-
-
-def test_many_builds_at_once_do_not_meet(tmp_path: Path) -> None:
-    """One that ends removes nothing that another, which begins, needs."""
-
-    def build(number: int) -> None:
-        for turn in range(100):
-            with new_folder(tmp_path / f"P{number}.{turn}") as building:
-                (building / "case.json").touch()
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(build, range(8)))
-    assert len(list(tmp_path.glob("P*/case.json"))) == 800
-    assert not list(tmp_path.glob(".building*"))
-
-
-def test_a_folder_cleared_while_it_is_built_takes_no_place(tmp_path: Path) -> None:
-    def build() -> None:
-        with new_folder(tmp_path / "P1") as building:
-            (building / "pet.nii.gz").touch()
-            remove_leftovers(tmp_path)
-            building.mkdir(parents=True)  # as writing the next file does
-            (building / "case.json").touch()
-
-    with pytest.raises(CaseError, match="another run cleared this folder"):
-        build()
-    assert not (tmp_path / "P1").exists()
-
-
 def test_two_runs_at_once_leave_whole_cases(tmp_path: Path) -> None:
     for patient in ("P1", "P2", "P3"):
         write_study(tmp_path / "in" / patient, patient)
@@ -159,22 +74,6 @@ def test_two_runs_at_once_leave_whole_cases(tmp_path: Path) -> None:
     for folder in find_cases(tmp_path / "out"):
         assert load_case(folder).tmtvprob
     assert {path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(".")} == {LOCK_NAME}
-
-
-@pytest.mark.parametrize(
-    "case_id", ["/etc", "../x", "~", "a\0b", "a\nb", "аlpha", "", None, 7, {"a": 1}, "beta"]
-)
-def test_a_strangers_case_id_is_no_path(tmp_path: Path, case_id: object) -> None:
-    folder = tmp_path / "alpha"
-    folder.mkdir()
-    (folder / "pet.nii.gz").touch()
-    (folder / "case.json").write_text(json.dumps({"case_id": case_id}))
-    with pytest.raises(CaseError, match="case.json: the case id"):
-        load_case(folder)
-    (tmp_path / "cohort.csv").write_text(f'case_id,split\n"{case_id}",train\n')
-    if isinstance(case_id, str) and case_id not in ("beta", ""):
-        with pytest.raises(CaseError):
-            read_cohort(tmp_path)
 
 
 LEAKS = (

@@ -19,7 +19,7 @@ WORKDIR /data
 # Dependencies first, of a package that is still empty: a change of the source does not install them again.
 FROM base AS run-dependencies
 # Without OpenVINO's plugins for Intel's GPUs and NPUs (50 MB) and the packages' own tests (110 MB), which nothing here uses.
-RUN pip install -c /src/constraints.txt '/src[review,pacs]' && cd /opt/tmtv/lib/python3*/site-packages && \
+RUN pip install -c /src/constraints.txt '/src[codecs,review,pacs]' && cd /opt/tmtv/lib/python3*/site-packages && \
     rm -f openvino/libs/libopenvino_intel_[gn]pu_plugin.so && \
     find scipy pandas sklearn networkx matplotlib nibabel -type d -name tests -prune -exec rm -rf {} +
 FROM base AS postprocess-dependencies

@@ -21,5 +21,5 @@ def extra(name: str, user: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise ParameterError(
-            f"{user} needs more packages ({error.name}): pip install 'tmtv-tf[{name}]'."
+            f"{user} needs more packages ({error.name}): pip install '.[{name}]' in your clone of tmtv-tf."
         ) from error

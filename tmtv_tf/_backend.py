@@ -39,7 +39,8 @@ def quiet_tensorflow() -> None:
             import tensorflow  # noqa: F401
     except ImportError as error:
         raise TmtvError(
-            f"This command needs TensorFlow: pip install 'tmtv-tf[cpu]', or 'tmtv-tf[gpu]' ({error})."
+            "This command needs TensorFlow: pip install '.[cpu]', or '.[gpu]', in your clone of tmtv-tf "
+            f"({error})."
         ) from error
 
 

@@ -183,5 +183,5 @@ def check_decodable(dataset: Dataset, instance: Instance) -> None:
     if not available:
         raise DicomError(
             f"{instance.path}: TransferSyntaxUID (0002,0010) is {syntax} ({syntax.name}), for which no decoder is "
-            "installed: pip install 'tmtv-tf[codecs]'."
+            "installed: pip install '.[codecs]' in your clone of tmtv-tf."
         )

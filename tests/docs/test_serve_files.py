@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -13,8 +14,10 @@ import yaml
 from typer.main import get_command
 
 from tmtv_tf.cli import app
+from tmtv_tf.pacs.serve import PORT, ServeOptions
 
-TEXT = (Path(__file__).parents[2] / "docs" / "how_to" / "serve.md").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "how_to" / "serve.md").read_text()
 
 
 def block(kind: str) -> str:
@@ -48,6 +51,24 @@ def test_the_compose_file_is_accepted(tmp_path: Path) -> None:
         pytest.skip("docker compose is not installed")
     (tmp_path / "compose.yaml").write_text(block("yaml"))
     subprocess.run([*command, "config", "--quiet"], cwd=tmp_path, check=True)
+
+
+def test_the_compose_file_is_of_what_is_there() -> None:
+    """The image has the extras that the page installs; ports, names and folders are those of both sides."""
+    services = yaml.safe_load(block("yaml"))["services"]
+    ours, archive = services["tmtv"], services["orthanc"]
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    (stage,) = re.findall(rf"^FROM (\S+) AS {ours['build']['target']}$", dockerfile, re.M)
+    installed = dockerfile[dockerfile.index(f" AS {stage}\n") :].split("\nFROM ")[0]
+    (extras,) = re.findall(r"\.\[([\w,]+)\]", TEXT.split("```")[1])
+    assert set(extras.split(",")) <= set(re.search(r"/src\[([\w,]+)\]", installed)[1].split(","))  # type: ignore[index]
+    volumes = dict(one.split(":") for one in [*ours["volumes"], *archive["volumes"]])
+    assert volumes["tmtv"] in dockerfile
+    assert f"--out {volumes['tmtv']}/" in ours["command"]
+    peer = json.loads(archive["environment"]["ORTHANC__DICOM_MODALITIES"])["tmtv"]
+    assert peer == [ServeOptions.ae_title, "tmtv", PORT]
+    assert f"127.0.0.1:{PORT}:{PORT}" in ours["ports"]
+    assert f"dicom://{archive['environment']['ORTHANC__DICOM_AET']}@orthanc:4242" in ours["command"]
 
 
 def test_both_start_tmtv_serve_with_options_that_it_has() -> None:

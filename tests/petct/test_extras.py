@@ -37,6 +37,6 @@ def test_a_missing_extra_is_named(
     )
     assert done.returncode == 2, done.stderr
     assert f"({packages[0]}" in done.stderr  # or a module of it
-    assert f"): pip install 'tmtv-tf[{extra}]'" in done.stderr
+    assert f"): pip install '.[{extra}]'" in done.stderr
     assert "unexpected" not in done.stderr
     assert not (tmp_path / "out").exists()

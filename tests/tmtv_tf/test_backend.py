@@ -79,6 +79,6 @@ def test_without_tensorflow_a_command_says_what_to_install(tmp_path, module):
         text=True,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("Error: This command needs TensorFlow: pip install 'tmtv-tf[cpu]'")
+    assert done.stderr.startswith("Error: This command needs TensorFlow: pip install '.[cpu]'")
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()

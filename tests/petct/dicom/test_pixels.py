@@ -41,7 +41,7 @@ def read(folder: Path) -> np.ndarray:
 @pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless, JPEG2000Lossless], ids=lambda uid: uid.name)
 def test_lossless_compression(tmp_path: Path, syntax: UID) -> None:
     if not (get_encoder(syntax).is_available and get_decoder(syntax).is_available):
-        pytest.skip("its codec is not installed (pip install 'tmtv-tf[codecs]')")
+        pytest.skip("its codec is not installed (pip install '.[codecs]')")
     write_series(tmp_path, matrix=(64, 48))
     for path in tmp_path.iterdir():
         ds = pydicom.dcmread(path)
@@ -55,7 +55,7 @@ def test_jpeg_lossless_by_another_program(tmp_path: Path, process: str) -> None:
     if shutil.which("dcmcjpeg") is None:
         pytest.skip("dcmcjpeg (Debian: dcmtk) is not installed")
     if not get_decoder(JPEGLossless).is_available:
-        pytest.skip("its codec is not installed (pip install 'tmtv-tf[codecs]')")
+        pytest.skip("its codec is not installed (pip install '.[codecs]')")
     write_series(tmp_path / "plain")
     (tmp_path / "jpeg").mkdir()
     for path in (tmp_path / "plain").iterdir():

@@ -20,13 +20,17 @@ BOOTSTRAPS = 2000
 class Score:
     """One case. `dice` is NaN where truth and prediction are empty; volumes in mL.
 
-    lesions, found : 6-connected components of TMTVprob > 0.5, and those that the prediction touches.
+    drawn, drawn_found : lesions that were drawn and have a voxel with TMTVprob > 0.5; those of which one is predicted.
+    lesions, found : 6-connected components of TMTVprob > 0.5, and those that the prediction touches. A lesion may fall
+        apart into several, most of them a few voxels, so these are more than the lesions.
     false_ml : predicted components that touch no reference voxel. hot_ml : predicted in brain, heart, kidneys, bladder.
     """
 
     dice: float
     lesions: int
     found: int
+    drawn: int
+    drawn_found: int
     false_ml: float
     hot_ml: float
     truth_ml: float
@@ -52,11 +56,18 @@ def score(
         dice=2 * both / total if total else float("nan"),
         lesions=int(count),
         found=int(len(touched[touched > 0])),
+        drawn=_numbers(sample.lesions[truth]),
+        drawn_found=_numbers(sample.lesions[truth & predicted]),
         false_ml=float(sizes.sum()) * VOXEL_ML,
         hot_ml=float(np.count_nonzero(predicted & sample.hot)) * VOXEL_ML,
         truth_ml=float(np.count_nonzero(truth)) * VOXEL_ML,
         predicted_ml=float(np.count_nonzero(predicted)) * VOXEL_ML,
     )
+
+
+def _numbers(lesions: npt.NDArray[np.uint8]) -> int:
+    """How many lesions have a voxel here; 0 is none."""
+    return int(np.count_nonzero(np.bincount(lesions)[1:]))
 
 
 def summary(scores: Sequence[Score], seed: int = 0) -> dict[str, float | list[float] | int]:
@@ -65,13 +76,15 @@ def summary(scores: Sequence[Score], seed: int = 0) -> dict[str, float | list[fl
     dice = dice[~np.isnan(dice)]
     rng = np.random.default_rng(seed)
     draws = np.median(rng.choice(dice, (BOOTSTRAPS, len(dice))), axis=1) if len(dice) else np.full(2, np.nan)
-    lesions = sum(s.lesions for s in scores)
+    lesions, drawn = sum(s.lesions for s in scores), sum(s.drawn for s in scores)
     return {
         "cases": len(scores),
         "median_dice": float(np.median(dice)) if len(dice) else float("nan"),
         "median_dice_95": [float(v) for v in np.percentile(draws, (2.5, 97.5))],
         "lesions": lesions,
         "lesions_found": sum(s.found for s in scores) / lesions if lesions else float("nan"),
+        "drawn": drawn,
+        "drawn_found": sum(s.drawn_found for s in scores) / drawn if drawn else float("nan"),
         "median_false_ml": float(np.median([s.false_ml for s in scores])),
         "share_hot_at_most_20_ml": float(np.mean([s.hot_ml <= 20 for s in scores])),
     }

@@ -134,14 +134,16 @@ def example(
 def cut_field_of_view(
     image: npt.NDArray[np.float32], target: npt.NDArray[np.float32], grid: ModelGrid, rng: np.random.Generator
 ) -> None:
-    """Leave a box of random sides around a random voxel with uptake, and air outside it; in place.
+    """Leave a box of random sides, and air outside it; in place.
 
-    So a scan of a part of the body looks, or one that was cut close around a tumour.
+    Its middle is a random voxel of a lesion in half of the draws, else one with uptake: so a scan that was cut close
+    around a tumour looks, or one of a part of the body.
     """
-    bright = np.argwhere(image[..., 0] > image[..., 0].mean())
-    if not len(bright):
+    around_lesion = rng.random() < 0.5 and target.any()
+    middles = np.argwhere(target[..., 0] > 0.5 if around_lesion else image[..., 0] > image[..., 0].mean())
+    if not len(middles):
         return
-    centre = bright[rng.integers(len(bright))]
+    centre = middles[rng.integers(len(middles))]
     half = rng.uniform(*FIELD_OF_VIEW_MM, 3) / np.array(grid.spacing_mm) / 2
     low, high = np.maximum(np.round(centre - half), 0).astype(int), np.round(centre + half).astype(int) + 1
     outside = np.ones(image.shape[:3], bool)

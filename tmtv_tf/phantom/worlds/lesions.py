@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tmtv_tf.phantom.worlds.anatomy import VOXEL_MM, Anatomy, Field, Labels, smooth_noise
-from tmtv_tf.phantom.worlds.tissues import HARD_TO_INVADE
+from tmtv_tf.phantom.worlds.tissues import HARD_TO_INVADE, SOFT
 from tmtv_tf.phantom.worlds.tissues import Tissue as T
 
 MAX_LESIONS = 60
@@ -32,6 +32,7 @@ ORGAN_CHANCE = {
     T.TESTIS: 0.02,
     T.UTERUS: 0.02,
 }
+MASSES = (0.7, 0.22, 0.08)  # chances of no, one and two masses anywhere in soft tissue, limbs included
 RARE = ("popliteal", "occipital", "parotid", "pericardial", "chest wall", "presacral", "arm")
 
 
@@ -84,7 +85,11 @@ def draw_seeds(anatomy: Anatomy, labels: Labels, places_mm: Field, rng: np.rando
         if len(spots):
             for _ in range(1 + int(rng.poisson(1.5 * busy))):
                 add(spots[rng.integers(len(spots))], bulky=rng.random() < 0.06, organ=True)
-    return seeds[:MAX_LESIONS]
+    for _ in range(int(rng.choice(len(MASSES), p=MASSES))):
+        spots = np.argwhere(np.isin(labels[::3, ::3, ::3], SOFT)) * 3
+        if len(spots):
+            add(spots[rng.integers(len(spots))], bulky=True)
+    return seeds[-MAX_LESIONS:]
 
 
 def _involved(anatomy: Anatomy, rng) -> list[npt.NDArray[np.float64]]:

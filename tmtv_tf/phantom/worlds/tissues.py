@@ -117,6 +117,7 @@ LEVELS: dict[Tissue, Level] = {
 }
 
 # A lesion never grows over these where it is told to keep out of organs.
+SOFT = (T.WALL, T.CAVITY, T.FAT, T.MUSCLE)
 HARD_TO_INVADE = (T.AIR, T.BRAIN, T.CEREBELLUM, T.KIDNEY, T.URINE, T.BLADDER, T.MYOCARDIUM, T.BLOOD, T.LIVER)
 
 

@@ -72,7 +72,7 @@ study-small: $(VENV)/.runtime
 	  --out $(STUDY)/result --phantom $(STUDY)/phantom
 	@echo 'Look at: $(STUDY)/result/report/index.html'
 
-# The packaged networks: samples of all worlds, then four parts of training; each goes on where it was stopped.
+# The packaged networks: samples of all worlds, then five parts of training; each goes on where it was stopped.
 model: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worlds pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 100 --seed 1
 	$(BIN)/python -m training.train_worlds --config worlds_coarse.yaml --pool $(WORLDS)/pool --out $(WORLDS)/coarse
@@ -82,7 +82,10 @@ model: $(VENV)/.runtime
 	  --initial-weights $(WORLDS)/fine/last.keras
 	$(BIN)/python -m training.train_worlds --config worlds_long.yaml --pool $(WORLDS)/pool --out $(WORLDS)/long \
 	  --initial-weights $(WORLDS)/whole/last.keras
-	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras $(WORLDS)/long/last.keras --midpoint 0.35
+	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras $(WORLDS)/long/last.keras --midpoint 0.35 --out $(WORLDS)/mean
+	$(BIN)/python -m training.train_worlds --config worlds_masses.yaml --pool $(WORLDS)/pool --out $(WORLDS)/masses \
+	  --initial-weights $(WORLDS)/mean/synthetic-petct.keras
+	$(BIN)/python -m training.package_model $(WORLDS)/mean/synthetic-petct.keras $(WORLDS)/masses/last.keras
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

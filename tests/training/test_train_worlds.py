@@ -70,6 +70,19 @@ def test_a_small_field_of_view_is_a_box_of_the_image_with_air_outside():
     assert not air.any()
 
 
+def test_half_of_the_small_fields_of_view_are_cut_around_a_lesion():
+    grid = ModelGrid(shape=(60, 60, 60), spacing_mm=(25.0, 25.0, 25.0))
+    rng = np.random.default_rng(1)
+    kept = 0
+    for _ in range(60):
+        image = rng.uniform(0.1, 1, (60, 60, 60, 1)).astype(np.float32)
+        target = np.zeros((60, 60, 60, 1), np.float32)
+        target[5, 50, 5] = 1
+        cut_field_of_view(image, target, grid, rng)
+        kept += bool(target.any())
+    assert 20 <= kept <= 42  # around uptake alone one in a thousand would hold it
+
+
 def test_a_resumed_stream_goes_on_where_the_first_would_have_been(tmp_path):
     for number in range(3):
         write_sample(tmp_path / "painter" / f"{number:05d}.npz", _sample(number))

@@ -25,6 +25,7 @@ LIVER_ML = (400.0, 3500.0)
 NOISIEST = 0.30  # standard deviation of neighbouring voxels in the liver, as a share of its mean
 TRAINED_TMTV_ML = 3000.0
 HOT_SHARE = 0.2
+UNMARKED_SUV, UNMARKED_ML = 4.0, 10.0
 BRAIN_ML = (150.0, 2500.0)
 BRAIN_SUV, BLADDER_SUV = 4.0, 5.0
 HEAD_MM, PELVIS_MM = 230.0, 330.0
@@ -81,7 +82,11 @@ def check_input(pet: Image, uptake_s: float | None = None, tracer: str | None = 
 
 
 def check_output(mask: npt.NDArray[np.bool_], pet: Image) -> list[str]:
-    """What is unusual about a network's mask (Z, Y, X) on the PET's grid; an empty mask has nothing to warn of."""
+    """What is unusual about a network's mask (Z, Y, X) on the PET's grid.
+
+    Of an empty mask: how large the largest part above UNMARKED_SUV is that does not seem to be brain or bladder, where it
+    is no less than UNMARKED_ML. A heart or a kidney is such a part too, so it is a place to look at and no more.
+    """
     warnings = []
     total_ml = float(np.count_nonzero(mask)) * pet.geometry.voxel_ml
     if total_ml > TRAINED_TMTV_ML:
@@ -94,6 +99,11 @@ def check_output(mask: npt.NDArray[np.bool_], pet: Image) -> list[str]:
             share = float(np.count_nonzero(where[found])) * pet.geometry.voxel_ml / total_ml
             if share > HOT_SHARE:
                 warnings.append(f"{share:.0%} of the mask lies where the {place} seems to be: look at it.")
+    elif (unmarked_ml := _largest_hot_ml(pet)) >= UNMARKED_ML:
+        warnings.append(
+            f"Nothing is marked, but a part of {unmarked_ml:.0f} mL is above SUV {UNMARKED_SUV:g}, and more may be: look at "
+            "the image."
+        )
     return warnings
 
 
@@ -162,6 +172,16 @@ def always_hot(pet: Image) -> dict[str, npt.NDArray[np.bool_]]:
                 if fits:
                     places[name][box] |= labels[inner] == number
     return places
+
+
+def _largest_hot_ml(pet: Image) -> float:
+    """The largest part above UNMARKED_SUV that does not seem to be brain or bladder."""
+    coarse, spacing = _coarse(pet)
+    hot = coarse > UNMARKED_SUV
+    for place in always_hot(pet).values():
+        hot &= ~place
+    labels, _ = ndimage.label(hot)
+    return float(np.bincount(labels.ravel())[1:].max(initial=0)) * float(np.prod(spacing)) / 1000
 
 
 def _step(pet: Image) -> tuple[int, ...]:

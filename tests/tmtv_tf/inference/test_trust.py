@@ -76,6 +76,21 @@ def test_a_mask_over_brain_or_bladder_or_too_large_is_named():
     assert "at most 3000 mL" in check_output(np.ones(shape, bool), pet)[0]
 
 
+def test_nothing_marked_where_something_is_hot_is_said():
+    """Three sarcomas of the shared data (SUV 5 to 13) were 0 mL without a word."""
+    nothing = np.zeros(_patient().array.shape, bool)
+    for radius_mm, said in ((11, False), (25, True)):  # 5.6 and 65 mL
+        pet = _patient()
+        mass = _ball(nothing.shape, (300, 140, 100), radius_mm)
+        pet.array[mass] = 6
+        warned = check_output(nothing, pet)
+        assert bool(warned) == said
+        if said:
+            true_ml = np.count_nonzero(mass) * pet.geometry.voxel_ml
+            assert float(warned[0].split("a part of ")[1].split(" mL")[0]) == pytest.approx(true_ml, rel=0.05)
+            assert check_output(mass, pet) == []
+
+
 def test_air_around_the_body_changes_nothing():
     pet = _patient()
     mask = pet.array > 4

@@ -84,7 +84,7 @@ def check_input(pet: Image, uptake_s: float | None = None, tracer: str | None = 
 def check_output(mask: npt.NDArray[np.bool_], pet: Image) -> list[str]:
     """What is unusual about a network's mask (Z, Y, X) on the PET's grid.
 
-    Of an empty mask: how large the largest part above UNMARKED_SUV is that does not seem to be brain or bladder, where it
+    Of an empty mask: how large the largest part above UNMARKED_SUV is that does not seem to be brain or bladder, if it
     is no less than UNMARKED_ML. A heart or a kidney is such a part too, so it is a place to look at and no more.
     """
     warnings = []
@@ -101,8 +101,8 @@ def check_output(mask: npt.NDArray[np.bool_], pet: Image) -> list[str]:
                 warnings.append(f"{share:.0%} of the mask lies where the {place} seems to be: look at it.")
     elif (unmarked_ml := _largest_hot_ml(pet)) >= UNMARKED_ML:
         warnings.append(
-            f"Nothing is marked, but a part of {unmarked_ml:.0f} mL is above SUV {UNMARKED_SUV:g}, and more may be: look at "
-            "the image."
+            f"Nothing is marked, but a part of {unmarked_ml:.0f} mL is above SUV {UNMARKED_SUV:g}, and more may be: "
+            "look at the image."
         )
     return warnings
 

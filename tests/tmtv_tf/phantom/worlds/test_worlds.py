@@ -75,7 +75,9 @@ def test_three_patients_of_ten_have_a_mass_in_soft_tissue_far_from_all_nodes():
     labels = np.full((60, 30, 30), T.LIVER, np.uint8)
     labels[:20] = T.FAT  # the limb: 0 to 80 mm
     node = np.array([[200.0, 60.0, 60.0]])
-    anatomy = Anatomy(labels, labels.astype(np.float32), {"left neck": node}, (node[0],) * 2, node[0], (180, 110))
+    anatomy = Anatomy(
+        labels, labels.astype(np.float32), {"left neck": node}, (node[0],) * 2, node[0], (180, 110)
+    )
     places = (np.indices(labels.shape) * VOXEL_MM).astype(np.float32)
     masses = [
         [s for s in draw_seeds(anatomy, labels, places, np.random.default_rng(k)) if s.bulky and not s.organ]

@@ -21,11 +21,15 @@ OTHER_ROLES = ("exclude_mask", "model")
 
 @dataclass(frozen=True)
 class Origin:
-    """An input: what results call it, its files, and the user's own values that change what is read from them."""
+    """An input: what results call it, its files, and the user's own values that change what is read from them.
+
+    record : what results say of it besides its name and its SHA-256
+    """
 
     name: str
     files: tuple[Path, ...]
     values: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict, hash=False)
     _read: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def sha256(self) -> str:
@@ -65,7 +69,7 @@ def origins(found: MapFile, source: SuvSource) -> dict[str, Origin]:
         role if n == 1 else f"{role}_{n}": Origin(stated_name(path), (path,))
         for n, path in enumerate(files, 1)
     }
-    named["suv"] = Origin(source.name, tuple(source.files()), source.values)
+    named["suv"] = Origin(source.name, tuple(source.files()), source.values, source.record)
     if found.reference is not None and found.reference.is_dir():
         series = reference_series(found.reference)
         named["reference"] = Origin(f"DICOM series {series.series_uid}", tuple(sorted(series.files)))

@@ -42,7 +42,7 @@ from postprocess.segmentation import Instances, Lesions, Segmentation
 from postprocess.suv_source import SuvSource
 
 SUV_OF_NO_LESION = 1.0
-Hashes = dict[str, tuple[str, Future[str]]]  # role: what results call the input, and its SHA-256 to come
+Hashes = dict[str, tuple[Origin, Future[str]]]  # role: the input, and its SHA-256 to come
 
 
 class CaseSource(Protocol):
@@ -118,9 +118,7 @@ def process(task: Task, source: CaseSource) -> tuple[Answer, Computed | None]:
     earlier = read_result(task.folder)
     prediction = source.prediction
     with ThreadPoolExecutor(2) as executor:  # files are hashed while others are read and computed on
-        hashes = {
-            role: (origin.name, executor.submit(origin.sha256)) for role, origin in source.origins.items()
-        }
+        hashes = {role: (origin, executor.submit(origin.sha256)) for role, origin in source.origins.items()}
         if earlier is not None:
             description = _describe(task, hashes, prediction)
             _make_way(task, changed_roles(earlier["inputs"], description["inputs"]))
@@ -181,7 +179,8 @@ def _answer(
 def _describe(task: Task, hashes: Hashes, prediction: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies a result: case, parameters, inputs (with the model, where it is known), software."""
     inputs: dict[str, dict[str, Any]] = {
-        role: {"file": name, "sha256": sha256.result()} for role, (name, sha256) in hashes.items()
+        role: {"file": origin.name, "sha256": sha256.result(), **origin.record}
+        for role, (origin, sha256) in hashes.items()
     }
     if model := prediction.get("inputs", {}).get("model"):
         inputs["model"] = {"file": prediction.get("model"), "sha256": model}

@@ -36,12 +36,16 @@ MethodName = Annotated[str, Field(pattern=r"\A[0-9A-Za-z][0-9A-Za-z._%-]{0,39}\z
 
 
 class TmtvResult(TypedDict):
-    """What `tmtv.json` holds. Parameters are those of `Config` and of the call; inputs have `file` and `sha256`."""
+    """What `tmtv.json` holds. Parameters are those of `Config` and of the call; inputs have `file` and `sha256`.
+
+    The PET of a case that was prepared with the user's own weight, dose or injection time has these too
+    (`overrides`), and its `series_uid`: whoever needs the same SUV from DICOM needs both.
+    """
 
     case_id: NotRequired[str]
     methods: dict[str, Measures]
     parameters: dict[str, Any]
-    inputs: dict[str, dict[str, str | None]]
+    inputs: dict[str, dict[str, Any]]
     software: NotRequired[dict[str, str]]
     instances: NotRequired[str | None]
     warnings: list[str]
@@ -82,6 +86,8 @@ class _Input(BaseModel):
 
     file: FileName | None = None
     sha256: str | None = None
+    series_uid: str | None = None
+    overrides: dict[str, Any] | None = None
 
 
 class _Result(BaseModel):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from petct.errors import ImageError, TmtvError
 from petct.files import read_json
 from petct.image import Image, read_image
 from petct.suv_values import check_suv_values
 from petct.text import stated_name
-from postprocess.results import SOURCE_FILE, read_result
+from postprocess.results import RESULT_FILE, SOURCE_FILE, read_result
 
 if TYPE_CHECKING:
     from petct.dicom.headers import Series
@@ -36,6 +37,7 @@ class SuvSource:
     computed : its SUV were computed by this software, here or by `tmtv prepare`
     notes : choices between series, in sentences
     overrides : the user's own weight, dose, injection time for the PET of a DICOM folder
+    prepared_with : those with which `tmtv prepare` made the image file, as case.json has them
     """
 
     path: Path
@@ -46,6 +48,7 @@ class SuvSource:
     computed: bool = False
     notes: tuple[str, ...] = ()
     overrides: Overrides | None = None
+    prepared_with: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
@@ -57,6 +60,13 @@ class SuvSource:
         """The user's own values, for fingerprints; "" where the header's are taken."""
         given = self.overrides.as_dict() if self.overrides is not None else {}
         return json.dumps(given, sort_keys=True) if given else ""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a result says of it, so that the same SUV can be made from DICOM (`suv_of_result`)."""
+        if not self.prepared_with:
+            return {}
+        return {"series_uid": self.series_uid, "overrides": dict(self.prepared_with)}
 
     def files(self) -> list[Path]:
         return [self.path] if self.pet is None else sorted(self.pet.files)
@@ -126,26 +136,32 @@ def find_suv(path: str | os.PathLike[str], result: Path | None = None) -> SuvSou
         )
     info = _case_info(path)
     suv = info.get("suv")
+    given = suv.get("overrides") if isinstance(suv, dict) else None
     return SuvSource(
         path,
         series_uid=str(info.get("pet_series_uid") or ""),
         frame_of_reference_uid=str(info.get("frame_of_reference_uid") or ""),
         computed=isinstance(suv, dict) and suv.get("factor") is not None,
+        prepared_with=given if isinstance(given, dict) else {},
     )
 
 
 def suv_of_result(folder: Path) -> tuple[str, Overrides | None]:
     """What a result was made from: its PET, and the user's own weight, dose and injection time.
 
-    SeriesInstanceUID of the PET ("": no DICOM series, or no result); `tmtv run` keeps the rest in `source.json`.
+    SeriesInstanceUID of the PET ("": nobody says it, or no result). `tmtv run` keeps the rest in `source.json`; the
+    result of a case that was prepared with such values states them itself.
 
     Raises
     ------
     TmtvError
-        A `source.json` that cannot be read.
+        A `source.json` or a result that cannot be read.
     """
     result = read_result(folder)
-    name = str(result["inputs"].get("suv", {}).get("file")) if result is not None else ""
+    stated = result["inputs"].get("suv", {}) if result is not None else {}
+    if own := stated.get("overrides"):
+        return str(stated.get("series_uid") or ""), _overrides(own, folder / RESULT_FILE)
+    name = str(stated.get("file"))
     if not name.startswith(SERIES):
         return "", None
     uid, path = name.removeprefix(SERIES), folder / SOURCE_FILE
@@ -158,10 +174,14 @@ def suv_of_result(folder: Path) -> tuple[str, Overrides | None]:
         raise TmtvError(f"{path}: not written by tmtv run (no 'made' with 'overrides').")
     if not given or found.get("pet_series_uid") != uid:
         return uid, None
+    return uid, _overrides(given, path)
+
+
+def _overrides(given: Mapping[str, Any], path: Path) -> Overrides:
     from petct.suv import Overrides
 
     try:
-        return uid, Overrides.from_dict(given)
+        return Overrides.from_dict(given)
     except TmtvError as error:
         raise TmtvError(f"{path}: {error}") from error
 

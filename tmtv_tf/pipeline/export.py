@@ -276,5 +276,5 @@ def _check_same(
         if abs(before - now) > SAME_NUMBER * max(abs(before), 1.0):
             raise CaseError(
                 f"{path}: {key} is {before:.6g} in {RESULT_FILE} and {now:.6g} on {series}: this result belongs to "
-                "another PET."
+                "another PET, or was made with another weight, dose or injection time than this header's."
             )

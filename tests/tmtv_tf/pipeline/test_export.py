@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 import petct
 import tmtv_tf
 from petct.errors import CaseError, ParameterError
-from petct.image import Image, write_image
+from petct.image import Image, read_image, write_image
+from postprocess.case import Job, run_case
+from postprocess.inputs import MapFile
 from tmtv_tf.cli import app
 from tmtv_tf.pipeline.export import export
 
@@ -67,6 +70,40 @@ def test_an_empty_mask_is_a_report_of_zero(study: Path, tmp_path: Path) -> None:
     write_image(tmp_path / "none.nii.gz", Image(np.zeros(exam.pet.array.shape, np.uint8), exam.pet.geometry))
     assert export(tmp_path / "none.nii.gz", study, tmp_path / "d").files == ("sr.dcm",)
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["sr.dcm"]
+
+
+def test_a_case_prepared_with_a_weight_is_exported_with_it(study: Path, tmp_path: Path) -> None:
+    """The header's weight gives SUV that are 70/90 of those of the case; its result says so itself."""
+    prepare = [
+        "prepare",
+        str(study),
+        "--out",
+        str(tmp_path / "cases"),
+        "--weight-kg",
+        "90",
+        "--no-model-grid",
+    ]
+    assert CliRunner().invoke(app, prepare).exit_code == 0
+    (case,) = (path for path in (tmp_path / "cases").iterdir() if path.is_dir())
+    pet = read_image(case / "pet.nii.gz")
+    write_image(tmp_path / "mask.nii.gz", pet.with_array(pet.array > 5.5))
+    result = tmp_path / "out" / case.name
+    run_case(
+        Job(
+            case_id=case.name,
+            folder=result,
+            map_file=MapFile(tmp_path / "mask.nii.gz", is_mask=True),
+            suv_path=case / "pet.nii.gz",
+        )
+    )
+    made = export(result, study, tmp_path / "d", method="raw")
+    assert made.tmtv_ml == pytest.approx(np.count_nonzero(pet.array > 5.5) * VOXEL_ML)
+    # A result that does not say so, of a version before, is refused with the reason.
+    stated = json.loads((result / "tmtv.json").read_text())
+    del stated["inputs"]["suv"]["overrides"]
+    (result / "tmtv.json").write_text(json.dumps(stated))
+    with pytest.raises(CaseError, match="another weight, dose or injection time"):
+        export(result, study, tmp_path / "d", method="raw")
 
 
 def test_a_result_of_another_pet_is_refused(study: Path, result: Path, tmp_path: Path) -> None:

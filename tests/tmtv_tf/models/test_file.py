@@ -15,19 +15,15 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from predict_files import network
 
 from petct.errors import ModelError, ParameterError
 from tmtv_tf.input.grid import ModelGrid
 from tmtv_tf.input.multitask_input import MultitaskGrid
-from tmtv_tf.models import vnet
 from tmtv_tf.models.file import MEMBER, Outlining, load_model, read_description, save_model
 
 GRID = ModelGrid((16, 16, 16))
 VARIANTS = 600
-
-
-def network() -> keras.Model:
-    return vnet((16, 16, 16, 2), filters=2, convolutions=(1,), bottom_convolutions=1, kernel_size=3)
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +210,6 @@ def test_an_archive_that_is_none(model_file):
         read_description(model_file)
 
 
-# fuzz -----------------------------------------------------------------------------------------------------
-
 STRANGE = (
     None,
     True,
@@ -318,3 +312,64 @@ def test_bytes_flipped_anywhere_in_the_file_are_noticed(saved, tmp_path):
         assert grid == GRID
         for a, b in zip(model.get_weights(), expected, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_model_carries_its_preprocessing(small_model_file):
+    model, grid = load_model(small_model_file)
+    assert grid == ModelGrid((16, 16, 16))
+    assert model.input_shape == (None, 16, 16, 16, 2)
+    assert read_description(small_model_file).provenance == {"note": "test"}
+
+
+def test_a_model_loads_with_keras_alone(small_model_file):
+    """In a clean process, without this package and without custom_objects."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, keras; m = keras.saving.load_model(sys.argv[1]); "
+        "print(m.count_params(), any(n.startswith('tmtv_tf') for n in sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, small_model_file], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == [str(network().count_params()), "False"]
+
+
+def test_a_network_that_does_not_fit_its_grid_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="takes"):
+        save_model(tmp_path / "m.keras", network(), ModelGrid((32, 16, 16)))
+
+
+def test_a_stranger_is_refused(tmp_path):
+    network().save(tmp_path / "stranger.keras")
+    with pytest.raises(ModelError, match=r"stranger\.keras: holds no tmtv\.json"):
+        load_model(tmp_path / "stranger.keras")
+    (tmp_path / "text.keras").write_text("no archive")
+    with pytest.raises(ModelError, match="not a whole model file"):
+        load_model(tmp_path / "text.keras")
+    with pytest.raises(ModelError, match="no such file"):
+        load_model(tmp_path / "absent.keras")
+
+
+def test_code_in_a_model_file_is_not_run(tmp_path):
+    """A Lambda layer is refused by Keras's safe mode."""
+    inputs = keras.Input((16, 16, 16, 2))
+    outputs = keras.layers.Lambda(lambda x: x[..., :1])(inputs)
+    model = keras.Model(inputs, outputs)
+    save_model(tmp_path / "lambda.keras", model, ModelGrid((16, 16, 16)))
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(tmp_path / "lambda.keras")
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    """One byte of the weights is another: the archive's checksum tells."""
+    path = tmp_path / "model.keras"
+    save_model(path, network(), ModelGrid((16, 16, 16)))
+    with zipfile.ZipFile(path) as archive:
+        weights = archive.getinfo("model.weights.h5")
+    content = bytearray(path.read_bytes())
+    content[weights.header_offset + 200 + weights.compress_size // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="not a whole model file"):
+        load_model(path)

@@ -6,6 +6,9 @@ import errno
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydicom import dcmread
+
+from petct.dicom.values import whole_number
 from petct.errors import CaseError
 from petct.files import sync_tree
 from petct.parallel import explain
@@ -77,7 +80,8 @@ def run_arrived(job: Job) -> Ended:
     except Exception as error:
         first = next(job.images.glob("*.dcm"), None)
         words = identifying_words(first) if first is not None else set()
-        reason = without_identifiers(explain(error)[0], words, [job.images, job.out])
+        said = explain(error)[0].replace(f"{job.images}: ", f"{job.case_id}: ")
+        reason = without_identifiers(said, words, [job.images, job.out])
         reason = reason.replace(TO_REPLACE, TO_REPLACE_HERE.format(case=job.case_id))
         return Ended(reason, retry=_is_of_the_computer(error))
     return Ended()
@@ -100,5 +104,19 @@ def _run(job: Job) -> None:
     if job.again and not (job.out / job.case_id / EDITS_FILE).exists():
         options = replace(options, overwrite=True)
     study = study_of(found[0], job.case_id, job.out, job.model, None, options)
-    run_study(study)
+    run_study(replace(study, notes=(*study.notes, *_not_all(job.images, study.source.pet.files[0]))))
     sync_tree(job.out / job.case_id)  # before the queue says that it was run
+
+
+def _not_all(images: Path, image: Path) -> list[str]:
+    """A sentence where fewer images came than an image says that its study has."""
+    header = dcmread(image, stop_before_pixels=True, specific_tags=["NumberOfStudyRelatedInstances"])
+    announced, came = (
+        whole_number(header, "NumberOfStudyRelatedInstances") or 0,
+        len(list(images.glob("*.dcm"))),
+    )
+    if came >= announced:
+        return []
+    return [
+        f"the sender announced {announced} images of this study (0020,1208), and {came} came before it was run"
+    ]

@@ -91,8 +91,19 @@ class Incoming:
         self.bytes = 0
 
     def recover(self) -> None:
-        """Take up what an earlier run left; a file that was not whole when the power went is dropped."""
+        """Take up what an earlier run left; a file that was not whole when the power went is dropped.
+
+        Raises
+        ------
+        TmtvError
+            There are images, and the queue that knew of them is gone.
+        """
         make_folder(self.folder, durable=True, mode=0o700)
+        if self.queue.is_new() and any(self.folder.iterdir()):
+            raise TmtvError(
+                f"{self.folder}: it holds images, and the queue beside it is new. If {self.queue.path.name} was lost, "
+                "move this folder away, start again and send its images (storescu +sd +r): they were acknowledged."
+            )
         for row in self.queue.studies("receiving"):
             study = self._load(
                 row.case_id, row.study_uid, row.patient, receiving=True, may_change=bool(row.may_change)

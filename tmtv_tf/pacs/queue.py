@@ -145,6 +145,11 @@ class Queue:
         with self._sentence(), self._lock:
             return int(self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM studies").fetchone()[0])
 
+    def is_new(self) -> bool:
+        """Whether no study has ever been in it."""
+        with self._sentence(), self._lock:
+            return not self._db.execute("SELECT COUNT(*) FROM sqlite_sequence").fetchone()[0]
+
     def other_patient(self, study_uid: str, patient: str) -> Row | None:
         """A study with this UID and another patient."""
         return next(iter(self._rows("WHERE study_uid = ? AND patient != ?", study_uid, patient)), None)

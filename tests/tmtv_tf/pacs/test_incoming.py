@@ -10,6 +10,7 @@ from arriving import encoded, images
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from petct.errors import TmtvError
 from tmtv_tf.pacs.incoming import (
     CHANGED,
     NOT_UNDERSTOOD,
@@ -116,6 +117,15 @@ def test_the_announced_count_ends_the_waiting(network: Network) -> None:
     assert network.after(0.0) == ["waiting"]
 
 
+def test_a_count_that_is_announced_and_never_comes_does_not_wait_for_ever(network: Network) -> None:
+    objects = [*images("PT"), *images("CT")]
+    for ds, count in zip(objects, (6, 2**31 - 1, 1, 0, 6, 7), strict=True):
+        ds.NumberOfStudyRelatedInstances = count
+    network.send(*objects)
+    assert network.after(59.0) == ["receiving"]
+    assert network.after(2.0) == ["waiting"]
+
+
 def test_a_pet_with_fewer_images_than_it_announces_is_refused(network: Network) -> None:
     objects = images("PT", 5)
     for ds in objects:
@@ -206,6 +216,54 @@ def test_changed_content_is_refused_while_a_result_may_depend_on_the_first(netwo
     assert network.after(6.0) == ["waiting"]
     assert network.files == 6
     assert network.send(objects[1]) == [CHANGED]
+
+
+def test_changed_content_while_the_study_is_run(network: Network) -> None:
+    """Neither the images nor the state of the study are touched; also by the one that has it half sent."""
+    objects = images("PT")
+    network.send(*objects, *images("CT"))
+    network.after(6.0)
+    (case_id,) = [row.case_id for row in network.queue.studies()]
+    network.queue.move(case_id, "waiting", "running", ran=True)
+    files = {path: path.read_bytes() for path in (network.folder / "received").glob("*/*.dcm")}
+    objects[1].PatientWeight = "80"
+    assert network.send(objects[0], objects[1], objects[2]) == [SUCCESS, CHANGED, SUCCESS]
+    assert {path: path.read_bytes() for path in (network.folder / "received").glob("*/*.dcm")} == files
+    assert network.late == []
+    assert network.after(100.0) == ["running"]
+    assert network.queue.move(case_id, "running", "done")
+
+
+def test_a_disk_that_is_full_in_the_middle_of_the_queue(network: Network) -> None:
+    """SQLite's own answer; what was refused leaves nothing, and comes when there is room."""
+    network.send(*images("PT"), *images("CT"))
+    db = network.queue._db
+    db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
+    statuses: dict[str, int] = {}
+    for number in range(100):
+        name = f"P{number}"
+        statuses[name] = network.send(images("PT", 1, patient=name, study=name)[0], end="")[0]
+        if statuses[name]:
+            break
+    assert statuses[name] == OUT_OF_RESOURCES
+    held = {row.case_id for row in network.queue.studies()}
+    assert {path.name for path in (network.folder / "received").iterdir()} <= held
+    assert network.files == 6 + len(statuses) - 1
+    db.execute("PRAGMA max_page_count=100000")
+    assert network.send(images("PT", 1, patient=name, study=name)[0]) == [SUCCESS]
+    assert network.files == 6 + len(statuses)
+
+
+def test_a_queue_that_is_gone_takes_no_image_along(network: Network) -> None:
+    network.send(*images("PT"), *images("CT"))
+    network.queue.close()
+    for path in network.folder.glob("queue.sqlite*"):
+        path.unlink()
+    with pytest.raises(TmtvError, match="it holds images, and the queue beside it is new"):
+        network.start()
+    assert network.files == 6
+    (network.folder / "received").rename(network.folder / "away")
+    network.start()
 
 
 def test_a_refused_study_may_come_again_with_other_content(network: Network) -> None:

@@ -77,6 +77,10 @@ def test_after_a_reader_has_edited_the_result(tmp_path: Path, monkeypatch: pytes
     model = threshold_openvino(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     study = write_pet_ct(tmp_path / "dicom")
+    for path in study.glob("*/*"):
+        ds = dcmread(path)
+        ds.NumberOfStudyRelatedInstances = 32
+        ds.save_as(path)
     late = sorted((study / "pet").iterdir(), key=lambda path: dcmread(path).ImagePositionPatient[2])[12:]
     (tmp_path / "late").mkdir()
     for path in late:
@@ -94,6 +98,9 @@ def test_after_a_reader_has_edited_the_result(tmp_path: Path, monkeypatch: pytes
         session.sign(1)
         half = read_result(folder)
         assert half is not None
+        assert any(
+            "announced 32 images of this study (0020,1208), and 28 came" in text for text in half["warnings"]
+        )
         storescu(serving.port, tmp_path / "late")
         serving.wait_for(refused=1)
         reason = serving.studies()[0]["reason"]
@@ -120,6 +127,7 @@ def test_after_a_reader_has_edited_the_result(tmp_path: Path, monkeypatch: pytes
             subprocess.run([sys.executable, "-m", "tmtv_tf.cli", *command[1:]], check=True)
         whole = read_result(folder)
         assert whole is not None
+        assert not any("announced" in text for text in whole["warnings"])
         assert whole["methods"]["41"]["tmtv_ml"] > half["methods"]["41"]["tmtv_ml"]
         serving.start()
         serving.wait_for(done=1)

@@ -13,13 +13,17 @@ from pathlib import Path
 import pytest
 import stand_in_runs
 from arriving import encoded, images
+from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
 from serving import wait_until
+from study_files import write_pet_ct
 
 from petct.errors import TmtvError
 from tmtv_tf.pacs import arrived, audit, queue, sender, serve
+from tmtv_tf.pacs.arrived import Job
 from tmtv_tf.pacs.incoming import Limits
 from tmtv_tf.pacs.serve import ServeOptions, Service
+from tmtv_tf.pipeline.options import RunOptions
 
 
 @pytest.fixture
@@ -165,6 +169,19 @@ def test_a_disk_that_is_full_is_not_the_fault_of_the_study() -> None:
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
     assert arrived._is_of_the_computer(error)
     assert not arrived._is_of_the_computer(TmtvError("PatientWeight (0010,1030) is missing."))
+
+
+def test_a_reason_names_the_case_and_no_path(tmp_path: Path) -> None:
+    received = tmp_path / "out" / "serve" / "received" / "c4se"
+    received.mkdir(parents=True)
+    for path in write_pet_ct(tmp_path / "dicom").glob("*/*"):
+        ds = dcmread(path)
+        if ds.Modality == "PT":
+            ds.DecayCorrection = "\x1b[31mNEVER"  # would colour the terminal of `tmtv serve --status`
+        ds.save_as(received / f"{ds.Modality}{path.name}.dcm")
+    ended = arrived.run_arrived(Job("c4se", received, tmp_path / "out", None, RunOptions(), False, 1))
+    assert ended.reason.startswith("c4se: SUV cannot be computed: DecayCorrection (0054,1102)")
+    assert ended.reason.isprintable()
 
 
 def test_pauses_grow_to_ten_minutes() -> None:

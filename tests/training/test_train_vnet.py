@@ -102,16 +102,6 @@ def test_a_model_knows_whether_it_saw_phantoms(tmp_path):
     assert trained_on(tmp_path, ["a", "b"]) == "phantom and patients"
 
 
-def test_a_picture_has_the_head_up_and_hot_voxels_black():
-    from training.pictures import MipPictures
-
-    image, target = np.zeros((4, 3, 2, 2), np.float32), np.zeros((4, 3, 2, 1), np.float32)
-    image[3, 1, 0, 0], target[0, 2, 1, 0] = 0.4, 1
-    picture = MipPictures(Path(), image, target, "a").picture(np.zeros((4, 3, 2, 1), np.float32))
-    assert picture.shape == (4, 6)
-    assert np.argwhere(picture == 0).tolist() == [[0, 0], [3, 3]]
-
-
 def test_killed_and_terminated_it_ends_as_if_undisturbed(cohort, undisturbed, tmp_path):
     """SIGKILL after the first epoch, SIGTERM some steps later, then to the end: the same log, the same weights."""
     config, out = write_config(tmp_path / "c.yaml", EPOCHS), tmp_path / "run"

@@ -64,3 +64,11 @@ def result(own_home: None, study: Path, mask: Path, tmp_path: Path) -> Path:
     options = tmtv_tf.RunOptions(pdf_dicom=True)
     (case_id,) = tmtv_tf.run(study, mask=mask, out=tmp_path / "out", options=options).studies
     return tmp_path / "out" / case_id
+
+
+@pytest.fixture
+def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither names, passwords nor certificates of whoever runs the tests."""
+    for name in ("TMTV_PACS_TOKEN", "TMTV_PACS_USER", "TMTV_PACS_PASSWORD", "NETRC", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))

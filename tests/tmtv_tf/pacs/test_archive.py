@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
 from petct.errors import ParameterError
 from tmtv_tf.pacs.archive import StudyQuery, is_uid, open_archive, parse_address, parse_dates
-from tmtv_tf.pacs.credentials import Credentials, find_credentials
 
 USERS = [f"tmtv_tf.pacs.{name}" for name in ("dicomweb", "web_client", "dimse", "association", "contexts")]
 
 
-@pytest.fixture(autouse=True)
-def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("TMTV_PACS_TOKEN", "TMTV_PACS_USER", "TMTV_PACS_PASSWORD", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("no_credentials")
 
 
 def test_addresses() -> None:
@@ -90,40 +84,6 @@ def test_uids_are_safe_file_names() -> None:
         assert not is_uid(bad)
 
 
-def test_credentials_come_from_the_environment_or_netrc(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    assert find_credentials("pacs") == Credentials()
-    (tmp_path / ".netrc").write_text("machine pacs login me password sesame\n")
-    (tmp_path / ".netrc").chmod(0o600)
-    found = find_credentials("pacs")
-    assert (found.user, found.password) == ("me", "sesame")
-    assert find_credentials("other") == Credentials()
-    assert "sesame" not in repr(found)
-    monkeypatch.setenv("TMTV_PACS_USER", "you")
-    with pytest.raises(ParameterError, match="both"):
-        find_credentials("pacs")
-    monkeypatch.setenv("TMTV_PACS_PASSWORD", "open")
-    assert find_credentials("pacs").password == "open"
-    monkeypatch.setenv("TMTV_PACS_TOKEN", "abc")
-    assert (find_credentials("pacs").token, find_credentials("pacs").password) == ("abc", None)
-    assert "abc" not in repr(find_credentials("pacs"))
-
-
-def test_bad_files_of_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match="ca_file"):
-        find_credentials("pacs", ca_file=tmp_path / "none.pem")
-    bad = tmp_path / "netrc"
-    bad.write_text("machine pacs login me sesame\n")
-    monkeypatch.setenv("NETRC", str(bad))
-    with pytest.raises(ParameterError, match="netrc") as caught:
-        find_credentials("pacs")
-    assert "sesame" not in str(caught.value)
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    with pytest.raises(ParameterError, match="netrc"):
-        find_credentials("pacs")
-
-
 @pytest.mark.parametrize(
     ("address", "package"), [("https://pacs/x", "dicomweb_client"), ("dicom://A@pacs:104", "pynetdicom")]
 )
@@ -134,7 +94,7 @@ def test_without_the_extra_packages(monkeypatch: pytest.MonkeyPatch, address: st
         if name.split(".")[0] == package or name in USERS:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ParameterError, match=r"pip install 'tmtv-tf\[pacs\]'"):
+    with pytest.raises(ParameterError, match=r"pip install '\.\[pacs\]'"):
         open_archive(address)
 
 

@@ -19,7 +19,6 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from tmtv_tf.pacs import quick
 from tmtv_tf.pacs.association import _without_delay
-from tmtv_tf.pacs.receiver import _Reader
 
 
 def answer(status: int = 0, comment: str | None = None, uid: str = "1.2.840.10008.1") -> C_STORE:
@@ -178,26 +177,6 @@ def test_lengths_that_contradict_each_other_end_the_association(
     """pynetdicom answers any exception here with an abort."""
     with pytest.raises(ValueError, match="fragment"):
         association.dul._decode_pdu(bytearray(b"\4\0" + struct.pack(">I", len(fragments)) + fragments))
-
-
-@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")
-def test_every_read_asks_for_acknowledgement_at_once() -> None:
-    """Linux forgets it: asked for once, dcmtk waited 40 ms in each image of 34 kB."""
-    calls: list[str] = []
-
-    class Connection:
-        def setsockopt(self, level: int, option: int, value: int) -> None:
-            assert (level, option, value) == (socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-            calls.append("acknowledge")
-
-        def recv_into(self, view: memoryview) -> int:
-            calls.append("read")
-            view[:2] = b"ab"
-            return 2
-
-    reader = _Reader(SimpleNamespace(socket=Connection()))  # type: ignore[arg-type]
-    assert reader.recv(4) == b"abab"
-    assert calls == ["acknowledge", "read"] * 2
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")

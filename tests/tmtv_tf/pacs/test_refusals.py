@@ -24,11 +24,7 @@ from tmtv_tf.pacs.tls import ServerTls
 ONE = StudyQuery(patient_id="P1")
 
 
-@pytest.fixture(autouse=True)
-def no_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("TMTV_PACS_TOKEN", "TMTV_PACS_USER", "TMTV_PACS_PASSWORD", "NETRC", "REQUESTS_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("no_credentials")
 
 
 def refusal(archive: Archive) -> ArchiveError:

@@ -184,10 +184,6 @@ def test_a_reason_names_the_case_and_no_path(tmp_path: Path) -> None:
     assert ended.reason.isprintable()
 
 
-def test_pauses_grow_to_ten_minutes() -> None:
-    assert [sender.pause_s(tries) for tries in (1, 2, 3, 7, 8, 1000)] == [5, 10, 20, 320, 600, 600]
-
-
 def test_removed_while_its_sender_is_still_connected(running: Running) -> None:
     """A duplicate that comes after the removal is a new image, not one that is there already."""
     (case_id,) = running.arrive("P1")

@@ -21,10 +21,6 @@ from tmtv_tf.phantom.scanners import scanner_of
 numbers = pytest.mark.parametrize("number", range(1, CASES + 1), ids=lambda n: scanner_of(n).name)
 
 
-def first(folder, number: int, part: str) -> pydicom.Dataset:
-    return pydicom.dcmread(min((folder / "dicom" / f"PHANTOM-{number:04d}" / part).glob("*.dcm")))
-
-
 @numbers
 def test_read_back_equals_what_was_scanned(phantoms, number):
     scan = scan_of(number)
@@ -71,25 +67,6 @@ def test_dciodvfy_finds_no_error(phantoms, number, part):
         errors = [line for line in (report.stdout + report.stderr).splitlines() if line.startswith("Error")]
         assert errors == []
         assert report.returncode == 0
-
-
-def test_the_headers_differ_as_scanners_do(phantoms):
-    header = {scanner_of(n).name: first(phantoms, n, "PT") for n in range(1, CASES + 1)}
-    assert {name: (d.Units, d.DecayCorrection) for name, d in header.items()} == {
-        "siemens": ("BQML", "START"),
-        "ge": ("BQML", "START"),
-        "philips-suv-factor": ("CNTS", "START"),
-        "gml": ("GML", "START"),
-        "admin": ("BQML", "ADMIN"),
-        "philips-activity-factor": ("CNTS", "START"),
-    }
-    assert header["ge"].private_block(0x0009, "GEMS_PETD_01")[0x0D].value[8:] != header["ge"].SeriesTime
-    philips = "Philips PET Private Group"
-    assert header["philips-suv-factor"].private_block(0x7053, philips)[0x00].value > 0
-    assert header["philips-activity-factor"].private_block(0x7053, philips)[0x00].value == 0
-    for dataset in header.values():
-        assert str(dataset.PatientName).startswith("PHANTOM^")
-        assert "Synthetic" in dataset.PatientComments
 
 
 def test_every_pet_slice_has_its_own_slope(phantoms):

@@ -403,23 +403,6 @@ def _numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-@pytest.mark.parametrize(
-    ("blind", "adjudicates", "says"),
-    [
-        ("../x", (), "cannot be a folder name"),
-        ("anna", ("anna", "ben"), "leave out --blind"),
-        (None, ("anna", "nobody"), "no such reader"),
-        (None, ("anna", "anna"), "two readers"),
-    ],
-)
-def test_readers_that_cannot_be(tmp_path: Path, blind: str | None, adjudicates: Any, says: str) -> None:
-    review_of(tmp_path)
-    (tmp_path / "results" / "readers" / "anna").mkdir(parents=True)
-    (tmp_path / "results" / "readers" / "ben").mkdir(parents=True)
-    with pytest.raises(TmtvError, match=says):
-        reader_folders(tmp_path / "results", None, None, blind, adjudicates)
-
-
 # A real process
 
 SERVE = """

@@ -21,11 +21,10 @@ from review_files import (
     MISSED,
     SMALL,
     contents,
-    images,
     job_of,
-    review_of,
     world,
 )
+from session_files import ask, label_at, labels, opened
 
 from petct.errors import TmtvError
 from petct.image import Image, read_image, write_image
@@ -35,28 +34,7 @@ from postprocess.inputs import MapFile
 from postprocess.requests import Request
 from postprocess.review import final_folder
 from tmtv_tf.review.session import Conflict, Session
-from tmtv_tf.review.shown import sphere, state_of, value_at
-
-
-def ask(session: Session, method: str = "41", **edit: Any) -> dict[str, Any]:
-    """One edit, and the state after it."""
-    session.edit(len(session.log.entries), method, edit)
-    return state_of(session, method)
-
-
-def labels(session: Session, method: str = "41") -> np.ndarray:
-    return session.snapshot().methods[method].lesions.paint()
-
-
-def label_at(session: Session, place: tuple[int, int, int], method: str = "41") -> int:
-    return int(labels(session, method)[place])
-
-
-def opened(root: Path, **more: Any) -> Session:
-    session = review_of(root, **more).session("p")
-    assert session is not None
-    return session
-
+from tmtv_tf.review.shown import state_of
 
 EVERY_KIND: list[tuple[str, dict[str, Any]]] = [
     ("41", {"kind": "exclude_lesion", "label": 1}),
@@ -213,19 +191,6 @@ def test_what_changed_is_all_that_changed(tmp_path: Path) -> None:
         np.testing.assert_array_equal(after, labels(session, method))
 
 
-def test_a_preview_says_what_the_edit_does_and_writes_nothing(tmp_path: Path) -> None:
-    session = opened(tmp_path)
-    before = contents(tmp_path)
-    edit = {"kind": "add_point", "point_mm": world(MISSED)}
-    told = session.preview(0, "41", edit)
-    assert contents(tmp_path) == before
-    old = state_of(session)["totals"]["41"]["final"]["tmtv_ml"]
-    new = ask(session, **edit)["totals"]["41"]["final"]["tmtv_ml"]
-    assert (told["tmtv_ml"], told["volume_ml"]) == (new, new - old)
-    assert told["box"] is not None
-    assert told["said"]
-
-
 def test_an_edit_that_was_previewed_is_the_one_of_a_page_that_did_not_ask(tmp_path: Path) -> None:
     """The preview keeps what it found; the log and the lesions are the same without it, and no older click is taken."""
     looked, straight = opened(tmp_path / "looked"), opened(tmp_path / "straight")
@@ -254,24 +219,6 @@ def test_where_a_lesion_comes_from_is_said(tmp_path: Path) -> None:
     assert origin[label_at(session, SMALL)] == "automatic"
 
 
-def test_values_and_spheres(tmp_path: Path) -> None:
-    session = opened(tmp_path)
-    suv = images()[1]
-    x, y, z = world(HOT)
-    found = value_at(session, "41", (x, y, z))
-    assert found == {"suv": float(suv[HOT]), "hu": None, "label": label_at(session, HOT)}
-    assert value_at(session, "41", (1e4, 0, 0)) == {"suv": None, "hu": None, "label": 0}
-    place = np.argwhere(np.ones(GRID.shape, bool))
-    inside = np.linalg.norm((place - HOT) * GRID.spacing_mm, axis=1) <= 9.0
-    values = suv[tuple(place[inside].T)].astype(float)
-    told = sphere(session, (x, y, z), 9.0)
-    assert told["voxels"] == values.size
-    assert told["suv_mean"] == pytest.approx(values.mean())
-    assert told["suv_sd"] == pytest.approx(values.std())
-    assert told["suv_max"] == values.max()
-    assert told["volume_ml"] == pytest.approx(values.size * GRID.voxel_ml)
-
-
 # Signing
 
 
@@ -290,20 +237,6 @@ def test_a_later_change_reopens_a_signed_case(tmp_path: Path) -> None:
     session.close()
     assert final_folder(session.case.folder).name == "2"
     assert json.loads((version / "review.json").read_text())["signed"] is True  # what was signed stays
-
-
-def test_a_result_without_edits_is_signed_as_it_is(tmp_path: Path) -> None:
-    session = opened(tmp_path)
-    session.sign(0)
-    assert state_of(session)["status"] == "signed"
-    review = json.loads((session.case.folder / "review" / "1" / "review.json").read_text())
-    assert (review["signed"], review["edits"]) == (True, [])
-    automatic, signed = (
-        {name: data for name, data in contents(folder).items() if name.startswith("lesions_")}
-        for folder in (session.case.folder, session.case.folder / "review" / "1")
-    )
-    automatic = {name: data for name, data in automatic.items() if "/" not in name}
-    assert signed == automatic
 
 
 def test_a_signature_does_not_hold_for_other_numbers(tmp_path: Path) -> None:

@@ -16,4 +16,4 @@ def test_text_is_escaped_pictures_are_inside_and_a_missing_name_is_an_error(tmp_
     shown = page.render(name="<b>", picture=b"\x89PNG")
     assert shown == "&lt;b&gt; data:image/png;base64,iVBORw== 4"
     with pytest.raises(UndefinedError):
-        page.render(name="x")
+        page.render(picture=b"")

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LONGEST_MODULE, LONGEST_BODY = 350, 60
+# Modules without a test file of their name: parts that only work together, and the tests that prove them so.
+PROVED_BY = {
+    "petct": ("names alone", "errors version"),
+    "tmtv_tf": ("every command starts in a process: test_imports", "cli"),
+    "tmtv_tf/card": ("a card holds what each has found: test_card", "atlas claim facts relaince write"),
+    "tmtv_tf/evaluation": ("from folders to a report: test_evaluate_command", "command"),
+    "tmtv_tf/evaluation/prognosis": ("the report holds every table: test_study_report", "report_tables"),
+    "tmtv_tf/inference": ("the packaged networks: test_weights, test_package_model", "load openvino_file"),
+    "tmtv_tf/input": ("batches that a network learns from: test_train_multitask", "multitask_dataset"),
+    "tmtv_tf/models": (
+        "all networks of the study are counted alike: test_models_study",
+        "densenet resnet zhou_vnet",
+    ),
+    "tmtv_tf/pacs": (
+        "both ends talk over sockets: test_transfer, test_refusals, test_garbage, test_pull_push, test_serve, "
+        "test_serve_tls, test_service, test_power_loss",
+        "answers arrived arriving association choose dicomweb dimse instance joined landing log pull push status tls "
+        "web_client",
+    ),
+    "tmtv_tf/phantom": (
+        "a whole patient, painted and read: test_phantom_cohort, test_phantom_run",
+        "anatomy patient rtstruct traps",
+    ),
+    "tmtv_tf/phantom/worlds": (
+        "a whole body is drawn: test_sample, test_worlds_anatomy, test_worlds_bench",
+        "filling landmarks painter posture primitives real scan segmented skeleton stations tissues uptake",
+    ),
+    "tmtv_tf/pipeline": ("one study to everything: test_run", "outputs study study_case"),
+    "tmtv_tf/review": (
+        "asked as a browser asks: test_server, test_session, test_brush, test_saved",
+        "cases corrections images routes security snapshot splitting",
+    ),
+    "training": (
+        "a training is stopped, goes on and reports: test_train_vnet, test_train_multitask, test_cross_validate",
+        "callbacks fit multitask on_accelerator run state study study_report",
+    ),
+}
 
 
 def modules() -> dict[Path, str]:
@@ -32,5 +70,52 @@ def test_no_function_is_too_long() -> None:
             if isinstance(function, ast.FunctionDef):
                 body = function.body[ast.get_docstring(function) is not None :] or function.body
                 if (body[-1].end_lineno or 0) - body[0].lineno + 1 > LONGEST_BODY:
+                    found.append(f"{path}: {function.name}")
+    assert found == []
+
+
+def has_its_test(module: Path) -> bool:
+    """`a/b/c.py` is tested by `tests/a/b/test_c.py`, or by `test_b_c.py` where another test has that name."""
+    folder = ROOT / "tests" / module.parent
+    return any(
+        (folder / f"test_{name}.py").is_file()
+        for name in (module.stem, f"{module.parent.name}_{module.stem}")
+    )
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    """Not what is private, a command (its tests call it) or holds no function; nor the parts of PROVED_BY."""
+    found = {
+        path.relative_to(ROOT)
+        for path, text in modules().items()
+        if not path.stem.startswith("_") and path.parent.name != "commands" and "def " in text
+    }
+    without = {str(path.with_suffix("")) for path in found if not has_its_test(path)}
+    proved = {f"{folder}/{name}" for folder, (_, names) in PROVED_BY.items() for name in names.split()}
+    assert sorted(without) == sorted(proved)
+
+
+def test_what_proves_the_others_is_there() -> None:
+    names = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {name for why, _ in PROVED_BY.values() for name in re.findall(r"test_\w+", why)} <= names
+
+
+def test_nobody_appends_to_the_warnings_of_a_caller() -> None:
+    """A function returns `(value, warnings)`: a list that it was given stays as it was."""
+    found = []
+    for path, text in modules().items():
+        for function in ast.walk(ast.parse(text)):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            given = {argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)}
+            said = given & {"warnings", "notes", "problems", "messages", "failed", "skipped"}
+            for node in ast.walk(function):
+                if isinstance(node, ast.Attribute) and node.attr in ("append", "extend", "insert"):
+                    changed = node.value
+                elif isinstance(node, ast.AugAssign):
+                    changed = node.target
+                else:
+                    continue
+                if isinstance(changed, ast.Name) and changed.id in said:
                     found.append(f"{path}: {function.name}")
     assert found == []

@@ -54,7 +54,7 @@ def main() -> None:
             results["waiting_for_data"] = waiting_share(arrays, best)
             print(
                 f"waiting for data ({best['way']}, {best['precision']}): "
-                f"{results['waiting_for_data']:.1%} of the time"
+                f"{100 * results['waiting_for_data']:.1f} % of the time"
             )
     print(markdown(rows))
     print(summary(rows))

@@ -115,10 +115,10 @@ def table(results: list[dict]) -> str:
                 continue
             low, high = s["median_dice_95"]
             star = "*" if world in r["trained_on"] else ""
-            found = f"{s['drawn_found']:.0%} of lesions ({s['lesions_found']:.0%} of components) found"
+            found = f"{100 * s['drawn_found']:.0f} % of lesions ({100 * s['lesions_found']:.0f} % of components) found"
             cells.append(
                 f"**{s['median_dice']:.2f}**{star} ({low:.2f} to {high:.2f}); {found}, "
-                f"{s['median_false_ml']:.0f} mL false, {s['share_hot_at_most_20_ml']:.0%}"
+                f"{s['median_false_ml']:.0f} mL false, {100 * s['share_hot_at_most_20_ml']:.0f} %"
             )
         lines.append(f"| {r['model']} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -123,7 +123,8 @@ def _one_map(case_id: str, paths: Sequence[Path]) -> Path:
     arrays = [path for path in paths if _split(path)[1] == ARRAY_SUFFIX]
     if len(paths) == 1 or (len(arrays) == 1 and len(paths) == 2 and paths[0].parent == paths[1].parent):
         return (arrays or list(paths))[0]
-    raise TmtvError(f"{paths[0]}: case {case_id} has {len(paths)} maps: {', '.join(str(p) for p in paths)}.")
+    names = " and ".join(map(str, paths))
+    raise TmtvError(f"{paths[0]}: there are {len(paths)} maps or masks of case {case_id}: {names}.")
 
 
 def _named(folder: Path, stems: Sequence[str], suffixes: Sequence[str]) -> Path | None:

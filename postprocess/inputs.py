@@ -288,11 +288,12 @@ def _check_overlap(map_grid: Geometry, pet_grid: Geometry, map_path: object, suv
         raise ImageError(f"{map_path} and {suv_path} do not overlap: they are not of one examination.")
     if share < REFUSE_OVERLAP_BELOW:
         raise ImageError(
-            f"{map_path} and {suv_path} overlap by only {share:.0%} along one axis: they are not of one examination."
+            f"{map_path} and {suv_path} overlap by only {100 * share:.0f} % along one axis: they are not of one "
+            "examination."
         )
     if share < WARN_OVERLAP_BELOW:
         return [
-            f"the map and the PET overlap by only {share:.0%} along one axis: are they of one examination?"
+            f"the map and the PET overlap by only {100 * share:.0f} % along one axis: are they of one examination?"
         ]
     return []
 

@@ -109,9 +109,9 @@ def grow_seed(
     name = ", ".join(f"{v:g}" for v in seed_mm)
     warnings = []
     if not region.any():
-        warnings.append(f"{method}: the point {name} mm is not over the threshold: nothing added.")
+        warnings.append(f"the point {name} mm is not over the threshold: nothing added.")
     elif (region & ~_inner(near)).any():
-        warnings.append(f"{method}: the region of the point {name} mm was cut at {limit_mm:g} mm.")
+        warnings.append(f"the region of the point {name} mm was cut at {limit_mm:g} mm.")
     return np.ravel_multi_index(tuple(np.argwhere(region).T + low[:, None]), geometry.shape), warnings
 
 

@@ -119,3 +119,9 @@ def test_nobody_appends_to_the_warnings_of_a_caller() -> None:
                 if isinstance(changed, ast.Name) and changed.id in said:
                     found.append(f"{path}: {function.name}")
     assert found == []
+
+
+def test_a_percentage_has_a_space_before_its_sign() -> None:
+    """In texts for people: 41 %, as the pages and the papers' tables have it."""
+    glued = re.compile(r":\.?\d*%\}")  # in the specification of an f-string
+    assert [str(path) for path, text in modules().items() if glued.search(text)] == []

@@ -176,13 +176,13 @@ def _check_spacing(
     if share > PLACE_TOLERANCE:
         raise DicomError(
             f"{instances[worst].path}: ImagePositionPatient (0020,0032) is {distance[worst]:.3f} mm from its "
-            f"place on a uniform grid of {spacing:.4f} mm ({share:.0%} of the spacing; at most "
-            f"{PLACE_TOLERANCE:.0%} is accepted)."
+            f"place on a uniform grid of {spacing:.4f} mm ({100 * share:.0f} % of the spacing; at most "
+            f"{100 * PLACE_TOLERANCE:.0f} % is accepted)."
         )
     warnings = []
     if share > PLACE_WARNING:
         warnings.append(
-            f"Slices lie up to {distance[worst]:.3f} mm ({share:.1%} of the spacing) from a uniform grid of "
+            f"Slices lie up to {distance[worst]:.3f} mm ({100 * share:.1f} % of the spacing) from a uniform grid of "
             f"{spacing:.4f} mm; that grid is used and no voxel is changed."
         )
     return spacing, warnings

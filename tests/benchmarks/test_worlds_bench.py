@@ -29,7 +29,7 @@ def test_the_table_marks_what_a_model_was_trained_on():
         ]
     )
     assert "| model | male | female |" in text
-    assert "**0.70*** (0.60 to 0.80); 95% of lesions (90% of components) found, 4 mL false, 100%" in text
+    assert "**0.70*** (0.60 to 0.80); 95 % of lesions (90 % of components) found, 4 mL false, 100 %" in text
     assert "**0.50** (0.60" in text
 
 

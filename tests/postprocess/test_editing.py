@@ -119,8 +119,9 @@ def test_a_seed_in_a_lesion_joins_it_or_says_that_it_adds_nothing(work: Segmenta
     assert ["lesion already: nothing added" in text for text in warnings] == [True]
     _, warnings = apply_edits(work, GRID, "4.0", [IncludeSeed(world((1, 1, 1)))])
     assert any("nothing added" in text for text in warnings)
-    _, warnings = apply_edits(work, GRID, "2.5", [IncludeSeed(world(MISSED), 6.0)])
-    assert any("cut at 6 mm" in text for text in warnings)
+    _, cut = apply_edits(work, GRID, "2.5", [IncludeSeed(world(MISSED), 6.0)])
+    assert any("cut at 6 mm" in text for text in cut)
+    assert [text[:4] for text in (*warnings, *cut)] == ["the "] * 2  # whoever shows them names the method
 
 
 def test_a_lesion_below_the_smallest_volume_is_left_out_and_said(work: Segmentation) -> None:

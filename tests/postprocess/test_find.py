@@ -82,9 +82,9 @@ def test_masks_of_case_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("maps", "suvs", "says"),
     [
-        (("a.nii.gz", "a_0000.nii.gz"), (), "case a has 2 maps"),
-        (("a.nii.gz", "a.nii"), (), "case a has 2 maps"),
-        (("a.nii.gz", "a/probability.nii.gz"), (), "case a has 2 maps"),
+        (("a.nii.gz", "a_0000.nii.gz"), (), "2 maps or masks of case a"),
+        (("a.nii.gz", "a.nii"), (), "2 maps or masks of case a"),
+        (("a.nii.gz", "a/probability.nii.gz"), (), "2 maps or masks of case a"),
         (("a.nii.gz",), ("a.nii.gz", "a/pet.nii.gz"), "several PET of case a"),
         (("a.nii.gz",), ("a_0000.nii.gz", "a_0001.nii.gz"), "which of them is the PET"),
         (("probability.nii.gz",), (), "the folder of one case"),

@@ -163,10 +163,10 @@ def test_grids_that_do_not_belong_together(tmp_path: Path) -> None:
     probability, suv = pair()
     with pytest.raises(ImageError, match="do not overlap"):
         run(tmp_path / "a", shifted(probability, z_mm=1000), suv)
-    with pytest.raises(ImageError, match="overlap by only 29%"):
+    with pytest.raises(ImageError, match="overlap by only 29 %"):
         run(tmp_path / "b", shifted(probability, z_mm=50), suv)
     warned = run(tmp_path / "c", shifted(probability, z_mm=15), suv)["warnings"]
-    assert any("79%" in text for text in warned)
+    assert any("79 %" in text for text in warned)
     assert any("lie outside the PET" in text for text in warned)
     assert run(tmp_path / "d", probability, suv)["warnings"] == []
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 from petct.errors import CaseError
 from petct.ids import check_distinct, check_id
 from petct.text import one_line
-from tmtv_tf.cases.cohort import CLINICAL, CohortRow, parse_row
+from tmtv_tf.cases.cohort import CLINICAL, NUMBERS, CohortRow, parse_row
 from tmtv_tf.cases.table import MISSING, read_table
 
 PATIENT_COLUMN = "PatientID"
@@ -20,7 +20,7 @@ Table = dict[str, list[dict[str, str]]]
 
 
 def read_by_patient(path: str | os.PathLike[str], *required: str) -> Table:
-    """Rows of a table (`read_table`) by PatientID (column `PatientID` or `patient_id`).
+    """Rows of a table (`read_table`) by PatientID (column `PatientID`, `patient_id` or `patient id`, in any capitals).
 
     Raises
     ------
@@ -28,15 +28,16 @@ def read_by_patient(path: str | os.PathLike[str], *required: str) -> Table:
         Not readable, without that column or one that is required, or a row without a PatientID (of merged cells the
         first alone holds it).
     """
-    rows = read_table(Path(path), *required)
+    rows = read_table(Path(path), *required, numbers=NUMBERS)
     table: Table = defaultdict(list)
     nameless = 0
     for row in rows:
-        column = next((name for name in row if name.lower().replace("_", "") == PATIENT_COLUMN.lower()), None)
-        if column is None:
-            raise CaseError(f"{path}: the column {PATIENT_COLUMN} is missing (found: {', '.join(row)}).")
-        if row[column]:
-            table[row[column]].append(row)
+        columns = [name for name in row if _plain(name) == _plain(PATIENT_COLUMN)]
+        if len(columns) != 1:
+            wrong = "stands twice" if columns else "is missing"
+            raise CaseError(f"{path}: the column {PATIENT_COLUMN} {wrong} (found: {', '.join(row)}).")
+        if row[columns[0]]:
+            table[row[columns[0]]].append(row)
         else:
             nameless += 1
     if not table:
@@ -54,11 +55,11 @@ def check_clinical(path: str | os.PathLike[str], table: Table) -> None:
     Raises
     ------
     CaseError
-        A column of `CLINICAL` has other capitals, spaces or underscores (OS_event, "os event"), none of them is there,
-        or a `case_id` cannot be used.
+        `case_id` or a column of `CLINICAL` has other capitals, spaces or underscores (OS_event, "os event"), none of
+        them is there, or a `case_id` cannot be used.
     """
     columns = next(iter(table.values()))[0]
-    known = {_plain(name): name for name in CLINICAL}
+    known = {_plain(name): name for name in ("case_id", *CLINICAL)}
     for column in columns:
         meant = known.get(_plain(column), column)
         if meant not in columns:
@@ -71,6 +72,7 @@ def check_clinical(path: str | os.PathLike[str], table: Table) -> None:
 
 
 def _plain(column: str) -> str:
+    """The name of a column without what people write in different ways."""
     return column.lower().replace(" ", "").replace("_", "")
 
 

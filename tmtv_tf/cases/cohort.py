@@ -19,6 +19,7 @@ COHORT_NAME = "cohort.csv"
 SPLITS = ("train", "validation", "test")
 EVENTS = ("efs2y_event", "pfs_event", "os_event")
 MONTHS = ("pfs_months", "os_months")
+NUMBERS = (*EVENTS, *MONTHS, "age_years")
 OLDEST = 90  # older patients are rare enough to be found by their age: written as this
 # Ann Arbor: I to IV, in digits too; what may follow (A, B, E, S, X) is not kept.
 STAGE = re.compile(r"(?:stage\s*)?(IV|I{1,3}|[1-4])\s*[ABESX]*", re.IGNORECASE)
@@ -64,9 +65,8 @@ def read_cohort(cases: str | os.PathLike[str], name: str = COHORT_NAME) -> list[
         raise CaseError(
             f"{path}: no such file. Run `tmtv prepare` first: it writes it beside the case folders."
         )
-    rows = [
-        parse_row(record, f"{path}, case {record.get('case_id')}") for record in read_table(path, "case_id")
-    ]
+    records = read_table(path, "case_id", numbers=NUMBERS)
+    rows = [parse_row(record, f"{path}, case {record.get('case_id')}") for record in records]
     check_cohort(rows)
     return rows
 
@@ -92,7 +92,7 @@ def parse_row(record: dict[str, str], where: str) -> CohortRow:
         text = (record.get(column) or "").strip()
         if text.lower() in MISSING:
             row[column] = None
-        elif column in EVENTS or column in MONTHS or column == "age_years":
+        elif column in NUMBERS:
             try:
                 row[column] = number = float(text)
             except ValueError as error:

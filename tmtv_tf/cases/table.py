@@ -7,7 +7,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,15 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 Row = dict[str, Any]
 
 
-def read_table(path: Path, *required: str) -> list[dict[str, str]]:
+def read_table(path: Path, *required: str, numbers: Collection[str] = ()) -> list[dict[str, str]]:
     """Rows of a table with a header, as dicts of text; empty rows are left out.
 
-    A CSV file in UTF-8 with commas or semicolons between the fields (with semicolons `5,5` is read as 5.5), or the one
-    filled sheet of an .xlsx workbook.
+    A CSV file in UTF-8 with commas or semicolons between the fields, or the one filled sheet of an .xlsx workbook.
+
+    Parameters
+    ----------
+    required : columns that must be there
+    numbers : columns in which `5,5` is read as 5.5 where semicolons stand between the fields
 
     Raises
     ------
@@ -36,7 +40,8 @@ def read_table(path: Path, *required: str) -> list[dict[str, str]]:
         A missing or unreadable file, no header, a column that is missing or stands twice, a row with more fields than
         the header (a decimal comma between commas would shift every value after it).
     """
-    records = _workbook(path) if path.suffix.lower() in WORKBOOKS else _csv(path)
+    is_workbook = path.suffix.lower() in WORKBOOKS
+    records, semicolons = (_workbook(path), False) if is_workbook else _csv(path)
     numbered = [(line, [text.strip() for text in record]) for line, record in records]
     numbered = [(line, record) for line, record in numbered if any(record)]
     if not numbered:
@@ -59,7 +64,11 @@ def read_table(path: Path, *required: str) -> list[dict[str, str]]:
                 "a comma between quotes, or use semicolons between the fields."
             )
         record += [""] * (len(header) - len(record))
-        rows.append({name: text for name, text in zip(header, record) if name})
+        row = {name: text for name, text in zip(header, record) if name}
+        for name in numbers if semicolons else ():
+            if DECIMAL_COMMA.fullmatch(row.get(name, "")):
+                row[name] = row[name].replace(",", ".")
+        rows.append(row)
     return rows
 
 
@@ -68,8 +77,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None
     write_csv(path, columns, rows, digits=None)
 
 
-def _csv(path: Path) -> list[tuple[int, list[str]]]:
-    """Line number and fields of every row."""
+def _csv(path: Path) -> tuple[list[tuple[int, list[str]]], bool]:
+    """Line number and fields of every row; whether semicolons stand between the fields."""
     try:
         text = path.read_text(encoding="utf-8-sig")
         first = next((line for line in text.splitlines() if line.strip()), "")
@@ -84,12 +93,7 @@ def _csv(path: Path) -> list[tuple[int, list[str]]]:
         ) from error
     except (OSError, csv.Error) as error:
         raise CaseError(f"{path}: not readable as a CSV file ({error}).") from error
-    if semicolons:
-        rows = [
-            (line, [t.replace(",", ".") if DECIMAL_COMMA.fullmatch(t.strip()) else t for t in row])
-            for line, row in rows
-        ]
-    return rows
+    return rows, semicolons
 
 
 def _workbook(path: Path) -> list[tuple[int, list[str]]]:

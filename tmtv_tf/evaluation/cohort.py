@@ -244,13 +244,13 @@ def report_tables(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
 
 
 def _masks(results: Path, cases: Path) -> dict[str, Path]:
-    """Masks of another program, by case; empty where there is a result of tmtv-postprocess, or nothing at all."""
+    """Masks of another program, by case; empty where there is a result of tmtv-postprocess, or no such folder."""
     if not results.is_dir() or not cases.is_dir() or any(results.glob("*/tmtv.json")):
         return {}
     try:
         return {case_id: path for case_id, path, _ in find_cases(results, cases, is_mask=True)}
-    except TmtvError:
-        return {}
+    except TmtvError as error:
+        raise CaseError(f"{results}: no result (<case_id>/tmtv.json), and no masks: {error}") from error
 
 
 def _case_ids(results: Path) -> list[str]:

@@ -169,4 +169,6 @@ def _crop_warnings(pet: Image, crop: Geometry) -> list[str]:
     outside = np.any((index < -0.5) | (index >= np.array(crop.shape) - 0.5), axis=1).mean()
     if outside <= BODY_OUTSIDE_SHARE:
         return []
-    return [f"{outside:.0%} of the body lies outside the network's crop: lesions there are not found."]
+    return [
+        f"{100 * outside:.0f} % of the body lies outside the network's crop: lesions there are not found."
+    ]

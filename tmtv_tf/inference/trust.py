@@ -76,7 +76,7 @@ def check_input(pet: Image, uptake_s: float | None = None, tracer: str | None = 
             )
         if noise > NOISIEST:
             warnings.append(
-                f"Noise in the liver {noise:.0%} of its mean: more than the network was trained on."
+                f"Noise in the liver {100 * noise:.0f} % of its mean: more than the network was trained on."
             )
     return warnings
 
@@ -98,7 +98,9 @@ def check_output(mask: npt.NDArray[np.bool_], pet: Image) -> list[str]:
         for place, where in always_hot(pet).items():
             share = float(np.count_nonzero(where[found])) * pet.geometry.voxel_ml / total_ml
             if share > HOT_SHARE:
-                warnings.append(f"{share:.0%} of the mask lies where the {place} seems to be: look at it.")
+                warnings.append(
+                    f"{100 * share:.0f} % of the mask lies where the {place} seems to be: look at it."
+                )
     elif (unmarked_ml := _largest_hot_ml(pet)) >= UNMARKED_ML:
         warnings.append(
             f"Nothing is marked, but a part of {unmarked_ml:.0f} mL is above SUV {UNMARKED_SUV:g}, and more may be: "

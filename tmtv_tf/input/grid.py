@@ -195,7 +195,7 @@ def ct_coverage_warning(pet: Image, ct: Image) -> str | None:
     missing = 1.0 - inside.mean()
     if missing <= CT_MISSING_SHARE:
         return None
-    return f"The CT covers only {inside.mean():.0%} of the body; air (-1000 HU) is put where it does not."
+    return f"The CT covers only {100 * inside.mean():.0f} % of the body; air (-1000 HU) is put where it does not."
 
 
 def _window(array: npt.NDArray, window: tuple[float, float]) -> npt.NDArray[np.float32]:

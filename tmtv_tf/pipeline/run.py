@@ -11,7 +11,7 @@ from typing import Any
 
 from petct.dicom.archive import unpacked
 from petct.errors import CaseError, ParameterError, TmtvError
-from petct.files import locked, require_writable, write_csv
+from petct.files import locked, remove, require_writable, write_csv
 from petct.parallel import Outcome, run_cases
 from petct.suv import Overrides
 from postprocess.cohort import table_of_what_is_left, write_table
@@ -119,6 +119,9 @@ def run(
                 jobs.append((item, replace(study, dicom_folder=inputs.named(str(study.source.pet.folder)))))
             except TmtvError as error:
                 outcomes[case_id] = Outcome(case_id, error=str(error))
+        remove(
+            out / TABLE
+        )  # of an earlier run: if this one is interrupted, nothing must say that it was this one
         with table_of_what_is_left(out):
             done = run_cases(
                 run_study,

@@ -201,9 +201,9 @@ class Session:
         made, after = self._looked_at(log, method, asked) or self._worked_out(log, method, asked, before)
         if not isinstance(made.entry, Undone | Redone | Cleared) and _is_same(before, after):
             why = [
-                text
-                for m in after.methods.values()
-                for text in m.warnings[len(before.methods[method].warnings) :]
+                f"{name}: {text}"
+                for name, now in after.methods.items()
+                for text in now.warnings[len(before.methods[name].warnings) :]
             ]
             raise ParameterError(f"This changes nothing. {' '.join((*made.said, *why[:1]))}".strip())
         self._previewed = (log.entries, method, asked), made, after

@@ -64,6 +64,17 @@ def test_a_row_without_patient_is_not_passed_over(tmp_path):
         table(tmp_path, "PatientID,pfs_months\nDoe1,\n,12\n")
 
 
+def test_the_column_of_patients_in_two_spellings_is_no_choice_of_ours(tmp_path):
+    with pytest.raises(CaseError, match="the column PatientID stands twice"):
+        table(tmp_path, "patient id,PatientID,subtype\n7,Doe1,HL\n")
+
+
+def test_a_case_id_written_otherwise_is_not_passed_over(tmp_path):
+    path, rows = table(tmp_path, "Patient ID,Case_ID,subtype\nDoe1,a,HL\n")
+    with pytest.raises(CaseError, match="the column 'Case_ID' must be called case_id"):
+        check_clinical(path, rows)
+
+
 @pytest.mark.parametrize("written", ["OS_event", "os event"])
 def test_a_column_written_otherwise_is_not_passed_over(tmp_path, written):
     path, rows = table(tmp_path, f"PatientID,os_months,{written}\nDoe1,30,1\n")

@@ -9,9 +9,10 @@ import pytest
 
 from petct.errors import CaseError
 from tmtv_tf.cases.clinical import check_clinical, clinical_row, missing_cells, read_by_patient
+from tmtv_tf.cases.cohort import NUMBERS
 from tmtv_tf.cases.table import read_table, write_table
 
-ROWS = [["PatientID", "subtype", "pfs_months", "pfs_event"], ["0471", "HL", 5.5, 1], ["P2", "NA", None, 0]]
+ROWS = [["PatientID", "subtype", "pfs_months", "pfs_event"], ["4,71", "HL", 5.5, 1], ["P2", "NA", None, 0]]
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -31,17 +32,18 @@ def workbook(path: Path, *sheets: list[list]) -> Path:
 
 
 def test_one_table_in_three_spellings_is_one_table(tmp_path: Path) -> None:
-    english = write(tmp_path / "a.csv", "PatientID,subtype,pfs_months,pfs_event\n0471,HL,5.5,1\nP2,NA,,0\n")
+    """An identifier is text: only in columns of numbers the decimal comma becomes a point."""
+    english = write(tmp_path / "a.csv", 'PatientID,subtype,pfs_months,pfs_event\n"4,71",HL,5.5,1\nP2,NA,,0\n')
     german = write(
         tmp_path / "b.csv",
-        "PatientID;subtype;pfs_months;pfs_event\r\n0471;HL;5,5;1\r\n\r\nP2;NA;;0\r\n",
+        "PatientID;subtype;pfs_months;pfs_event\r\n4,71;HL;5,5;1\r\n\r\nP2;NA;;0\r\n",
         "utf-8-sig",
     )
     sheet = workbook(tmp_path / "c.XLSX", [], ROWS)
-    tables = [read_table(path) for path in (english, german, sheet)]
+    tables = [read_table(path, numbers=NUMBERS) for path in (english, german, sheet)]
     assert tables[0] == tables[1] == tables[2]
-    assert tables[0][0] == {"PatientID": "0471", "subtype": "HL", "pfs_months": "5.5", "pfs_event": "1"}
-    months = clinical_row(german, read_by_patient(german)["0471"], "a")["pfs_months"]
+    assert tables[0][0] == {"PatientID": "4,71", "subtype": "HL", "pfs_months": "5.5", "pfs_event": "1"}
+    months = clinical_row(german, read_by_patient(german)["4,71"], "a")["pfs_months"]
     assert months == 5.5
 
 

@@ -51,7 +51,7 @@ def test_nothing_to_evaluate(copy, tmp_path, capsys):
     assert "results: no such folder" in capsys.readouterr().err
     (copy / "results").mkdir()
     assert evaluate(copy) == 2
-    assert "expected <case_id>/tmtv.json" in capsys.readouterr().err
+    assert "no result (<case_id>/tmtv.json), and no masks" in capsys.readouterr().err
 
 
 def test_files_that_do_not_belong_together_are_refused(copy, capsys):

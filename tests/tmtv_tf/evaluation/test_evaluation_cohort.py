@@ -89,6 +89,20 @@ def test_results_of_different_parameters_are_refused(copy, capsys):
     assert evaluate(copy) == 0
 
 
+def test_two_masks_of_one_case_are_both_named(copy, capsys):
+    shutil.rmtree(copy / "results")
+    masks = [copy / "results" / name for name in ("case06.nii.gz", "case06.nrrd", "case07.nii.gz")]
+    masks[0].parent.mkdir()
+    for path in masks:
+        path.touch()
+    assert evaluate(copy) == 2
+    assert f"there are 2 maps or masks of case case06: {masks[0]} and {masks[1]}" in capsys.readouterr().err
+    for path in masks:
+        path.unlink()
+    assert evaluate(copy) == 2
+    assert "no result (<case_id>/tmtv.json), and no masks" in capsys.readouterr().err
+
+
 def test_masks_and_maps_are_not_mixed(copy, capsys):
     path = copy / "results" / "case07" / "tmtv.json"
     inputs = json.loads(path.read_text())["inputs"]

@@ -81,7 +81,7 @@ def test_a_short_ct_is_worth_a_warning():
     whole = Image(np.zeros((20, 10, 12), np.float32), pet_geometry())
     half = Image(np.zeros((10, 10, 12), np.float32), pet_geometry(shape=(10, 10, 12)))
     assert ct_coverage_warning(pet, whole) is None
-    assert re.search("covers only (4|5).% of the body", ct_coverage_warning(pet, half))
+    assert re.search("covers only (4|5). % of the body", ct_coverage_warning(pet, half))
 
 
 @pytest.mark.parametrize(

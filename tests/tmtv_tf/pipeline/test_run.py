@@ -278,7 +278,7 @@ def test_a_lost_lesion_file_is_made_again(study: Path, tmp_path: Path) -> None:
     assert (folder / "lesions_41.nii.gz").read_bytes() == before
 
 
-def test_no_table_outlives_a_result_that_an_interrupted_run_removed(
+def test_no_table_outlives_what_an_interrupted_run_removed_or_did_not_do(
     study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mask, out = _masked(study, tmp_path), tmp_path / "out"
@@ -292,6 +292,7 @@ def test_no_table_outlives_a_result_that_an_interrupted_run_removed(
     with pytest.raises(Interrupted):
         tmtv_tf.run(study, mask=mask, out=out)
     assert not (out / "tmtv.csv").exists()
+    assert not (out / "run.csv").exists()  # it was of the run before
 
 
 def test_edits_are_said_beside_the_automatic_number(

@@ -48,13 +48,12 @@ def found_rois(
     """The ROIs of `outline`: components of the mask `found` (Z, Y, X), grown."""
     margin = np.floor(how.margin_mm / np.array(spacing_mm)).astype(int)
     whole = bounding_box(found, margin=margin.tolist())
-    labels, count = ndimage.label(found[whole])
-    if not count:
+    if not found[whole].size:
         return []
-    highest = ndimage.maximum(probability[whole], labels, np.arange(1, count + 1))
+    labels, _ = ndimage.label(found[whole])
     rois = []
     for number, inner in enumerate(ndimage.find_objects(labels), start=1):
-        if highest[number - 1] <= how.certain:
+        if probability[whole][inner][labels[inner] == number].max() <= how.certain:
             continue
         box = tuple(slice(max(s.start - m, 0), s.stop + m) for s, m in zip(inner, margin))
         own = labels[box] == number

@@ -155,9 +155,9 @@ def _holds(signed: Signed | None, methods: Mapping[str, Measures]) -> tuple[bool
     for method, tmtv_ml in signed.tmtv_ml.items():
         now = methods.get(method, {}).get("tmtv_ml")
         if now is None or abs(now - tmtv_ml) > SAME_NUMBER * max(tmtv_ml, 1.0):
-            found = "no result" if now is None else f"{now:.4g} mL"
+            found = "no result" if now is None else f"{now:.6g} mL"
             return False, [
-                f"{signed.by} signed a TMTV of {tmtv_ml:.4g} mL under {method} ({signed.time}); it is {found} now: the "
+                f"{signed.by} signed a TMTV of {tmtv_ml:.6g} mL under {method} ({signed.time}); it is {found} now: the "
                 "signature does not hold."
             ]
     return True, []

@@ -21,7 +21,7 @@ from tmtv_tf.pipeline.study import TO_REPLACE, run_study
 
 TO_REPLACE_HERE = (
     "`tmtv run OUT/serve/received/{case} --out OUT --overwrite` replaces it and keeps the edits (OUT, --model and the "
-    "other options as this service has them); then `tmtv serve --out OUT --again {case}`."
+    "other options as this service has them). Look at it, then `tmtv serve --out OUT --again {case}`."
 )
 OF_THE_COMPUTER = (
     errno.ENOSPC,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -41,10 +39,6 @@ from tmtv_tf.commands._options import (
     Workers,
     run_options,
 )
-
-if TYPE_CHECKING:
-    from tmtv_tf.pacs.archive import Archive
-    from tmtv_tf.pacs.joined import Inputs
 
 Folders = Annotated[
     list[Path] | None,
@@ -128,9 +122,11 @@ def run(
     Needs no TensorFlow with a packaged model, an .openvino file or a mask. Finished studies are kept; the same command
     goes on where it was stopped.
     """
+    from contextlib import AbstractContextManager, nullcontext
+
     from petct.console import report_failures
     from tmtv_tf.cases.sources import make_overrides
-    from tmtv_tf.pacs.joined import sent
+    from tmtv_tf.pacs.joined import Inputs, fetched, given, sent
     from tmtv_tf.pipeline.run import print_result
     from tmtv_tf.pipeline.run import run as run_studies
 
@@ -148,9 +144,21 @@ def run(
     )
     link = Connection(ae_title, receive_port, ca_file, client_cert)
     target = None if to_pacs is None else link.open(to_pacs)  # a wrong address is refused before any work
-    source = None if from_pacs is None else link.open(from_pacs)
-    query = (patient, accession, date, study_uid)
-    with _studies(inputs, source, query, (pet_uid, ct_uid), keep_dicom, audit, key_file) as found:
+    studies: AbstractContextManager[Inputs]
+    if from_pacs is None:
+        studies = nullcontext(given(inputs or [], (patient, accession, date, study_uid, keep_dicom)))
+    else:
+        studies = fetched(
+            link.open(from_pacs),
+            make_query(patient, accession, date, study_uid),
+            inputs,
+            keep_dicom,
+            pet_uid=pet_uid,
+            ct_uid=ct_uid,
+            audit=_log(audit),
+            key_file=key_file,
+        )
+    with studies as found:
         result = run_studies(
             found.folders,
             model,
@@ -168,30 +176,6 @@ def run(
     print_result(result)
     outcomes = result.outcomes if target is None else sent(result, target, audit=_log(audit))
     raise typer.Exit(report_failures([*found.failed, *outcomes]))
-
-
-@contextmanager
-def _studies(
-    inputs: list[Path] | None,
-    archive: Archive | None,
-    query: tuple[str | None, str | None, str | None, str | None],
-    uids: tuple[str | None, str | None],
-    keep: Path | None,
-    audit: Path | None,
-    key_file: Path | None,
-) -> Iterator[Inputs]:
-    """What the user named, or what an archive holds; `uids`: of the PET and the CT to fetch."""
-    from tmtv_tf.pacs.joined import fetched, given
-
-    if archive is None:
-        yield given(inputs or [], (*query, keep))
-        return
-    from tmtv_tf.pacs.pull import Wanted
-
-    wanted = Wanted(pet_uid=uids[0], ct_uid=uids[1])
-    studies = make_query(*query)
-    with fetched(archive, studies, wanted, inputs, keep, audit=_log(audit), key_file=key_file) as found:
-        yield found
 
 
 def _log(audit: Path | None) -> Path:

@@ -14,7 +14,7 @@ from petct.parallel import Outcome
 
 if TYPE_CHECKING:  # a run without an archive loads nothing of it
     from tmtv_tf.pacs.archive import Archive, StudyQuery
-    from tmtv_tf.pacs.pull import Pulled, Wanted
+    from tmtv_tf.pacs.pull import Pulled
     from tmtv_tf.pipeline.run import RunResult
 
 
@@ -38,10 +38,11 @@ class Inputs:
 def fetched(
     archive: Archive,
     query: StudyQuery,
-    wanted: Wanted,
     inputs: Sequence[Path] | None = None,
     keep: Path | None = None,
     *,
+    pet_uid: str | None = None,
+    ct_uid: str | None = None,
     audit: Path | None = None,
     key_file: Path | None = None,
 ) -> Iterator[Inputs]:
@@ -50,19 +51,21 @@ def fetched(
     Parameters
     ----------
     inputs : what the user named besides; refused
+    pet_uid, ct_uid : SeriesInstanceUID of the PET and the CT to fetch
 
     Raises
     ------
     TmtvError
         The archive cannot be asked, or no study could be fetched.
     """
-    from tmtv_tf.pacs.pull import print_pulled, pull
+    from tmtv_tf.pacs.pull import Wanted, print_pulled, pull
 
     if inputs:
         raise ParameterError("Give DICOM folders or --from-pacs, not both.")
     with tempfile.TemporaryDirectory(prefix="tmtv-pacs-") as temporary:
         folder = Path(temporary) if keep is None else keep.absolute()
         names = {str(folder): archive.address} if keep is None else {}
+        wanted = Wanted(pet_uid=pet_uid, ct_uid=ct_uid)
         outcomes = pull(archive, query, folder, wanted, audit=audit, key_file=key_file)
         print_pulled(outcomes, folder if keep is not None else None)
         pulled: list[Pulled] = [one.value for one in outcomes if one.error is None and one.value.files]

@@ -30,6 +30,7 @@ from tmtv_tf.models.multitask_metrics import EventAUC, LesionDice
 from tmtv_tf.models.study import STUDY_MODELS, build_model
 from training.config import FitConfig, LearningRateDrop, OptimizerConfig
 from training.fit import compile_model, dtype_policy
+from training.state import variables_of
 
 log = logging.getLogger(__name__)
 
@@ -97,12 +98,12 @@ class Network:
                 "weighted_metrics": {name: [watched[name]] for name in losses if name in watched},
             }
             compile_model(self.model, config, options)
-        self._first = [np.array(v.numpy()) for v in self._variables()]
+        self._first = [np.array(v.numpy()) for v in variables_of(self.model)]
         self._plain: keras.Model | None = None
 
     def fresh(self) -> keras.Model:
         """The network as it was at the beginning, optimizer included; its compiled graph is kept."""
-        for variable, value in zip(self._variables(), self._first, strict=True):
+        for variable, value in zip(variables_of(self.model), self._first, strict=True):
             variable.assign(value)
         return self.model
 
@@ -124,9 +125,6 @@ class Network:
 
     def _build(self) -> keras.Model:
         return build_model(self.name, self.config.grid.input_shape, width=self.config.width)
-
-    def _variables(self) -> list:
-        return [*self.model.variables, *self.model.optimizer.variables]
 
 
 def check_models(names: Sequence[str]) -> None:

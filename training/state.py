@@ -48,7 +48,7 @@ def save_state(
     path: Path, model: keras.Model, progress: Progress, metrics: Sequence[np.ndarray] = ()
 ) -> None:
     """Write the state whole or not at all, through to the disk; `metrics` are those of a half-finished epoch."""
-    arrays = {f"v{i:05d}": np.asarray(v.numpy()) for i, v in enumerate(_variables(model))}
+    arrays = {f"v{i:05d}": np.asarray(v.numpy()) for i, v in enumerate(variables_of(model))}
     arrays |= {f"m{i:05d}": value for i, value in enumerate(metrics)}
     with replace_atomically(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, progress=json.dumps(asdict(progress)), **arrays)
@@ -73,7 +73,7 @@ def load_state(path: Path, model: keras.Model) -> tuple[Progress, list[np.ndarra
     except NPZ_ERRORS as error:
         raise ModelError(f"{path}: not readable as the state of a training run ({error}).") from error
     saved = [values[name] for name in sorted(values) if name.startswith("v")]
-    variables = _variables(model)
+    variables = variables_of(model)
     if [v.shape for v in saved] != [tuple(v.shape) for v in variables]:
         raise ModelError(f"{path}: the state of another network or optimizer; choose another --out.")
     for variable, value in zip(variables, saved, strict=True):
@@ -81,5 +81,6 @@ def load_state(path: Path, model: keras.Model) -> tuple[Progress, list[np.ndarra
     return progress, [values[name] for name in sorted(values) if name.startswith("m")]
 
 
-def _variables(model: keras.Model) -> list:
+def variables_of(model: keras.Model) -> list:
+    """Of the network and its optimizer."""
     return [*model.variables, *model.optimizer.variables]

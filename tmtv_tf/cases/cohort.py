@@ -16,7 +16,8 @@ from petct.ids import check_distinct, check_id
 from tmtv_tf.cases.table import MISSING, read_table, write_table
 
 COHORT_NAME = "cohort.csv"
-SPLITS = ("train", "validation", "test")
+SHARES = {"train": 0.6, "validation": 0.2, "test": 0.2}
+SPLITS = tuple(SHARES)
 EVENTS = ("efs2y_event", "pfs_event", "os_event")
 MONTHS = ("pfs_months", "os_months")
 NUMBERS = (*EVENTS, *MONTHS, "age_years")
@@ -174,10 +175,8 @@ def patient_of(row: CohortRow) -> str:
     return row.get("patient_key") or f"case:{row['case_id']}"
 
 
-def assign_splits(
-    rows: Sequence[CohortRow], seed: int, fractions: tuple[float, float, float] = (0.6, 0.2, 0.2)
-) -> list[CohortRow]:
-    """Give every patient without a split one; patients who have one keep it.
+def assign_splits(rows: Sequence[CohortRow], seed: int) -> list[CohortRow]:
+    """Give every patient without a split one, 60/20/20 (Revailler et al. 2022); patients who have one keep it.
 
     Within each subtype the patients, in an order drawn from `seed`, go one by one to the split that lacks most
     of its share; ties go to the split that lacks most over the whole cohort. The answer depends on the seed and
@@ -186,15 +185,12 @@ def assign_splits(
     Parameters
     ----------
     rows : cohort rows; a patient's subtype is that of his first case by case id
-    fractions : of train, validation, test (Revailler et al. 2022: 60/20/20)
 
     Returns
     -------
     list of CohortRow
         Copies of the rows, in their order, with `split` filled in.
     """
-    if min(fractions) < 0 or not math.isclose(sum(fractions), 1):
-        raise CaseError(f"Split fractions must be 0 or more and sum to 1. Received: {fractions}.")
     check_cohort(rows)
     split_of: dict[str, str] = {}
     strata: dict[str, list[str]] = defaultdict(list)
@@ -211,8 +207,7 @@ def assign_splits(
         for patient in sorted((p for p in members if p not in split_of), key=lambda p: _draw(seed, p)):
             lacking = {
                 split: (share * len(members) - here[split], share * patients - overall[split])
-                for split, share in zip(SPLITS, fractions)
-                if share > 0
+                for split, share in SHARES.items()
             }
             split = max(lacking, key=lambda name: tuple(round(value, 9) for value in lacking[name]))
             split_of[patient] = split

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tmtv_tf.evaluation.agreement import bland_altman, describe, median_interval
 from tmtv_tf.evaluation.concordance import (
+    Estimate,
     coefficient_of_variation,
     icc_a1,
     lin_ccc,
@@ -87,16 +88,10 @@ def _agreement(predicted: pd.Series, manual: pd.Series, *, volume: bool) -> dict
     return {
         "n": plain.n,
         "n_undefined": int(len(x) - plain.n),
-        "icc": icc.value,
-        "icc_low": icc.low,
-        "icc_high": icc.high,
-        "ccc": ccc.value,
-        "ccc_low": ccc.low,
-        "ccc_high": ccc.high,
+        **_estimate("icc", icc),
+        **_estimate("ccc", ccc),
         "cv_percent": coefficient_of_variation(x, y).value,
-        "share_close": close.value if close else NAN,
-        "share_close_low": close.low if close else NAN,
-        "share_close_high": close.high if close else NAN,
+        **_estimate("share_close", close),
         "bias": plain.bias,
         "lower_limit": plain.lower_limit,
         "upper_limit": plain.upper_limit,
@@ -108,6 +103,12 @@ def _agreement(predicted: pd.Series, manual: pd.Series, *, volume: bool) -> dict
         "lower_limit_ratio": float(np.exp(ratio.lower_limit)),
         "upper_limit_ratio": float(np.exp(ratio.upper_limit)),
     }
+
+
+def _estimate(name: str, found: Estimate | None) -> dict[str, float]:
+    """A value and the ends of its interval."""
+    value, low, high = (found.value, found.low, found.high) if found else (NAN, NAN, NAN)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def lesion_metrics(cases: pd.DataFrame) -> pd.DataFrame:

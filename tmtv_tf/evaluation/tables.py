@@ -218,23 +218,10 @@ def _described(cases: pd.DataFrame, labels: dict[str, str], published: dict[str,
     rows = []
     for key, label in labels.items():
         found = describe(_column(cases, key))
-        paper_median, paper_mean, paper_sd = published.get(key, (None, None, None))
-        rows.append(
-            {
-                "key": key,
-                "name": label,
-                "n": found.n,
-                "n_undefined": found.n_undefined,
-                "median": found.median,
-                "q1": found.q1,
-                "q3": found.q3,
-                "mean": found.mean,
-                "sd": found.sd,
-                "paper_median": NAN if paper_median is None else paper_median,
-                "paper_mean": NAN if paper_mean is None else paper_mean,
-                "paper_sd": NAN if paper_sd is None else paper_sd,
-            }
-        )
+        numbers = {n: getattr(found, n) for n in ("n", "n_undefined", "median", "q1", "q3", "mean", "sd")}
+        theirs = (NAN if value is None else value for value in published.get(key, (None, None, None)))
+        paper_numbers = dict(zip(("paper_median", "paper_mean", "paper_sd"), theirs))
+        rows.append({"key": key, "name": label, **numbers, **paper_numbers})
     return pd.DataFrame(rows)
 
 

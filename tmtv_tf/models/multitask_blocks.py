@@ -41,22 +41,22 @@ def segmentation_head(features, name: str):
     return layers.Softmax(dtype="float32", name=name)(x)
 
 
-def prognosis_head(features, name: str, *, pool_first: bool = True, filters: int = HEAD_UNITS):
+def prognosis_head(features, name: str, *, pool_first: bool = True):
     """Two convolutions with pooling, global average, two fully connected layers, softmax: (B, 2) float32.
 
     `pool_first=False` leaves the first max-pooling out, as the paper does at the lowest resolution.
     """
-    x = conv_bn_relu(features, filters, f"{name}_1")
+    x = conv_bn_relu(features, HEAD_UNITS, f"{name}_1")
     if pool_first:
         x = layers.MaxPooling3D(name=f"{name}_1_pool")(x)
-    x = conv_bn_relu(x, filters, f"{name}_2")
+    x = conv_bn_relu(x, HEAD_UNITS, f"{name}_2")
     x = layers.MaxPooling3D(padding="same", name=f"{name}_2_pool")(x)
     return fully_connected_head(layers.GlobalAveragePooling3D(name=f"{name}_average")(x), name)
 
 
-def fully_connected_head(vector, name: str, *, units: int = HEAD_UNITS):
+def fully_connected_head(vector, name: str):
     """Two fully connected layers and a softmax: (B, 2) float32, channel 1 is the event within two years."""
-    x = layers.Dense(units, "relu", name=f"{name}_fc1")(vector)
+    x = layers.Dense(HEAD_UNITS, "relu", name=f"{name}_fc1")(vector)
     x = layers.Dense(CLASSES, name=f"{name}_fc2")(x)
     return layers.Softmax(dtype="float32", name=name)(x)
 

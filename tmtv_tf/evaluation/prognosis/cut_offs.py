@@ -27,22 +27,22 @@ def study_cut_offs(volumes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def cut_off_figure(volumes: pd.DataFrame, name: str = "tmtv_ml", end: str = "pfs") -> bytes | None:
-    """Kaplan-Meier curves above and below each cut-off of one volume; None where there is no cut-off."""
+def cut_off_figure(volumes: pd.DataFrame) -> bytes | None:
+    """Kaplan-Meier curves of PFS above and below each cut-off of the TMTV (41 %); None where there is no cut-off."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    found = _cut_offs(volumes, name, end)
+    found = _cut_offs(volumes, "tmtv_ml", "pfs")
     if not found:
         return None
-    known = _known(volumes, name, end)
+    known = _known(volumes, "tmtv_ml", "pfs")
     with rc_context(STYLE):
         figure = Figure(figsize=(4.1 * len(found), 4.4), dpi=DPI, layout="constrained")
         panels = figure.subplots(2, len(found), gridspec_kw={"height_ratios": [5, 1]}, squeeze=False)
         for column, cut in enumerate(found):
             panels[0][column].set_title(f"{'ABC'[column]}   {cut.name}, {cut.value_ml:.0f} mL", loc="left")
             survival_panel(
-                panels[0][column], panels[1][column], known, end, cut.high, ("TMTV low", "TMTV high")
+                panels[0][column], panels[1][column], known, "pfs", cut.high, ("TMTV low", "TMTV high")
             )
         return png(figure)
 

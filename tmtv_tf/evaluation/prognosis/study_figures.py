@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -102,7 +103,7 @@ def calibration_figure(predictions: pd.DataFrame, bins: int = 5) -> bytes:
             axes.vlines(mean, limits[:, 0], limits[:, 1], color="#999999", linewidth=1)
             colour = METHOD_COLOUR if model == liu2022.METHOD else INK
             axes.plot(mean, share, "o-", color=colour, markersize=4, linewidth=1)
-            axes.set_title(_wrapped(name_of(model)), fontsize=8, loc="left")
+            axes.set_title(textwrap.fill(name_of(model), 34), fontsize=8, loc="left")
             brier = brier_score(rows["efs2y_event"], rows["probability"])
             axes.text(0.04, 0.92, f"Brier {brier:.3f}", transform=axes.transAxes, fontsize=8)
             axes.set_xlim(0, 1)
@@ -202,12 +203,6 @@ def _known(predictions: pd.DataFrame, model: str) -> pd.DataFrame:
 
 def _cycle(values: Sequence[str], n: int) -> list[str]:
     return [values[i % len(values)] for i in range(n)]
-
-
-def _wrapped(text: str, width: int = 34) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, width))
 
 
 def _p(value: float) -> str:

@@ -129,7 +129,7 @@ def with_ceiling(table: pd.DataFrame, ceilings: Mapping[str, float]) -> pd.DataF
     return pd.concat([table, pd.DataFrame([row])], ignore_index=True)
 
 
-def literature(performances: pd.DataFrame, cohort_name: str = "This cohort") -> pd.DataFrame:
+def literature(performances: pd.DataFrame) -> pd.DataFrame:
     """Table 5: the paper's comparison, and the method on this cohort as the last row."""
     columns = ["source", "task", "cases", "method", "dice", "auc"]
     table = pd.DataFrame(liu2022.LITERATURE, columns=columns)
@@ -138,7 +138,7 @@ def literature(performances: pd.DataFrame, cohort_name: str = "This cohort") -> 
         row = method.iloc[0]
         n = max(row["n_prognosis"], row["n_segmentation"])
         table.loc[len(table)] = [
-            cohort_name,
+            "This cohort",
             "SEG+CLS",
             n,
             "3D MT-U-Net with DP",
@@ -148,16 +148,16 @@ def literature(performances: pd.DataFrame, cohort_name: str = "This cohort") -> 
     return table
 
 
-def comparisons(predictions: pd.DataFrame, rule: str, reference: str = liu2022.METHOD) -> pd.DataFrame:
+def comparisons(predictions: pd.DataFrame, rule: str) -> pd.DataFrame:
     """The method against each other model on the same patients (method minus other).
 
     DeLong on the pooled out-of-fold scores (an approximation: they come from several models), Youden's index by
     its paired z test, exact McNemar for sensitivity and specificity, Wilcoxon's signed ranks for Dice.
     """
     rows = []
-    first = predictions[predictions["model"] == reference].set_index("case_id")
+    first = predictions[predictions["model"] == liu2022.METHOD].set_index("case_id")
     for model in predictions["model"].unique():
-        if model == reference or first.empty:
+        if model == liu2022.METHOD or first.empty:
             continue
         second = predictions[predictions["model"] == model].set_index("case_id")
         row: dict[str, object] = {"model": model, "name": name_of(model), "rule": rule}

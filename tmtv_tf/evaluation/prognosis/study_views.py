@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,7 +96,7 @@ def rendering_figure(
                 axes.patch.set_alpha(0)
                 axes.set_axis_off()
                 part.text(
-                    (column + 0.5) / columns, 0.93, "\n".join(_wrap(name)), fontsize=8, ha="center", va="top"
+                    (column + 0.5) / columns, 0.93, textwrap.fill(name, 22), fontsize=8, ha="center", va="top"
                 )
                 if mask is not None:
                     _render(
@@ -174,9 +175,3 @@ def _surface(mask: npt.NDArray[np.bool_], spacing_mm: tuple[float, float, float]
     padded = np.pad(mask, 1).astype(np.float32)
     vertices, faces, _, _ = marching_cubes(padded, 0.5, spacing=spacing_mm)
     return vertices - np.array(spacing_mm) / 2, faces
-
-
-def _wrap(text: str, width: int = 22) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, width)

@@ -69,30 +69,28 @@ def spread(knots: Field, shape: Sequence[int], matrix=interpolation_matrix) -> F
 
 
 def smooth_noise(
-    shape: Sequence[int],
-    length_mm: float,
-    rng: np.random.Generator,
-    *,
-    voxel_mm: float = VOXEL_MM,
-    mirrored: bool = False,
+    shape: Sequence[int], length_mm: float, rng: np.random.Generator, *, mirrored: bool = False
 ) -> Field:
     """Gaussian random field of about unit variance that changes over `length_mm`; perhaps alike left and right."""
-    knots = [max(3, int(np.ceil(n * voxel_mm / length_mm)) + 2) for n in shape]
+    knots = [max(3, int(np.ceil(n * VOXEL_MM / length_mm)) + 2) for n in shape]
     values = rng.standard_normal(knots, dtype=np.float32)
     if mirrored:
         values = (values + values[..., ::-1]) / np.sqrt(2)
     return spread(values * 1.55, shape)  # the splines take off about a third of the spread
 
 
+TUBE_MARGIN_MM = 6.0  # distances are known so far outside a tube
+
+
 def tube_distance(
-    shape: Sequence[int], points: npt.ArrayLike, radii: npt.ArrayLike, margin_mm: float = 6.0
+    shape: Sequence[int], points: npt.ArrayLike, radii: npt.ArrayLike
 ) -> list[tuple[tuple[slice, slice, slice], Field]]:
     """Boxes and signed distances (mm, negative inside) of the round-ended cones between consecutive points."""
     line = np.asarray(points, float)
     radius = np.broadcast_to(np.asarray(radii, float), len(line))
     parts = []
     for a, b, ra, rb in zip(line, line[1:], radius, radius[1:]):
-        reach = max(ra, rb) + margin_mm
+        reach = max(ra, rb) + TUBE_MARGIN_MM
         low = np.maximum(np.floor((np.minimum(a, b) - reach) / VOXEL_MM), 0).astype(int)
         high = np.minimum(np.ceil((np.maximum(a, b) + reach) / VOXEL_MM) + 1, shape).astype(int)
         if np.any(high <= low):

@@ -15,6 +15,7 @@ from petct.parallel import explain
 from postprocess.edits import EDITS_FILE
 from tmtv_tf.cases.layouts import find_dicom
 from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
+from tmtv_tf.cases.sources import DicomSource
 from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.run import study_of
 from tmtv_tf.pipeline.study import TO_REPLACE, run_study
@@ -103,18 +104,18 @@ def _run(job: Job) -> None:
     options = job.options
     if job.again and not (job.out / job.case_id / EDITS_FILE).exists():
         options = replace(options, overwrite=True)
-    study = study_of(found[0], job.case_id, job.out, job.model, None, options)
-    run_study(replace(study, notes=(*study.notes, *_not_all(job.images, study.source.pet.files[0]))))
+    (item,) = found
+    if isinstance(item.source, DicomSource):
+        item = replace(item, notes=(*item.notes, *_not_all(job.images, item.source.pet.files[0])))
+    run_study(study_of(item, job.case_id, job.out, job.model, None, options))
     sync_tree(job.out / job.case_id)  # before the queue says that it was run
 
 
 def _not_all(images: Path, image: Path) -> list[str]:
     """A sentence where fewer images came than an image says that its study has."""
     header = dcmread(image, stop_before_pixels=True, specific_tags=["NumberOfStudyRelatedInstances"])
-    announced, came = (
-        whole_number(header, "NumberOfStudyRelatedInstances") or 0,
-        len(list(images.glob("*.dcm"))),
-    )
+    announced = whole_number(header, "NumberOfStudyRelatedInstances") or 0
+    came = len(list(images.glob("*.dcm")))
     if came >= announced:
         return []
     return [

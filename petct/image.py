@@ -214,8 +214,20 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     resampler.SetOutputPixelType(
         sitk.sitkUnknown if keeps_type else sitk.sitkFloat32
     )  # unknown: as the input
-    result = np.asarray(_Voxels(resampler.Execute(_to_sitk(image))))
+    # Not for the nearest: which one is halfway may depend on where the image begins.
+    near = image if nearest else _near(image, geometry)
+    result = np.asarray(_Voxels(resampler.Execute(_to_sitk(near))))
     return Image(result.astype(bool) if nearest and image.array.dtype == bool else result, geometry)
+
+
+def _near(image: Image, geometry: Geometry) -> Image:
+    """The voxels of an image among which a grid lies, since SimpleITK copies all that it is given."""
+    index = image.geometry.to_index(geometry.corners_mm())
+    shape = np.array(image.geometry.shape)
+    low = np.clip(np.floor(index.min(axis=0)).astype(int) - 1, 0, shape - 1)
+    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 2, low + 1, shape)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high))
+    return Image(image.array[box], image.geometry.part(box))
 
 
 def _header(path: str | os.PathLike[str]) -> Stored:

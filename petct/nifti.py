@@ -97,7 +97,7 @@ def nifti_header(path: Path) -> Stored:
 
 
 def write_nifti(path: Path, image: Image) -> None:
-    """Write `.nii` or, by the suffix, `.nii.gz`; the same image gives the same bytes.
+    """Write `.nii` or, by the suffix, `.nii.gz`; the same image gives the same bytes (before compression: isal varies).
 
     Raises
     ------

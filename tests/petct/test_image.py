@@ -76,3 +76,36 @@ def test_a_bare_array_is_no_image(tmp_path: Path) -> None:
         petct.write_image(tmp_path / "x.nii.gz", SUV)  # type: ignore[arg-type]
     with pytest.raises(ImageError, match=r"`image` must be a petct\.Image"):
         petct.resample(SUV, Geometry(SHAPE, SPACING))  # type: ignore[arg-type]
+
+
+TURNED = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)  # by 37 degrees about z
+
+
+@pytest.mark.parametrize(
+    ("geometry", "inside"),
+    [
+        (Geometry((3, 4, 5), (1.5, 1.0, 0.7), (31.0, 22.0, 13.0)), 60),
+        (Geometry((3, 4, 5), (1.5, 1.0, 0.7), (31.0, 22.0, 13.0), TURNED), 60),
+        (Geometry((40, 4, 5), (3.0, 2.0, 2.0), (-5.0, 1.0, -20.0)), 114),
+        (Geometry((3, 4, 5), (1.5, 1.0, 0.7), (900.0, 22.0, 13.0)), 0),
+        (Geometry((3, 4, 5), (1.5, 1.0, 0.7), (31.0, 22.0, -90.0)), 0),
+    ],
+)
+def test_a_grid_anywhere_gets_the_values_of_its_places(geometry: Geometry, inside: int) -> None:
+    """A linear function of the place is what linear interpolation gives back, exactly; outside it is the fill."""
+    whole = Geometry((20, 30, 40), (3.0, 2.0, 1.5), (-2.0, 4.0, -9.0))
+
+    def value(places: np.ndarray) -> np.ndarray:
+        return places @ [2.0, -3.0, 5.0] + 7.0
+
+    def every(grid: Geometry) -> np.ndarray:
+        return grid.to_world(np.indices(grid.shape).reshape(3, -1).T)
+
+    image = Image(value(every(whole)).reshape(whole.shape).astype(np.float32), whole)
+    found = petct.resample(image, geometry, fill=-1000.0).array.ravel()
+    index = whole.to_index(every(geometry))
+    within = np.all((index >= 0) & (index <= np.array(whole.shape) - 1), axis=1)
+    beyond = np.any((index < -0.5) | (index > np.array(whole.shape) - 0.5), axis=1)
+    assert np.count_nonzero(within) >= inside
+    assert np.allclose(found[within], value(every(geometry))[within], atol=1e-3)
+    assert np.all(found[beyond] == -1000.0)

@@ -88,16 +88,9 @@ def cuts(pet: Image, labels: npt.NDArray[np.integer], ct: Image | None = None) -
 
 
 def _on_slice(ct: Image, geometry: Geometry, k: int) -> npt.NDArray:
-    """HU (Y, X) on slice k of a grid, from the CT's voxels around that slice alone."""
+    """HU (Y, X) on slice k of a grid."""
     plane = geometry.part((slice(k, k + 1), slice(0, geometry.shape[1]), slice(0, geometry.shape[2])))
-    index = ct.geometry.to_index(plane.corners_mm())
-    low = np.clip(np.floor(index.min(axis=0)).astype(int) - 1, 0, ct.array.shape)
-    high = np.clip(np.ceil(index.max(axis=0)).astype(int) + 2, 0, ct.array.shape)
-    if not np.all(low < high):
-        return np.full(plane.shape[1:], OUTSIDE_CT_HU, np.float32)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high))
-    near = Image(ct.array[box], ct.geometry.part(box))
-    return resample(near, plane, fill=OUTSIDE_CT_HU).array[0]
+    return resample(ct, plane, fill=OUTSIDE_CT_HU).array[0]
 
 
 def _boxes(labels: npt.NDArray[np.integer]) -> dict[int, tuple[slice, slice, slice]]:

@@ -85,7 +85,7 @@ model: $(VENV)/.runtime
 	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras $(WORLDS)/long/last.keras --midpoint 0.35 --out $(WORLDS)/mean
 	$(BIN)/python -m training.train_worlds --config worlds_masses.yaml --pool $(WORLDS)/pool --out $(WORLDS)/masses \
 	  --initial-weights $(WORLDS)/mean/synthetic-petct.keras
-	$(BIN)/python -m training.package_model $(WORLDS)/mean/synthetic-petct.keras $(WORLDS)/masses/last.keras
+	$(BIN)/python -m training.package_model $(WORLDS)/masses/last.keras --midpoint 0.4 --certain 0.55
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

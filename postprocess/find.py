@@ -13,6 +13,8 @@ SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 DICOM_SUFFIX, ARRAY_SUFFIX = ".dcm", ".npz"
 MAP_STEMS = ("probability",)
 MASK_STEMS = ("mask", "rois", "seg", "rtstruct")
+# What this software writes beside what counts: the readers' ROIs of a case, the other form of an export.
+BESIDE = {"rois": "mask", "rtstruct": "seg"}
 SUV_STEM = "pet"
 # Files that this software writes into the folder of a case: the case is called like the folder.
 OWN_NAMES = re.compile(
@@ -41,11 +43,11 @@ def case_id_of(path: Path) -> str:
 def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[str, Path, Path]]:
     """`(case_id, map, PET)` of every case of a cohort, by name.
 
-    Maps are `maps/<case_id>/probability.nii.gz` (masks: `mask`, else `rois`, `seg.dcm`, `rtstruct.dcm`) or flat,
-    `maps/<case_id>.nii.gz`, with or without nnU-Net's `_0000`; `.nii`, `.nrrd`, `.mha`, `.mhd`, for maps `.npz` and
-    for masks `.dcm` will do. Where nnU-Net wrote `.npz` and its own mask side by side, the map is the `.npz`. The PET
-    is `suvs/<case_id>/pet.nii.gz`, `suvs/<case_id>.nii.gz`, `suvs/<case_id>_0000.nii.gz`, or the DICOM files below
-    `suvs/<case_id>/`. One that is missing is named by the path it should have, and fails when the case is run.
+    Maps are `maps/<case_id>/probability.nii.gz` (masks: `mask`, else `rois`; or `seg.dcm`, else `rtstruct.dcm`) or
+    flat, `maps/<case_id>.nii.gz`, with or without nnU-Net's `_0000`; `.nii`, `.nrrd`, `.mha`, `.mhd`, for maps `.npz`
+    and for masks `.dcm` will do. Where nnU-Net wrote `.npz` and its own mask side by side, the map is the `.npz`. The
+    PET is `suvs/<case_id>/pet.nii.gz`, `suvs/<case_id>.nii.gz`, `suvs/<case_id>_0000.nii.gz`, or the DICOM files
+    below `suvs/<case_id>/`. One that is missing is named by the path it should have, and fails when the case is run.
 
     Raises
     ------
@@ -58,7 +60,7 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
         raise TmtvError(f"{suvs}: --suv must be a folder of case folders, as {maps} is.")
     if one := _named(maps, (*stems, SUV_STEM), suffixes):
         raise TmtvError(
-            f"{maps}: the folder of one case (it holds {one.name}); give the file of its map or mask."
+            f"{maps}: the folder of one case (it holds {one[0].name}); give the file of its map or mask."
         )
     found: dict[str, list[Path]] = {}
     for path in sorted(maps.iterdir()):
@@ -66,7 +68,7 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
             continue
         if path.is_dir():
             if inside := _named(path, stems, suffixes):
-                found.setdefault(path.name, []).append(inside)
+                found.setdefault(path.name, []).extend(inside)
         elif _split(path)[1] in suffixes:
             found.setdefault(case_id_of(path), []).append(path)
     if not found:
@@ -89,8 +91,8 @@ def find_pet(suvs: Path, case_id: str) -> Path:
         for name in (case_id, case_id + CHANNEL)
         if (path := suvs / f"{name}{suffix}").is_file()
     ]
-    if image := _named(folder, (SUV_STEM,), SUFFIXES):
-        found.append(image)
+    if images := _named(folder, (SUV_STEM,), SUFFIXES):
+        found += images
     elif folder.is_dir() and any(map(_may_be_dicom, folder.iterdir())):
         found.append(folder)
     if len(found) > 1:
@@ -121,16 +123,18 @@ def cases_without_map(found: Sequence[tuple[str, Path, Path]], suvs: Path) -> li
 
 def _one_map(case_id: str, paths: Sequence[Path]) -> Path:
     arrays = [path for path in paths if _split(path)[1] == ARRAY_SUFFIX]
-    if len(paths) == 1 or (len(arrays) == 1 and len(paths) == 2 and paths[0].parent == paths[1].parent):
+    flat = len({path.parent for path in paths}) == 1 and _split(paths[0])[0] not in MAP_STEMS
+    if len(paths) == 1 or (len(arrays) == 1 and len(paths) == 2 and flat):
         return (arrays or list(paths))[0]
     names = " and ".join(map(str, paths))
     raise TmtvError(f"{paths[0]}: there are {len(paths)} maps or masks of case {case_id}: {names}.")
 
 
-def _named(folder: Path, stems: Sequence[str], suffixes: Sequence[str]) -> Path | None:
-    """The first file of a folder that is called like one of the stems, in their order."""
-    names = (folder / f"{stem}{suffix}" for stem in stems for suffix in suffixes)
-    return next((path for path in names if path.is_file()), None)
+def _named(folder: Path, stems: Sequence[str], suffixes: Sequence[str]) -> list[Path]:
+    """The files of a folder that are called like one of the stems, without those that stand beside another one."""
+    names = [folder / f"{stem}{suffix}" for stem in stems for suffix in suffixes]
+    found = {path: _split(path)[0] for path in names if path.is_file()}
+    return [path for path, stem in found.items() if BESIDE.get(stem) not in found.values()]
 
 
 def _may_be_dicom(path: Path) -> bool:

@@ -73,10 +73,22 @@ def test_nested_flat_and_nnunet_cohorts(tmp_path: Path) -> None:
 
 
 def test_masks_of_case_folders(tmp_path: Path) -> None:
+    """Of a prepared case the mask that was put there counts, of an export the SEG."""
     maps = touch(tmp_path, "a/rois.nii.gz", "a/mask.nii.gz", "b/rois.nii.gz", "b/rois_2.nii.gz", "c/seg.dcm")
+    touch(tmp_path, "c/rtstruct.dcm", "d/rtstruct.dcm")
     found = find_cases(maps, maps, is_mask=True)
-    assert [path.name for _, path, _ in found] == ["mask.nii.gz", "rois.nii.gz", "seg.dcm"]
+    assert [path.name for _, path, _ in found] == ["mask.nii.gz", "rois.nii.gz", "seg.dcm", "rtstruct.dcm"]
     assert found[0][2] == tmp_path / "a" / "pet.nii.gz"  # not there: named when the case is run
+
+
+@pytest.mark.parametrize(
+    "names", [("mask.nii.gz", "mask.nii"), ("mask.nii.gz", "seg.dcm"), ("rois.nii.gz", "seg.dcm")]
+)
+def test_two_masks_in_one_case_folder_are_both_named(tmp_path: Path, names: tuple[str, str]) -> None:
+    maps = touch(tmp_path / "m", *(f"a/{name}" for name in names))
+    with pytest.raises(TmtvError, match="2 maps or masks of case a") as caught:
+        find_cases(maps, touch(tmp_path / "s"), is_mask=True)
+    assert all(str(maps / "a" / name) in str(caught.value) for name in names)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +97,9 @@ def test_masks_of_case_folders(tmp_path: Path) -> None:
         (("a.nii.gz", "a_0000.nii.gz"), (), "2 maps or masks of case a"),
         (("a.nii.gz", "a.nii"), (), "2 maps or masks of case a"),
         (("a.nii.gz", "a/probability.nii.gz"), (), "2 maps or masks of case a"),
+        (("a/probability.nii.gz", "a/probability.npz"), (), "2 maps or masks of case a"),
         (("a.nii.gz",), ("a.nii.gz", "a/pet.nii.gz"), "several PET of case a"),
+        (("a.nii.gz",), ("a/pet.nii.gz", "a/pet.nii"), "several PET of case a: pet.nii.gz, pet.nii"),
         (("a.nii.gz",), ("a_0000.nii.gz", "a_0001.nii.gz"), "which of them is the PET"),
         (("probability.nii.gz",), (), "the folder of one case"),
         (("pet.nii.gz", "ct.nii.gz"), (), "the folder of one case"),

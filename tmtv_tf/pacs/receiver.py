@@ -34,6 +34,8 @@ PDU_BYTES = 131_072
 LONGEST_PDU_BYTES = 4 * 2**20
 # One object with all that is sent around it; a multi-frame PET has 600 MB.
 LONGEST_OBJECT_BYTES = 2 * 2**30
+# Memory for objects that are not whole yet, of all senders together; a small object is not held against anybody.
+ALL_OBJECTS_BYTES, LARGE_OBJECT_BYTES = 4 * 2**30, 64 * 2**20
 ASSOCIATIONS = 16
 # A connection that says nothing for so long is closed, also in the middle of a data unit.
 SILENCE_S = 60.0
@@ -144,7 +146,7 @@ class Receiver:
             return
         address = str(event.assoc.requestor.address)
         known = not self.allowed or any(caller.address in ("", address) for caller in self.allowed)
-        reader = _Reader(connection)
+        reader = _Reader(connection, self._arriving)
         with self._lock:
             if taken := known and len(self._readers) < CONNECTIONS:
                 self._readers[event.assoc] = reader
@@ -156,6 +158,11 @@ class Receiver:
             return
         connection.socket.settimeout(SILENCE_S)
         connection.recv = reader.recv  # type: ignore[method-assign]  # bounded, and in one piece
+
+    def _arriving(self) -> int:
+        """Bytes of all objects that are not whole yet."""
+        with self._lock:
+            return sum(reader.since for reader in self._readers.values())
 
     def _requested(self, event: evt.Event) -> None:
         """Reject a caller who is not on the list."""
@@ -210,6 +217,7 @@ class Receiver:
             sender = self._open.pop(association, None)
         if sender is None:
             return
+        sender.reader.forget()
         try:
             self.incoming.end(sender.association, released=released)
         except TmtvError as error:  # the series counts as cut off, and is completed when it is sent again
@@ -245,21 +253,31 @@ class _Sender:
 
 
 class _Reader:
-    """Reads from an association's socket what pynetdicom asks for, up to what an honest sender can mean."""
+    """Reads from an association's socket what pynetdicom asks for, up to what an honest sender can mean.
 
-    def __init__(self, socket: AssociationSocket) -> None:
-        self._socket = socket
-        self._since = 0
+    Attributes
+    ----------
+    since : bytes read since the last whole object
+    """
+
+    def __init__(self, socket: AssociationSocket, arriving: Callable[[], int]) -> None:
+        self._socket, self._arriving = socket, arriving
+        self.since = 0
 
     def forget(self) -> None:
         """One object is complete; the next is counted from here."""
-        self._since = 0
+        self.since = 0
 
     def recv(self, nr_bytes: int) -> bytearray:
         """`nr_bytes`, or fewer if the connection ends; OSError closes it."""
-        self._since += nr_bytes
-        if nr_bytes > LONGEST_PDU_BYTES or self._since > LONGEST_OBJECT_BYTES or self._socket.socket is None:
+        self.since += nr_bytes
+        if nr_bytes > LONGEST_PDU_BYTES or self.since > LONGEST_OBJECT_BYTES or self._socket.socket is None:
             raise OSError("longer than any object")
+        if self.since > LARGE_OBJECT_BYTES and self._arriving() > ALL_OBJECTS_BYTES:
+            log.warning(
+                "A connection was cut: large objects of several senders at once need too much memory."
+            )
+            raise OSError("too much memory")
         data = bytearray(nr_bytes)
         view, at = memoryview(data), 0
         while at < nr_bytes:

@@ -243,17 +243,19 @@ def lesions_of_image(labels: Image) -> Lesions:
 
 def _check_series(folder: Path, exam: Exam, *, empty: bool) -> list[str]:
     """Refuse an empty result of another series: its numbers (0) are true of every PET. Warnings."""
-    found = read_result(folder)
-    name = str((found["inputs"].get("suv") or {}).get("file") if found else None)
-    uid = exam.pet_series.series_uid
-    if name == f"{SERIES}{uid}":
+    (made_from, _), uid = suv_of_result(folder), exam.pet_series.series_uid
+    if made_from == uid:
         return []
-    if not name.startswith(SERIES):
+    if not made_from:
+        found = read_result(folder)
+        name = str((found["inputs"].get("suv") or {}).get("file") if found else None)
         text = f"nothing says which PET series it was made from (its PET is {name})"
         return [f"{folder}: without a lesion, and {text}: make sure that it is this one."] if empty else []
     if empty:
-        raise CaseError(f"{folder}: it is without a lesion and was made from {name}; this PET is {uid}.")
-    return [f"{folder}: it was made from {name}; this PET, of the same values, is {uid}."]
+        raise CaseError(
+            f"{folder}: it is without a lesion and was made from {SERIES}{made_from}; this PET is {uid}."
+        )
+    return [f"{folder}: it was made from {SERIES}{made_from}; this PET, of the same values, is {uid}."]
 
 
 def _check_other(out: Path, source: SourceSeries) -> None:

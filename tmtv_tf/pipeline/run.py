@@ -16,6 +16,7 @@ from petct.parallel import Outcome, run_cases
 from petct.suv import Overrides
 from postprocess.cohort import table_of_what_is_left, write_table
 from postprocess.measures import Measures
+from postprocess.results import read_result, unmark_late
 from tmtv_tf.cases.layouts import Found, find_dicom
 from tmtv_tf.cases.prepare import CaseInput
 from tmtv_tf.cases.pseudonym import case_pseudonym, load_key
@@ -116,12 +117,14 @@ def run(
             case_id = case_pseudonym(key, item.patient_id, item.study_uid)
             try:
                 study = study_of(item, case_id, out, chosen, mask, options)
+                if read_result(study.folder) is None:
+                    unmark_late(
+                        study.folder
+                    )  # of a run that failed: the result that is made now has all images
                 jobs.append((item, replace(study, dicom_folder=inputs.named(str(study.source.pet.folder)))))
             except TmtvError as error:
                 outcomes[case_id] = Outcome(case_id, error=str(error))
-        remove(
-            out / TABLE
-        )  # of an earlier run: if this one is interrupted, nothing must say that it was this one
+        remove(out / TABLE)  # of an earlier run: if this one is interrupted, it must not pass for this one's
         with table_of_what_is_left(out):
             done = run_cases(
                 run_study,

@@ -72,30 +72,26 @@ def test_an_empty_mask_is_a_report_of_zero(study: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["sr.dcm"]
 
 
+def _prepared_with_weight(study: Path, folder: Path) -> Path:
+    prepare = ["prepare", str(study), "--out", str(folder / "cases"), "--weight-kg", "90", "--no-model-grid"]
+    assert CliRunner().invoke(app, prepare).exit_code == 0
+    (case,) = (path for path in (folder / "cases").iterdir() if path.is_dir())
+    return case
+
+
+def _result_of_case(case: Path, mask: np.ndarray, folder: Path) -> Path:
+    write_image(folder / "mask.nii.gz", read_image(case / "pet.nii.gz").with_array(mask))
+    map_file = MapFile(folder / "mask.nii.gz", is_mask=True)
+    result = folder / "out" / case.name
+    run_case(Job(case_id=case.name, folder=result, map_file=map_file, suv_path=case / "pet.nii.gz"))
+    return result
+
+
 def test_a_case_prepared_with_a_weight_is_exported_with_it(study: Path, tmp_path: Path) -> None:
     """The header's weight gives SUV that are 70/90 of those of the case; its result says so itself."""
-    prepare = [
-        "prepare",
-        str(study),
-        "--out",
-        str(tmp_path / "cases"),
-        "--weight-kg",
-        "90",
-        "--no-model-grid",
-    ]
-    assert CliRunner().invoke(app, prepare).exit_code == 0
-    (case,) = (path for path in (tmp_path / "cases").iterdir() if path.is_dir())
+    case = _prepared_with_weight(study, tmp_path)
     pet = read_image(case / "pet.nii.gz")
-    write_image(tmp_path / "mask.nii.gz", pet.with_array(pet.array > 5.5))
-    result = tmp_path / "out" / case.name
-    run_case(
-        Job(
-            case_id=case.name,
-            folder=result,
-            map_file=MapFile(tmp_path / "mask.nii.gz", is_mask=True),
-            suv_path=case / "pet.nii.gz",
-        )
-    )
+    result = _result_of_case(case, pet.array > 5.5, tmp_path)
     made = export(result, study, tmp_path / "d", method="raw")
     assert made.tmtv_ml == pytest.approx(np.count_nonzero(pet.array > 5.5) * VOXEL_ML)
     # A result that does not say so, of a version before, is refused with the reason.
@@ -140,6 +136,17 @@ def test_a_result_without_lesion_is_not_exported_to_another_patient(study: Path,
     with pytest.raises(CaseError, match="was made from DICOM series"):
         export(result, other, tmp_path / "d")
     assert export(result, study, tmp_path / "d").files == ("sr.dcm",)
+
+
+def test_nor_is_that_of_a_case_prepared_with_a_weight(study: Path, tmp_path: Path) -> None:
+    """Its result names the series, though its PET is a file."""
+    case = _prepared_with_weight(study, tmp_path)
+    other = write_pet_ct(tmp_path / "other", patient="P2", study="S2")
+    result = _result_of_case(case, np.zeros(read_image(case / "pet.nii.gz").array.shape, bool), tmp_path)
+    with pytest.raises(CaseError, match="was made from DICOM series"):
+        export(result, other, tmp_path / "d", method="raw")
+    made = export(result, study, tmp_path / "d", method="raw")
+    assert (made.files, made.warnings) == (("sr.dcm",), ())
 
 
 def test_the_same_pet_under_another_uid_is_said(study: Path, result: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from petct.dicom.headers import find_series
 from petct.errors import Interrupted, ModelError, ParameterError, TmtvError
 from petct.image import Image, read_image, write_image
 from petct.suv import Overrides
+from postprocess.results import mark_late, refuse_late
 
 COUNTS = {8.0: 4 * 7 * 8, 5.0: 3 * 5 * 6}
 EVERYTHING = {"seg.dcm", "rtstruct.dcm", "sr.dcm", "report.html", "report.pdf", "pet.nii.gz", "ct.nii.gz",
@@ -267,6 +268,20 @@ def _masked(study: Path, folder: Path, name: str = "mask.nii.gz") -> Path:
     exam = petct.read_exam(study)
     write_image(folder / name, Image(suv_image() > 4, exam.pet.geometry))
     return folder / name
+
+
+def test_images_that_came_before_the_first_result_are_in_it(study: Path, tmp_path: Path) -> None:
+    """`tmtv serve` noted them while its own run failed; that note was held against the run by hand for ever."""
+    mask = _masked(study, tmp_path)
+    folder, _ = only(tmtv_tf.run(study, mask=mask, out=tmp_path / "out"))
+    shutil.rmtree(folder)
+    mark_late(folder)
+    tmtv_tf.run(study, mask=mask, out=tmp_path / "out")
+    refuse_late(folder)
+    mark_late(folder)
+    assert tmtv_tf.run(study, mask=mask, out=tmp_path / "out").studies  # kept, and of the images of before
+    with pytest.raises(TmtvError, match="more images"):
+        refuse_late(folder)
 
 
 def test_a_lost_lesion_file_is_made_again(study: Path, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def find_suv(path: str | os.PathLike[str], result: Path | None = None) -> SuvSou
     if path.is_dir():
         from petct.exam import select_exam
 
-        uid, overrides = ("", None) if result is None else suv_of_result(result)
+        uid, overrides = ("", None) if result is None else _of_series(result)
         selection = select_exam(path, uid)
         pet = selection.require_pet()
         own = pet.series_uid == uid
@@ -157,11 +157,20 @@ def suv_of_result(folder: Path) -> tuple[str, Overrides | None]:
     TmtvError
         A `source.json` or a result that cannot be read.
     """
-    result = read_result(folder)
-    stated = result["inputs"].get("suv", {}) if result is not None else {}
+    stated = _stated_suv(folder)
     if own := stated.get("overrides"):
         return str(stated.get("series_uid") or ""), _overrides(own, folder / RESULT_FILE)
-    name = str(stated.get("file"))
+    return _of_series(folder)
+
+
+def _stated_suv(folder: Path) -> Mapping[str, Any]:
+    result = read_result(folder)
+    return result["inputs"].get("suv", {}) if result is not None else {}
+
+
+def _of_series(folder: Path) -> tuple[str, Overrides | None]:
+    """`suv_of_result`, where the result was made from DICOM itself."""
+    name = str(_stated_suv(folder).get("file"))
     if not name.startswith(SERIES):
         return "", None
     uid, path = name.removeprefix(SERIES), folder / SOURCE_FILE

@@ -149,6 +149,17 @@ def test_nor_is_that_of_a_case_prepared_with_a_weight(study: Path, tmp_path: Pat
     assert (made.files, made.warnings) == (("sr.dcm",), ())
 
 
+def test_a_result_from_dicom_in_its_place_has_the_headers_weight(study: Path, tmp_path: Path) -> None:
+    """It had the 90 kg of the result that it replaced, and nothing said so: it could not be exported."""
+    case = _prepared_with_weight(study, tmp_path)
+    result = _result_of_case(case, read_image(case / "pet.nii.gz").array > 5.5, tmp_path)
+    map_file = MapFile(tmp_path / "mask.nii.gz", is_mask=True)
+    run_case(Job(case_id=case.name, folder=result, map_file=map_file, suv_path=study, overwrite=True))
+    stated = json.loads((result / "tmtv.json").read_text())
+    assert stated["methods"]["raw"]["suv_max"] == pytest.approx(petct.read_exam(study).pet.array.max())
+    export(result, study, tmp_path / "d", method="raw")
+
+
 def test_the_same_pet_under_another_uid_is_said(study: Path, result: Path, tmp_path: Path) -> None:
     other = write_pet_ct(tmp_path / "other", patient="P2", study="S2")
     (text,) = export(result, other, tmp_path / "d").warnings

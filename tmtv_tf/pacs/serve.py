@@ -121,7 +121,7 @@ class Service:
         self._last_error = ""
         self._tidied = False
         self._writing = ExitStack()
-        self._new_results = False
+        self._changes = self._in_table = 0  # of results; a change while the table is written is for the next one
         self._stack = ExitStack()
         try:
             self._stack.enter_context(locked(self.folder, wait_s=2.0))
@@ -287,7 +287,7 @@ class Service:
             after = "refused"
         if not ended.reason:
             unmark_late(self.out / case_id)
-            self._new_results = True
+            self._changes += 1
         moved = self.queue.move(case_id, "running", after, reason=ended.reason)
         if not ended.retry:
             self._not_before.pop(case_id, None)
@@ -302,7 +302,7 @@ class Service:
     def _mark_late(self, case_id: str) -> None:
         """Its number must not pass for that of the whole study, until a run has used what came."""
         mark_late(self.out / case_id)
-        self._new_results = True
+        self._changes += 1
 
     # Now and then
 
@@ -315,10 +315,10 @@ class Service:
                 self._say("removed", case_id=row.case_id, study_uid=_uid(row), count=row.images)
 
     def _write_table(self) -> None:
-        if self._new_results:
+        if (changes := self._changes) != self._in_table:
             for text in write_table(self.out):
                 log.info("%s", text)
-            self._new_results = False
+            self._in_table = changes
 
     def _end_workers(self) -> None:
         for worker in [*self._idle, *(worker for worker, _ in self._workers.values())]:

@@ -19,6 +19,8 @@ from serving import Serving, require_dcmtk, storescu, threshold_openvino, wait_u
 from study_files import write_pet_ct
 
 from petct.errors import TmtvError
+from petct.files import write_json
+from postprocess.cohort import write_table
 from postprocess.results import LATE, LATE_FILE, read_result, refuse_late
 from tmtv_tf.pacs import serve
 from tmtv_tf.pacs.incoming import Limits
@@ -68,6 +70,30 @@ def test_while_a_study_is_run(service: Service) -> None:
     assert (folder / LATE_FILE).exists()
     wait_until(lambda: state() == "done", 60)
     assert not (folder / LATE_FILE).exists()
+
+
+def test_a_mark_that_is_made_while_the_table_is_written(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the next table; it was forgotten if no result came after it."""
+    measures = dict.fromkeys(("tmtv_ml", "tlg", "suv_max", "suv_peak", "lesion_count"), 1) | {"dmax_mm": 0.0}
+    write_json(service.out / "case" / "tmtv.json", {"methods": {"41": measures}, "inputs": {}})
+    written: list[bool] = []
+
+    def meanwhile(out: Path) -> list[str]:
+        said = write_table(out)
+        if not written:
+            service._mark_late("case")
+        written.append(True)
+        return said
+
+    monkeypatch.setattr(serve, "write_table", meanwhile)
+    service._changes += 1
+    for _ in range(3):
+        service._write_table()
+    (row,) = csv.DictReader((service.out / "tmtv.csv").open())
+    assert row["outdated"] == LATE
+    assert len(written) == 2
 
 
 @pytest.mark.slow

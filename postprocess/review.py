@@ -100,8 +100,9 @@ def write_version(
     stored: Geometry,
     body: tuple[float | None, float | None],
 ) -> Path:
-    """Write the next version, whole or not at all. It depends on its inputs only: the same edits, the same bytes
-    (of a compressed image, the same voxels).
+    """Write the next version, whole or not at all.
+
+    It depends on its inputs only: the same edits, the same bytes (of a compressed image, the same voxels).
 
     log : with edits in force, or signed. changed_ml : per method the volumes `removed_ml` and `added_ml`.
     """

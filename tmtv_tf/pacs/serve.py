@@ -121,9 +121,7 @@ class Service:
         self._last_error = ""
         self._tidied = False
         self._writing = ExitStack()
-        self._changes = self._in_table = (
-            0  # of results; a change while the table is written is for the next one
-        )
+        self._changes = self._in_table = 0  # so a change while the table is written is for the next one
         self._stack = ExitStack()
         try:
             self._stack.enter_context(locked(self.folder, wait_s=2.0))

@@ -152,7 +152,7 @@ class StudyCase:
                 exam = self.exam = read_series(source.pet, source.ct, source.overrides)
                 warnings = [self.anonymous(text) for text in [*self.study.notes, *exam.warnings]]
                 if self.background is not None:
-                    images = {"pet.nii.gz": exam.pet, "ct.nii.gz": exam.ct}
+                    written = {"pet.nii.gz": exam.pet, "ct.nii.gz": exam.ct}
                     self.images = self.background.submit(write_images, self.study.folder, written)
         if model is None:
             with self._timed("predict"):

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from petct.errors import TmtvError
 from petct.ids import check_distinct
+from petct.image import SUFFIXES as IMAGE_SUFFIXES
 
-SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+# In a folder, a pair of files (.hdr and .img) counts once: by its header.
+SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in (".img", ".img.gz"))
 DICOM_SUFFIX, ARRAY_SUFFIX = ".dcm", ".npz"
 MAP_STEMS = ("probability",)
 MASK_STEMS = ("mask", "rois", "seg", "rtstruct")
@@ -44,10 +46,11 @@ def find_cases(maps: Path, suvs: Path, *, is_mask: bool = False) -> list[tuple[s
     """`(case_id, map, PET)` of every case of a cohort, by name.
 
     Maps are `maps/<case_id>/probability.nii.gz` (masks: `mask`, else `rois`; or `seg.dcm`, else `rtstruct.dcm`) or
-    flat, `maps/<case_id>.nii.gz`, with or without nnU-Net's `_0000`; `.nii`, `.nrrd`, `.mha`, `.mhd`, for maps `.npz`
-    and for masks `.dcm` will do. Where nnU-Net wrote `.npz` and its own mask side by side, the map is the `.npz`. The
-    PET is `suvs/<case_id>/pet.nii.gz`, `suvs/<case_id>.nii.gz`, `suvs/<case_id>_0000.nii.gz`, or the DICOM files
-    below `suvs/<case_id>/`. One that is missing is named by the path it should have, and fails when the case is run.
+    flat, `maps/<case_id>.nii.gz`, with or without nnU-Net's `_0000`; every other format that `petct.read_image`
+    reads, for maps `.npz` and for masks `.dcm` will do. Where nnU-Net wrote `.npz` and its own mask side by side, the
+    map is the `.npz`. The PET is `suvs/<case_id>/pet.nii.gz`, `suvs/<case_id>.nii.gz`, `suvs/<case_id>_0000.nii.gz`,
+    or the DICOM files below `suvs/<case_id>/`. One that is missing is named by the path it should have, and fails
+    when the case is run.
 
     Raises
     ------
@@ -139,12 +142,12 @@ def _named(folder: Path, stems: Sequence[str], suffixes: Sequence[str]) -> list[
 
 def _may_be_dicom(path: Path) -> bool:
     """A folder, or a file with the suffix of no image, table or description."""
-    other = (*SUFFIXES, ARRAY_SUFFIX, ".json", ".csv", ".txt")
+    other = (*IMAGE_SUFFIXES, ARRAY_SUFFIX, ".json", ".csv", ".txt")
     return path.is_dir() or not path.name.lower().endswith(other)
 
 
 def _split(path: Path) -> tuple[str, str]:
     """Name and suffix (lower case) of a file; a suffix that is not known is no suffix."""
-    known = (*SUFFIXES, DICOM_SUFFIX, ARRAY_SUFFIX)
+    known = (*IMAGE_SUFFIXES, DICOM_SUFFIX, ARRAY_SUFFIX)
     suffix = next((suffix for suffix in known if path.name.lower().endswith(suffix)), "")
     return path.name[: len(path.name) - len(suffix)], suffix

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from petct.errors import CaseError, TmtvError
+from petct.image import SUFFIXES
 from postprocess.find import case_id_of, cases_without_map, find_cases
 
 
@@ -33,6 +34,8 @@ def touch(root: Path, *names: str) -> Path:
         ("flat/case.v2.nii", "case.v2"),
         ("flat/case_001.npz", "case_001"),
         ("flat/maskfish.mha", "maskfish"),
+        *((f"flat/case_001{suffix}", "case_001") for suffix in SUFFIXES),
+        *((f"P1/probability{suffix}", "P1") for suffix in SUFFIXES),
     ],
 )
 def test_what_a_case_is_called(tmp_path: Path, path: str, case_id: str) -> None:
@@ -70,6 +73,22 @@ def test_nested_flat_and_nnunet_cohorts(tmp_path: Path) -> None:
         ("c", "c_0000.nii.gz"),
         ("d", "d.nii.gz"),
     ]
+
+
+@pytest.mark.parametrize(
+    "files", [(".nhdr", ".raw"), (".hdr", ".img"), (".hdr.gz", ".img.gz"), (".mhd", ".zraw"), (".MHA",)]
+)
+def test_every_format_that_is_read_makes_a_cohort(tmp_path: Path, files: tuple[str, ...]) -> None:
+    """A `.nhdr` or a pair of `.hdr` and `.img` was called `case.nhdr`, and was no case of a cohort."""
+    maps = touch(tmp_path / "m", *(f"a{suffix}" for suffix in files))
+    suvs = touch(
+        tmp_path / "s", *(f"a/pet{suffix.lower()}" for suffix in files), "b/pet.nhdr", "c.hdr", "c.img"
+    )
+    found = find_cases(maps, suvs)
+    assert [(case_id, path.name, pet.name) for case_id, path, pet in found] == [
+        ("a", f"a{files[0]}", f"pet{files[0].lower()}")
+    ]
+    assert cases_without_map(found, suvs) == ["b", "c"]
 
 
 def test_masks_of_case_folders(tmp_path: Path) -> None:

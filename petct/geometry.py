@@ -148,11 +148,11 @@ class Image:
         return replace(self, array=array)
 
 
-def require_image(image: object) -> Image:
+def require_image(image: object, name: str = "image") -> Image:
     """Refuse a bare array, of which nobody knows where it lies."""
     if not isinstance(image, Image):
         raise ImageError(
-            f"`image` must be a petct.Image (array and geometry). Received: {type(image).__name__}."
+            f"`{name}` must be a petct.Image (array and geometry). Received: {type(image).__name__}."
         )
     return image
 

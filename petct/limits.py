@@ -8,8 +8,13 @@ SMALLEST, LARGEST = math.ulp(0.0), sys.float_info.max
 
 
 def between(value: object, low: float, high: float) -> bool:
-    """Whether a value is a number, low <= value <= high. NaN, text and None are not."""
+    """Whether a value is a number, low <= value <= high. NaN, text and None are not.
+
+    A number of numpy's is compared as Python's: in single precision the limits themselves would be 0 and infinity.
+    """
+    if isinstance(value, str | bytes):
+        return False
     try:
-        return bool(low <= value <= high)  # type: ignore[operator]
-    except (TypeError, ValueError):
+        return low <= float(value) <= high  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
         return False

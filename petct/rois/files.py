@@ -9,6 +9,7 @@ from pydicom import dcmread
 
 from petct.dicom.quiet import PYDICOM_ERRORS, quiet_pydicom
 from petct.errors import RoiError, TmtvError
+from petct.geometry import require_image
 from petct.image import SUFFIXES, Image, image_suffix
 from petct.rois.nifti import read_label_image
 from petct.rois.roi import Roi
@@ -73,6 +74,14 @@ def read_rois(path: str | Path, target: RoiTarget) -> tuple[list[Roi], list[str]
     >>> rois, warnings = petct.read_rois("rtstruct.dcm", target)  # doctest: +SKIP
     """
     path = Path(path)
+    if not isinstance(target, RoiTarget):
+        raise RoiError(
+            "`target` must be a petct.RoiTarget (the PET, its series and its frame of reference). "
+            f"Received: {type(target).__name__}."
+        )
+    require_image(target.pet, "target.pet")
+    if not path.is_file():
+        raise RoiError(f"{path}: no such file.")
     suffix = roi_suffix(path)
     if suffix == TABLE_SUFFIX:
         from petct.rois.fiji import read_fiji

@@ -95,8 +95,18 @@ class Overrides:
     def __post_init__(self) -> None:
         for name, unit in (("weight_kg", "kg"), ("dose_bq", "Bq")):
             value = getattr(self, name)
-            if value is not None and not between(value, SMALLEST, LARGEST):
-                raise SuvError(f"The user's {name.split('_')[0]} must be above 0 {unit}. Received: {value}.")
+            if value is None:
+                continue
+            if not between(value, SMALLEST, LARGEST):
+                raise SuvError(
+                    f"The user's {name.split('_')[0]} must be a number above 0 {unit}. Received: {value!r}."
+                )
+            object.__setattr__(self, name, float(value))  # numpy's numbers too: they stand in JSON
+        if not isinstance(self.injection_time, datetime | time | None):
+            raise SuvError(
+                "The user's injection time must be a datetime, or a time on the acquisition date. "
+                f"Received: {self.injection_time!r}."
+            )
         if self.injection_time is not None and self.injection_time.tzinfo is not None:
             raise SuvError(
                 "The user's injection time must be on the scanner's own clock, without a time zone. "

@@ -61,7 +61,7 @@ def decay_factor(elapsed_s: float, half_life_s: float) -> float:
             f"`elapsed_s` must be finite and `half_life_s` a positive number of seconds. Received: {elapsed_s!r} and "
             f"{half_life_s!r}."
         )
-    return 2.0 ** (-elapsed_s / half_life_s)
+    return 2.0 ** (-float(elapsed_s) / float(half_life_s))
 
 
 def mean_count_time_s(duration_s: float, half_life_s: float) -> float:

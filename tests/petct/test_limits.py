@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from petct.limits import LARGEST, SMALLEST, between
@@ -23,3 +24,14 @@ def test_the_positive_numbers() -> None:
     assert between(SMALLEST, SMALLEST, LARGEST)
     assert between(LARGEST, SMALLEST, LARGEST)
     assert not any(between(value, SMALLEST, LARGEST) for value in (0.0, -1.0, math.inf, math.nan))
+
+
+@pytest.mark.parametrize("number", [np.float16, np.float32, np.float64, np.int16])
+def test_the_positive_numbers_of_numpy(number: type) -> None:
+    """In single precision SMALLEST was 0 and LARGEST infinity: 0 passed as positive, infinity as finite."""
+    assert between(number(70), SMALLEST, LARGEST)
+    assert not between(number(0), SMALLEST, LARGEST)
+    if issubclass(number, np.floating):
+        assert not between(number(np.inf), SMALLEST, LARGEST)
+        assert not between(number(np.nan), SMALLEST, LARGEST)
+    assert not between(number(1), 0, math.nextafter(1, 0))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from petct.errors import CaseError
+from petct.geometry import require_image
 from petct.image import Geometry, Image
 from postprocess.config import Config
 from tmtv_tf.inference.outlines import outline
@@ -97,6 +98,8 @@ class Model:
         ------
         CaseError
             No CT for a model that needs one; a network without segmentation; a PET with NaN; no overlap of PET and CT.
+        ImageError
+            A bare array: nobody knows where it lies.
         """
         found = self.examine(pet, ct)
         if found.probability is None:
@@ -109,6 +112,9 @@ class Model:
         A network that was trained on synthetic images also says what is unusual about the PET and about its answer
         (`tmtv_tf.inference.trust`).
         """
+        require_image(pet, "pet")
+        if ct is not None:
+            require_image(ct, "ct")
         if self.description.trained_on != SYNTHETIC:
             return self._examine(pet, ct)
         with ThreadPoolExecutor(1) as executor:  # the image is looked at while the network computes

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from petct.errors import CaseError
+from petct.errors import CaseError, ImageError
 from petct.image import Geometry, Image
 from tmtv_tf.inference.model import Model
 from tmtv_tf.inference.trust import check_input, check_output, find_liver
@@ -121,3 +121,14 @@ def test_a_network_of_synthetic_images_refuses_an_image_without_a_body():
     air = Image(np.zeros((40, 40, 40), np.float32), Geometry((40, 40, 40), SPACING))
     with pytest.raises(CaseError, match="almost no body"):
         _model("synthetic images").predict(air)
+
+
+@pytest.mark.parametrize("trained_on", ["synthetic images", ""])
+def test_a_network_takes_no_bare_array(trained_on):
+    """It ended in an AttributeError: nobody knows where an array lies."""
+    suv = np.ones((4, 5, 6), np.float32)
+    pet = Image(suv, Geometry(suv.shape, SPACING))
+    with pytest.raises(ImageError, match="`pet` must be a petct.Image"):
+        _model(trained_on).predict(suv)
+    with pytest.raises(ImageError, match="`ct` must be a petct.Image"):
+        _model(trained_on).predict(pet, suv)

@@ -18,6 +18,14 @@ MAX_LABEL = 65535  # label images are uint16 on disk
 Spacing = tuple[float, float, float]
 
 
+def require_instance(name: str, value: object, kind: type) -> None:
+    """Refuse what is not of a class of ours: a dict in place of options, a tuple in place of a geometry."""
+    if not isinstance(value, kind):
+        raise ParameterError(
+            f"`{name}` must be of the type {kind.__name__}. Received: {type(value).__name__}."
+        )
+
+
 def require_volume(name: str, array: object, kinds: str = "fiu") -> npt.NDArray:
     """A 3-D array of real numbers; `kinds` are numpy's letters of the types allowed."""
     if not isinstance(array, np.ndarray) or array.ndim != 3:

@@ -12,7 +12,14 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from petct.checks import Spacing, require_numbers, require_shape, require_spacing, require_volume
+from petct.checks import (
+    Spacing,
+    require_instance,
+    require_numbers,
+    require_shape,
+    require_spacing,
+    require_volume,
+)
 from petct.errors import ImageError, ParameterError
 
 # Two grids are the same when no corner voxel is further apart than this share of the smallest spacing.
@@ -134,6 +141,7 @@ class Image:
 
     def __post_init__(self) -> None:
         require_volume("array", self.array, "biuf")
+        require_instance("geometry", self.geometry, Geometry)
         if self.array.shape != self.geometry.shape:
             raise ImageError(
                 f"Array of shape {self.array.shape} with a geometry of shape {self.geometry.shape}."
@@ -187,6 +195,7 @@ def unpack(
 
 def require_grid(geometry: Geometry, shape: tuple[int, ...], spacing_mm: Spacing) -> None:
     """Refuse a geometry of another shape or spacing."""
+    require_instance("geometry", geometry, Geometry)
     if geometry.shape != shape or not np.allclose(geometry.spacing_mm, spacing_mm, rtol=SPACING_TOLERANCE):
         raise ImageError(
             f"The geometry is of {geometry.shape} voxels of {geometry.spacing_mm} mm, the array of {shape} of "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from petct.checks import require_instance
 from petct.errors import ImageError
 from petct.files import replace_atomically
 from petct.geometry import SAME_GRID_TOLERANCE, Geometry, Image, require_image
@@ -199,6 +200,7 @@ def resample(image: Image, geometry: Geometry, *, fill: float = 0.0, nearest: bo
     """
     import SimpleITK as sitk
 
+    require_instance("geometry", geometry, Geometry)
     if require_image(image).geometry.same_grid(geometry):
         return Image(image.array, geometry)
     keeps_type = nearest or image.array.dtype.kind == "f"

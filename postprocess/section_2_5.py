@@ -246,7 +246,9 @@ def segment(
     >>> threshold_suvmax_fraction(parts, suv, 0.41)
     array([[[1, 1, 0, 0, 2]]], dtype=int32)
     """
-    parse_method(method, config or Config())
+    config = Config() if config is None else config
+    checks.require_instance("config", config, Config)
+    parse_method(method, config)
     (map_array, suv_array), spacing, _ = unpack(spacing_mm, probability=probability, suv=suv)
     work = Segmentation(map_array, suv_array, spacing, config, instances=_instances(instances, suv_array))
     return work.lesions(method).paint()

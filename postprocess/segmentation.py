@@ -90,7 +90,10 @@ class Segmentation:
         checks.require_volume("probability", probability, "fiub")
         checks.require_volume("suv", suv)
         checks.require_same_shape(probability=probability, suv=suv)
-        self.config = config or Config()
+        self.config = Config() if config is None else config
+        checks.require_instance("config", self.config, Config)
+        if instances is not None:
+            checks.require_instance("instances", instances, Instances)
         self.suv = suv
         self.spacing_mm = checks.require_spacing(spacing_mm)
         self.index: IntVector = foreground(probability, self.config.probability_threshold)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from petct.checks import require_instance
 from petct.errors import ImageError, SuvError
 from petct.suv.header import ATTRIBUTES, Overrides, PetHeader, need, optional, positive, refusal
 from petct.suv.parse import parse_pet_header
@@ -136,7 +137,9 @@ def suv_bw_factor(header: PetHeader, overrides: Overrides | None = None) -> SuvF
     >>> suv_bw_factor(header).factor
     0.0002
     """
-    overrides = overrides or Overrides()
+    require_instance("header", header, PetHeader)
+    overrides = Overrides() if overrides is None else overrides
+    require_instance("overrides", overrides, Overrides)
     refuse_other_nuclides(header)
     units = need(header, "units", "it must be BQML, GML, CM2ML or CNTS")
     if units in ("GML", "CM2ML"):

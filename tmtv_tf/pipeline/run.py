@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from petct.checks import require_instance
 from petct.dicom.archive import unpacked
 from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import locked, remove, require_writable, write_csv
@@ -101,7 +102,10 @@ def run(
     >>> result = run("export", model="best.keras", out="out")  # doctest: +SKIP
     >>> result.tmtv_ml("41")  # doctest: +SKIP
     """
-    options = options or RunOptions()
+    options = RunOptions() if options is None else options
+    require_instance("options", options, RunOptions)
+    if overrides is not None:
+        require_instance("overrides", overrides, Overrides)
     roots = [Path(folder)] if isinstance(folder, str | os.PathLike) else [Path(one) for one in folder]
     out = Path(out).absolute()
     require_writable(out)

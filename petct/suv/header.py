@@ -99,7 +99,7 @@ class Overrides:
                 continue
             if not between(value, SMALLEST, LARGEST):
                 raise SuvError(
-                    f"The user's {name.split('_')[0]} must be a number above 0 {unit}. Received: {value!r}."
+                    f"The user's {name.split('_')[0]} must be above 0 {unit}. Received: {value!r}."
                 )
             object.__setattr__(self, name, float(value))  # numpy's numbers too: they stand in JSON
         if not isinstance(self.injection_time, datetime | time | None):

@@ -33,7 +33,7 @@ def test_a_decay_factor_takes_seconds(times: tuple) -> None:
 
 
 def test_a_users_weight_is_a_number() -> None:
-    with pytest.raises(TmtvError, match="weight must be a number above 0 kg"):
+    with pytest.raises(TmtvError, match="weight must be above 0 kg"):
         petct.Overrides(weight_kg="70")  # type: ignore[arg-type]
 
 

@@ -63,9 +63,9 @@ def test_a_number_of_numpy_is_a_number(number: type) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"weight_kg": "70"}, "weight must be a number above 0 kg. Received: '70'"),
-        ({"weight_kg": np.float32(0)}, "weight must be a number above 0 kg"),
-        ({"dose_bq": np.float32(np.inf)}, "dose must be a number above 0 Bq"),
+        ({"weight_kg": "70"}, "weight must be above 0 kg. Received: '70'"),
+        ({"weight_kg": np.float32(0)}, "weight must be above 0 kg"),
+        ({"dose_bq": np.float32(np.inf)}, "dose must be above 0 Bq"),
         ({"injection_time": "10:35"}, "injection time must be a datetime, .* Received: '10:35'"),
         ({"injection_time": date(2024, 5, 17)}, "injection time must be a datetime"),
     ],

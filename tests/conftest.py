@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ settings.load_profile("no_deadline")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Tests that run what a page says find `tmtv` and the like beside the Python that runs them, active or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+# A shell starts what runs in the background with SIGINT ignored, and every process that a test starts inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -95,10 +95,7 @@ def postprocess(
 
     maps = Path(probability or mask or "")
     _refuse_mixtures(given, maps)
-    config = Config.of(given)
-    methods = ("parts",) if split_only else tuple(dict.fromkeys(method or DEFAULT_METHODS))
-    for name in methods:
-        parse_method(name, config)
+    config, methods = _configuration(given)
     require_writable(out)
     load_nibabel_alone()
     jobs = _jobs(given, maps, config, methods)
@@ -123,6 +120,15 @@ def _refuse_mixtures(given: dict[str, Any], maps: Path) -> None:
             "--case-id, --reference, --exclude, --exclude-mask, --include-seed, --clear-edits, --height-cm, "
             f"--weight-kg and --lung-suv belong to one case; {maps} is a folder."
         )
+
+
+def _configuration(given: dict[str, Any]) -> tuple[Config, tuple[str, ...]]:
+    """The parameters and the methods, each of them known."""
+    config = Config.of(given)
+    methods = ("parts",) if given["split_only"] else tuple(dict.fromkeys(given["method"] or DEFAULT_METHODS))
+    for name in methods:
+        parse_method(name, config)
+    return config, methods
 
 
 def _jobs(given: dict[str, Any], maps: Path, config: Config, methods: tuple[str, ...]) -> list[Job]:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LONGEST_MODULE, LONGEST_BODY = 350, 60
+LONGEST_MODULE, LONGEST_BODY, LONGEST_COMMAND = 350, 60, 15
 # Modules without a test file of their name: parts that only work together, and the tests that prove them so.
 PROVED_BY = {
     "petct": ("names alone", "errors version"),
@@ -62,16 +62,94 @@ def test_no_module_is_too_long() -> None:
     assert [str(path) for path, text in modules().items() if len(text.splitlines()) > LONGEST_MODULE] == []
 
 
+def body_lines(function: ast.FunctionDef) -> int:
+    """Without the docstring: a reader's contract may be long, and a command has many options."""
+    body = function.body[ast.get_docstring(function) is not None :] or function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1
+
+
 def test_no_function_is_too_long() -> None:
-    """Its body, without the docstring: a reader's contract may be long, and a command has many options."""
     found = []
     for path, text in modules().items():
         for function in ast.walk(ast.parse(text)):
-            if isinstance(function, ast.FunctionDef):
-                body = function.body[ast.get_docstring(function) is not None :] or function.body
-                if (body[-1].end_lineno or 0) - body[0].lineno + 1 > LONGEST_BODY:
-                    found.append(f"{path}: {function.name}")
+            if isinstance(function, ast.FunctionDef) and body_lines(function) > LONGEST_BODY:
+                found.append(f"{path}: {function.name}")
     assert found == []
+
+
+def commands() -> dict[str, ast.FunctionDef]:
+    """Every command of the three programs: the functions that are given to typer."""
+    places = [*(ROOT / "tmtv_tf" / "commands").glob("[!_]*.py")]
+    places += [ROOT / name for name in ("tmtv_tf/cli.py", "postprocess/cli.py", "training/commands.py")]
+    return {
+        f"{path.relative_to(ROOT)}: {node.name}": node
+        for path in places
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and (path.parent.name == "commands" or node.decorator_list)
+    }
+
+
+def test_a_command_calls_the_library() -> None:
+    assert len(commands()) > 15
+    assert {
+        name: body_lines(one) for name, one in commands().items() if body_lines(one) > LONGEST_COMMAND
+    } == {}
+
+
+def parameters(source: str, name: str) -> set[str]:
+    """Of a function, or the fields of a dataclass, of a module: `a.b` is a/b.py."""
+    for node in ast.parse((ROOT / source.replace(".", "/")).with_suffix(".py").read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return {one.arg for one in (*node.args.args, *node.args.kwonlyargs)}
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return {one.target.id for one in node.body if isinstance(one, ast.AnnAssign)}  # type: ignore[union-attr]
+    raise AssertionError(f"{source} has no {name}")
+
+
+def options_taken(functions: list[ast.FunctionDef]) -> set[str]:
+    """What they name, as a variable or as `given["..."]`, and what the functions take that they `call` with `given`."""
+    nodes = [node for function in functions for node in ast.walk(function)]
+    places = {
+        alias.asname or alias.name: (str(node.module), alias.name)
+        for node in nodes
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    taken = {node.id for node in nodes if isinstance(node, ast.Name)}
+    taken |= {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "call":
+            taken |= parameters(*places[node.args[0].id])  # type: ignore[attr-defined]
+    return taken
+
+
+def test_every_option_of_a_command_has_an_effect() -> None:
+    """One that no parameter of the library has the name of would do nothing, and nobody would be told."""
+    folder = ROOT / "tmtv_tf" / "commands"
+    shared = [
+        one
+        for name in ("_archive.py", "_options.py")
+        for one in ast.parse((folder / name).read_text("utf-8")).body
+        if isinstance(one, ast.FunctionDef)
+    ]
+    idle = {}
+    for place, command in commands().items():
+        tree = ast.parse((ROOT / place.partition(":")[0]).read_text("utf-8"))
+        imported = {
+            alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+        }
+        own = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name.startswith("_")]
+        taken = options_taken([command, *own, *(one for one in shared if one.name in {*imported, "query"})])
+        options = {one.arg for one in (*command.args.args, *command.args.kwonlyargs)} - {
+            "version"
+        }  # typer's own call
+        if "postprocess/cli.py" in place:
+            options -= parameters("postprocess.config", "Config")  # Config.of takes them
+        if options - taken:
+            idle[place] = options - taken
+    assert idle == {}
 
 
 def has_its_test(module: Path) -> bool:

@@ -14,7 +14,7 @@ import yaml
 from typer.main import get_command
 
 from tmtv_tf.cli import app
-from tmtv_tf.pacs.serve import PORT, ServeOptions
+from tmtv_tf.pacs.options import PORT, ServeOptions
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "how_to" / "serve.md").read_text()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tmtv_tf.commands._options import call
+
 if TYPE_CHECKING:
     from tmtv_tf.pacs.archive import Archive, StudyQuery
+    from tmtv_tf.pacs.joined import Inputs
 
 ADDRESS = (
     "https://host:port/path (DICOMweb), dicom://AE_TITLE@host:port or dicoms:// (DIMSE, DIMSE over TLS)."
@@ -39,32 +43,36 @@ Audit = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class Connection:
-    """How to reach an archive, as the options say it."""
+def connect(address: str, given: Mapping[str, Any]) -> Archive:
+    """The archive at an address, with the credentials for it."""
+    from tmtv_tf.pacs.archive import open_archive, parse_address
+    from tmtv_tf.pacs.credentials import find_credentials
 
-    ae_title: str = "TMTV"
-    receive_port: int | None = None
-    ca_file: Path | None = None
-    client_cert: Path | None = None
-
-    def open(self, address: str) -> Archive:
-        """The archive at an address, with the credentials for it."""
-        from tmtv_tf.pacs.archive import open_archive, parse_address
-        from tmtv_tf.pacs.credentials import find_credentials
-
-        known = find_credentials(
-            parse_address(address).host, ca_file=self.ca_file, client_cert=self.client_cert
-        )
-        return open_archive(
-            address, ae_title=self.ae_title, credentials=known, receive_port=self.receive_port
-        )
+    credentials = call(find_credentials, given, host=parse_address(address).host)
+    return call(open_archive, given, address=address, credentials=credentials)
 
 
-def make_query(
-    patient: str | None, accession: str | None, date: str | None, study_uid: str | None
-) -> StudyQuery:
-    """The query of the options."""
+def query(given: Mapping[str, Any]) -> StudyQuery:
+    """Which studies are asked for."""
     from tmtv_tf.pacs.archive import StudyQuery, parse_dates
 
-    return StudyQuery(patient, accession, study_uid, None if date is None else parse_dates(date))
+    dates = None if given["date"] is None else parse_dates(given["date"])
+    return call(StudyQuery, given, patient_id=given["patient"], dates=dates)
+
+
+def audit_log(given: Mapping[str, Any]) -> Path:
+    """Where it is written who asked and what was sent."""
+    from tmtv_tf.pacs.log import default_log
+
+    return given["audit"] or default_log()
+
+
+def studies(given: Mapping[str, Any]) -> AbstractContextManager[Inputs]:
+    """What `tmtv run` reads: what the user named, or what is fetched from an archive."""
+    from tmtv_tf.pacs.joined import fetched, named
+
+    address = given["from_pacs"]
+    if address is None:
+        of_archives = ("patient", "accession", "date", "study_uid", "keep_dicom")
+        return named(given["inputs"], **{name: given[name] for name in of_archives})
+    return call(fetched, given, archive=connect(address, given), query=query(given), audit=audit_log(given))

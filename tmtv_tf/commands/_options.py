@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from petct.suv import Overrides
     from tmtv_tf.pipeline.options import RunOptions
+
+T = TypeVar("T")
 
 PetUid = Annotated[str | None, typer.Option(help="SeriesInstanceUID of the PET to use.")]
 CtUid = Annotated[str | None, typer.Option(help="SeriesInstanceUID of the CT to use.")]
@@ -43,21 +48,30 @@ Keep = Annotated[str, typer.Option(help="all: also PET, CT and probability as NI
 Backend = Annotated[str, typer.Option(help="auto, openvino or keras.")]
 
 
-def run_options(
-    methods: list[str] | None, export: str, keep: str, seg: str, backend: str, **others: bool
-) -> RunOptions:
-    """What the options above say; `others`: further fields of `RunOptions`."""
+def call(function: Callable[..., T], given: Mapping[str, Any], **others: Any) -> T:
+    """Call a function or a class of the library: each parameter from the option of its name, or from `others`.
+
+    given : every option of a command by its name; those that the function does not have are for something else
+    """
+    names = given.keys() & inspect.signature(function).parameters.keys()
+    return function(**{name: given[name] for name in names if name not in others}, **others)
+
+
+def overrides(given: Mapping[str, Any]) -> Overrides:
+    """The user's own weight, dose and time."""
+    from tmtv_tf.cases.sources import make_overrides
+
+    return call(make_overrides, given)
+
+
+def run_options(given: Mapping[str, Any], **others: bool) -> RunOptions:
+    """What `tmtv run` computes and writes; `others`: further fields of `RunOptions`."""
     from petct.errors import ParameterError
     from postprocess.methods import DEFAULT_METHODS
     from tmtv_tf.pipeline.options import RunOptions
 
-    if keep not in ("all", "none"):
-        raise ParameterError(f"--keep must be all or none. Received: {keep!r}.")
-    return RunOptions(
-        methods=tuple(methods or DEFAULT_METHODS),
-        export=export,
-        keep_images=keep == "all",
-        seg_kind=seg.upper(),  # type: ignore[arg-type]
-        backend=backend,
-        **others,
-    )
+    if given["keep"] not in ("all", "none"):
+        raise ParameterError(f"--keep must be all or none. Received: {given['keep']!r}.")
+    methods, seg_kind = tuple(given["method"] or DEFAULT_METHODS), given["seg"].upper()
+    keep_images = given["keep"] == "all"
+    return call(RunOptions, given, methods=methods, keep_images=keep_images, seg_kind=seg_kind, **others)

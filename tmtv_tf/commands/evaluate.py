@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tmtv_tf.commands._options import Scheduler, Workers
+from petct.console import report_failures
+from tmtv_tf.commands._options import Scheduler, Workers, call
 
 
 def evaluate(
@@ -41,20 +42,7 @@ def evaluate(
     Writes report/index.html (pictures beside it, nothing fetched from anywhere), evaluation.json and CSV tables.
     Tables are about the test split of cohort.csv, where one of its cases has a result; else about all cases.
     """
-    from petct.console import report_failures
-    from petct.errors import ParameterError
+    given = dict(locals())  # every option by its name
     from tmtv_tf.evaluation.command import evaluate_folders
 
-    if len(results) > 1 and probability is not None:
-        raise ParameterError("--probability belongs to one folder of results.")
-    outcomes = evaluate_folders(
-        results,
-        cases,
-        out,
-        probability=probability,
-        final=final,
-        run=run,
-        workers=workers,
-        scheduler=scheduler,
-    )
-    raise typer.Exit(report_failures(outcomes))
+    raise typer.Exit(report_failures(call(evaluate_folders, given)))

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tmtv_tf.commands._options import AllowUnusual, CtUid, DoseMbq, InjectionTime, PetUid, WeightKg
+from petct.errors import DicomError
+from tmtv_tf.commands._options import (
+    AllowUnusual,
+    CtUid,
+    DoseMbq,
+    InjectionTime,
+    PetUid,
+    WeightKg,
+    call,
+    overrides,
+)
 
 Dicom = Annotated[
     list[Path], typer.Argument(help="Folders (any tree of any files) or files.", metavar="DICOM")
@@ -40,17 +51,11 @@ def inspect(
 
     Exit status: 0 if every PET study could be prepared, 1 if some are refused, 2 if none could be or there is none.
     """
-    import json
-
-    from petct.errors import DicomError
+    given = dict(locals())  # every option by its name
     from tmtv_tf.cases.inspect import inspect_tree
     from tmtv_tf.cases.inspect_report import print_report
-    from tmtv_tf.cases.sources import make_overrides
 
-    overrides = make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual)
-    report = inspect_tree(
-        dicom, pet_uid=pet_uid, ct_uid=ct_uid, overrides=overrides, show_text=show_text, sul=sul
-    )
+    report = call(inspect_tree, given, roots=dicom, overrides=overrides(given))
     if as_json:
         typer.echo(json.dumps(report.series, indent=2, allow_nan=False))
     else:

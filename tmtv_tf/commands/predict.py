@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tmtv_tf.commands._options import Scheduler, Workers
+from petct.console import report_failures
+from tmtv_tf.commands._options import Scheduler, Workers, call
 
 
 def predict(
@@ -35,29 +36,7 @@ def predict(
 
     A network of training.train_multitask also predicts an event within two years, in prediction.json.
     """
-    from petct.console import loading, report_failures
-    from petct.files import locked, remove_leftovers, require_writable, sha256
-    from petct.parallel import run_cases
-    from tmtv_tf.inference.cases import cases_to_predict, predict_case, print_result
-    from tmtv_tf.inference.load import find_model, opened, written_for
-    from tmtv_tf.models.file import read_description
+    given = dict(locals())  # every option by its name
+    from tmtv_tf.inference.cases import predict_cases
 
-    # A wrong call is refused once, at once, not for every case.
-    folders = cases_to_predict(cases, split)
-    path = find_model(model)
-    read_description(path)
-    require_writable(out)
-    with locked(out):
-        remove_leftovers(out)
-        if len(folders) == 1:  # several cases run in processes of their own, which load it
-            with loading("Loading the model ..."):
-                opened(path, sha256(path), written_for(path))
-        outcomes = run_cases(
-            predict_case,
-            [(folder.name, (folder, path, out)) for folder in folders],
-            workers=workers,
-            scheduler=scheduler,
-            description="predict",
-        )
-        print_result(outcomes, out)
-    raise typer.Exit(report_failures(outcomes))
+    raise typer.Exit(report_failures(call(predict_cases, given)))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from petct.console import report_failures
 from tmtv_tf.commands._options import (
     AllowUnusual,
     CtUid,
@@ -17,6 +18,8 @@ from tmtv_tf.commands._options import (
     Scheduler,
     WeightKg,
     Workers,
+    call,
+    overrides,
 )
 
 Inputs = Annotated[
@@ -126,35 +129,17 @@ def prepare(
     One case per study with an attenuation-corrected PET. Finished cases are skipped; a bad case is listed with its
     reason and does not stop the rest. What was left out is in left_out.csv.
     """
+    given = dict(locals())  # every option by its name
     import sys
 
-    from petct.console import report_failures
     from tmtv_tf.cases.prepare import Settings
     from tmtv_tf.cases.prepare_cohort import Request, prepare_cohort
     from tmtv_tf.cases.prepare_report import print_report
-    from tmtv_tf.cases.sources import make_overrides
 
     grid = _grid(grid_mm, grid_shape) if model_grid else None
-    request = Request(
-        inputs=tuple(inputs),
-        out=out,
-        layout=layout,
-        rois=rois,
-        readers=readers,
-        clinical=clinical,
-        case_ids=case_ids,
-        key_file=key_file,
-        link_file=link_file,
-        path_list=path_list,
-        pet_uid=pet_uid,
-        ct_uid=ct_uid,
-        overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
-        settings=Settings(grid, roi_pattern, split_components, show_text, strict),
-        seed=seed,
-        workers=workers,
-        scheduler=scheduler,
-    )
-    report = prepare_cohort(request)
+    settings = call(Settings, given, grid=grid, roi_components=split_components)
+    own = overrides(given)
+    report = prepare_cohort(call(Request, given, inputs=tuple(inputs), overrides=own, settings=settings))
     print_report(report, out)
     raise typer.Exit(report_failures(report.failures(sys.stderr.isatty())))
 

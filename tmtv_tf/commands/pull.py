@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from petct.console import report_failures
 from tmtv_tf.commands._archive import (
     ADDRESS,
     Accession,
@@ -14,14 +15,15 @@ from tmtv_tf.commands._archive import (
     Audit,
     CaFile,
     ClientCert,
-    Connection,
     Date,
     Patient,
     ReceivePort,
     StudyUid,
-    make_query,
+    audit_log,
+    connect,
+    query,
 )
-from tmtv_tf.commands._options import CtUid, KeyFile, PetUid
+from tmtv_tf.commands._options import CtUid, KeyFile, PetUid, call
 
 
 def pull(
@@ -51,20 +53,12 @@ def pull(
     Credentials of DICOMweb: TMTV_PACS_TOKEN, or TMTV_PACS_USER and TMTV_PACS_PASSWORD, or a netrc file.
     The same command goes on where it was stopped.
     """
-    from petct.console import report_failures
-    from tmtv_tf.pacs.log import default_log
+    given = dict(locals())  # every option by its name
     from tmtv_tf.pacs.pull import Wanted, print_pulled
     from tmtv_tf.pacs.pull import pull as pull_studies
 
-    link = Connection(ae_title, receive_port, ca_file, client_cert)
-    outcomes = pull_studies(
-        link.open(from_pacs),
-        make_query(patient, accession, date, study_uid),
-        out,
-        Wanted(everything, rois, pet_uid, ct_uid),
-        dry_run=dry_run,
-        audit=audit or default_log(),
-        key_file=key_file,
-    )
+    wanted = call(Wanted, given)
+    what = {"archive": connect(from_pacs, given), "query": query(given), "audit": audit_log(given)}
+    outcomes = call(pull_studies, given, **what, wanted=wanted)
     print_pulled(outcomes, out)
     raise typer.Exit(report_failures(outcomes))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tmtv_tf.commands._archive import ADDRESS, AeTitle, Audit, CaFile, ClientCert, Connection
+from tmtv_tf.commands._archive import ADDRESS, AeTitle, Audit, CaFile, ClientCert, audit_log, connect
+from tmtv_tf.commands._options import call
 
 
 def push(
@@ -42,19 +43,12 @@ def push(
     What the archive holds already is not sent again. With a reader's edits the reviewed objects are sent: new series
     that say so.
     """
-    from tmtv_tf.pacs.log import default_log
+    given = dict(locals())  # every option by its name
     from tmtv_tf.pacs.push import print_pushed
     from tmtv_tf.pacs.push import push as push_results
 
-    archive = Connection(ae_title, None, ca_file, client_cert).open(to_pacs)
-    report = push_results(
-        results,
-        archive,
-        objects=objects or None,
-        series=series,
-        dry_run=dry_run,
-        audit=audit or default_log(),
-    )
+    archive = connect(to_pacs, given)
+    report = call(push_results, given, source=results, archive=archive, audit=audit_log(given))
     print_pushed(report, to_pacs)
     for one in report.failed:
         typer.echo(f"Failed: {one.reason}", err=True)

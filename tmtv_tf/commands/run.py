@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from petct.console import report_failures
 from tmtv_tf.commands._archive import (
     ADDRESS,
     Accession,
@@ -14,12 +15,13 @@ from tmtv_tf.commands._archive import (
     Audit,
     CaFile,
     ClientCert,
-    Connection,
     Date,
     Patient,
     ReceivePort,
     StudyUid,
-    make_query,
+    audit_log,
+    connect,
+    studies,
 )
 from tmtv_tf.commands._options import (
     AllowUnusual,
@@ -37,6 +39,8 @@ from tmtv_tf.commands._options import (
     Seg,
     WeightKg,
     Workers,
+    call,
+    overrides,
     run_options,
 )
 
@@ -122,63 +126,17 @@ def run(
     Needs no TensorFlow with a packaged model, an .openvino file or a mask. Finished studies are kept; the same command
     goes on where it was stopped.
     """
-    from contextlib import AbstractContextManager, nullcontext
-
-    from petct.console import report_failures
-    from tmtv_tf.cases.sources import make_overrides
-    from tmtv_tf.pacs.joined import Inputs, fetched, given, sent
+    given = dict(locals())  # every option by its name
+    from tmtv_tf.pacs.joined import sent
     from tmtv_tf.pipeline.run import print_result
     from tmtv_tf.pipeline.run import run as run_studies
 
-    options = run_options(
-        method,
-        export,
-        keep,
-        seg,
-        backend,
-        probability_seg=probability_seg,
-        pdf_dicom=pdf_dicom or to_pacs is not None,
-        show_patient=show_patient,
-        overwrite=overwrite,
-        clear_edits=clear_edits,
-    )
-    link = Connection(ae_title, receive_port, ca_file, client_cert)
-    target = None if to_pacs is None else link.open(to_pacs)  # a wrong address is refused before any work
-    studies: AbstractContextManager[Inputs]
-    if from_pacs is None:
-        studies = nullcontext(given(inputs or [], (patient, accession, date, study_uid, keep_dicom)))
-    else:
-        studies = fetched(
-            link.open(from_pacs),
-            make_query(patient, accession, date, study_uid),
-            inputs,
-            keep_dicom,
-            pet_uid=pet_uid,
-            ct_uid=ct_uid,
-            audit=_log(audit),
-            key_file=key_file,
-        )
-    with studies as found:
-        result = run_studies(
-            found.folders,
-            model,
-            out,
-            mask=mask,
-            options=options,
-            overrides=make_overrides(weight_kg, dose_mbq, injection_time, allow_unusual),
-            pet_uid=pet_uid,
-            ct_uid=ct_uid,
-            key_file=key_file,
-            workers=workers,
-            scheduler=scheduler,
-            names=found.names,
-        )
+    options = run_options(given, pdf_dicom=pdf_dicom or to_pacs is not None)
+    # A wrong address is refused before any work.
+    target = None if to_pacs is None else connect(to_pacs, given)
+    with studies(given) as found:
+        what = {"folder": found.folders, "names": found.names}
+        result = call(run_studies, given, **what, options=options, overrides=overrides(given))
     print_result(result)
-    outcomes = result.outcomes if target is None else sent(result, target, audit=_log(audit))
+    outcomes = result.outcomes if target is None else sent(result, target, audit=audit_log(given))
     raise typer.Exit(report_failures([*found.failed, *outcomes]))
-
-
-def _log(audit: Path | None) -> Path:
-    from tmtv_tf.pacs.log import default_log
-
-    return audit or default_log()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tmtv_tf.commands._archive import ADDRESS, AeTitle, CaFile, ClientCert, Connection
-from tmtv_tf.commands._options import Backend, Export, Keep, KeyFile, Methods, Model, Seg, run_options
+from tmtv_tf.commands._archive import ADDRESS, AeTitle, CaFile, ClientCert, connect
+from tmtv_tf.commands._options import Backend, Export, Keep, KeyFile, Methods, Model, Seg, call, run_options
 
 if TYPE_CHECKING:
-    from tmtv_tf.pacs.serve import ServeOptions
+    from tmtv_tf.pacs.options import ServeOptions
     from tmtv_tf.pacs.tls import ServerTls
 
 Out = Annotated[
@@ -116,44 +117,42 @@ def serve(
 
     Ends at Ctrl-C or SIGTERM; whatever ends it, the same command goes on where it was.
     """
-    folder = out / "serve"
+    given = dict(locals())  # every option by its name
     if status or again or forget:
-        _look(folder, again or [], forget or [], as_json=as_json)
+        _look(out / "serve", again or [], forget or [], as_json=as_json)
         return
     from petct.extras import extra
 
     with extra("pacs", "tmtv serve"):
-        from tmtv_tf.pacs.incoming import Limits
-        from tmtv_tf.pacs.receiver import Caller
-        from tmtv_tf.pacs.serve import ServeOptions
+        from tmtv_tf.pacs.serve import serve_until_signalled
+    serve_until_signalled(_options(given))
 
-    options = ServeOptions(
-        out=out,
-        host=host,
-        port=port,
-        ae_title=ae_title,
-        allowed=tuple(map(Caller.parse, allow or ())),
-        tls=_tls(tls_cert, tls_key, tls_client_ca),
-        model=model,
-        run=run_options(
-            method,
-            export,
-            keep,
-            seg,
-            backend,
-            probability_seg="probability" in (objects or ()),
-            pdf_dicom=to_pacs is not None and (not objects or "pdf" in objects),
-        ),
-        archive=Connection(ae_title, None, ca_file, client_cert).open(to_pacs) if to_pacs else None,
-        objects=tuple(objects) if objects else None,
-        key_file=key_file,
-        limits=Limits(quiet_s, patience_s, int(max_gb * 1e9), int(min_free_gb * 1e9)),
-        keep_days=keep_days,
-        workers=workers,
-        run_minutes=run_minutes,
-        page_port=None if status_port < 0 else status_port,
+
+def _options(given: Mapping[str, Any]) -> ServeOptions:
+    from tmtv_tf.pacs.incoming import Limits
+    from tmtv_tf.pacs.options import ServeOptions
+    from tmtv_tf.pacs.receiver import Caller
+
+    to_pacs, objects, page = given["to_pacs"], tuple(given["objects"] or ()), given["status_port"]
+    limits = Limits(
+        given["quiet_s"], given["patience_s"], int(given["max_gb"] * 1e9), int(given["min_free_gb"] * 1e9)
     )
-    _until_signalled(options)
+    run = run_options(
+        given,
+        probability_seg="probability" in objects,
+        pdf_dicom=to_pacs is not None and (not objects or "pdf" in objects),
+    )
+    return call(
+        ServeOptions,
+        given,
+        allowed=tuple(map(Caller.parse, given["allow"] or ())),
+        tls=_tls(given["tls_cert"], given["tls_key"], given["tls_client_ca"]),
+        run=run,
+        archive=connect(to_pacs, given) if to_pacs else None,
+        objects=objects or None,
+        limits=limits,
+        page_port=None if page < 0 else page,
+    )
 
 
 def _tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
@@ -179,21 +178,3 @@ def _look(folder: Path, again: list[str], forget: list[str], *, as_json: bool) -
     status.forget(folder, forget)
     found = status.status(folder)
     typer.echo(json.dumps(found, indent=2) if as_json else status.as_text(found))
-
-
-def _until_signalled(options: ServeOptions) -> None:
-    """Serve until SIGTERM or Ctrl-C, then leave at once."""
-    import os
-    import signal
-    import sys
-    import threading
-
-    from tmtv_tf.pacs.serve import serve as run_service
-
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    run_service(options, stop)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(0)  # connections that were cut may still have threads, and nothing of theirs is wanted

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from petct.errors import ParameterError
 from petct.files import locked, remove, remove_leftovers, require_writable
 from petct.parallel import Outcome, progress
 from tmtv_tf.evaluation.cohort import Evaluation, evaluate_cohort
@@ -32,7 +33,11 @@ def evaluate_folders(
     ------
     CaseError
         Folders that cannot be evaluated, or that share no case.
+    ParameterError
+        Maps are given for more than one folder.
     """
+    if len(results) > 1 and probability is not None:
+        raise ParameterError("--probability belongs to one folder of results.")
     require_writable(out)
     hours = None if run is None else read_hours(run)
     names = names_of(results)

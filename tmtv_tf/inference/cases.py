@@ -8,20 +8,58 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from petct.console import listed
+from petct.console import listed, loading
 from petct.errors import CaseError, TmtvError
-from petct.files import read_json, remove, sha256, write_json
+from petct.files import locked, read_json, remove, remove_leftovers, require_writable, sha256, write_json
 from petct.image import Image, image_sha256, read_image, write_image
-from petct.parallel import Outcome
+from petct.parallel import Outcome, run_cases
 from petct.text import stated_name
 from petct.version import software
-from tmtv_tf.models.file import GRIDS
+from tmtv_tf.models.file import GRIDS, read_description
 
 if TYPE_CHECKING:
     from tmtv_tf.inference.model import Model
 
 MAP_NAME = "probability.nii.gz"
 INFO_NAME = "prediction.json"
+
+
+def predict_cases(
+    cases: Path,
+    model: str,
+    out: Path,
+    split: str | None = None,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> list[Outcome]:
+    """Predict prepared cases, or those of one split of their cohort, and say what came out.
+
+    Raises
+    ------
+    TmtvError
+        No case, no such model, or an output that cannot be written: said once, at once, not for every case.
+    """
+    from tmtv_tf.inference.load import find_model, opened, written_for
+
+    folders = cases_to_predict(cases, split)
+    path = find_model(model)
+    read_description(path)
+    require_writable(out)
+    with locked(out):
+        remove_leftovers(out)
+        if len(folders) == 1:  # several cases run in processes of their own, which load it
+            with loading("Loading the model ..."):
+                opened(path, sha256(path), written_for(path))
+        outcomes = run_cases(
+            predict_case,
+            [(folder.name, (folder, path, out)) for folder in folders],
+            workers=workers,
+            scheduler=scheduler,
+            description="predict",
+        )
+        print_result(outcomes, out)
+    return outcomes
 
 
 def predict_case(case_dir: Path, model_path: Path, out: Path) -> tuple[str, list[str]]:

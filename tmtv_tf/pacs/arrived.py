@@ -9,10 +9,11 @@ from pathlib import Path
 from pydicom import dcmread
 
 from petct.dicom.values import whole_number
-from petct.errors import CaseError
-from petct.files import sync_tree
+from petct.errors import CaseError, TmtvError
+from petct.files import read_json, sync_tree
 from petct.parallel import explain
 from postprocess.edits import EDITS_FILE
+from postprocess.results import SOURCE_FILE
 from tmtv_tf.cases.layouts import find_dicom
 from tmtv_tf.cases.pseudonym import identifying_words, without_identifiers
 from tmtv_tf.cases.sources import DicomSource
@@ -86,6 +87,15 @@ def run_arrived(job: Job) -> Ended:
         reason = reason.replace(TO_REPLACE, TO_REPLACE_HERE.format(case=job.case_id))
         return Ended(reason, retry=_is_of_the_computer(error))
     return Ended()
+
+
+def was_made_of(result: Path, images: Path) -> bool:
+    """Whether a result is of images that were in this folder; also where the queue has forgotten their study since."""
+    try:
+        source = read_json(result / SOURCE_FILE)
+    except TmtvError:
+        return False
+    return isinstance(source, dict) and source.get("dicom_folder") == str(images.absolute())
 
 
 def _is_of_the_computer(error: BaseException | None) -> bool:

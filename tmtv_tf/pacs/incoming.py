@@ -70,7 +70,7 @@ class Incoming:
     ----------
     folder : `<case_id>/` of each study with its objects
     key : secret of the case ids
-    late : told the case id when images come to a study that was run
+    late : told the case id when images come to a study that was run, or of which `has_result` says that it was
     monotonic : seconds that never go back, whatever happens to the clock
     """
 
@@ -82,9 +82,10 @@ class Incoming:
         limits: Limits,
         monotonic: Callable[[], float] = time.monotonic,
         late: Callable[[str], None] = lambda case_id: None,
+        has_result: Callable[[str], bool] = lambda case_id: False,
     ) -> None:
         self.folder, self.queue, self.key, self.limits = folder, queue, key, limits
-        self._now, self._late = monotonic, late
+        self._now, self._late, self._has_result = monotonic, late, has_result
         self._lock = threading.Lock()
         self._studies: dict[str, Arriving] = {}
         self._alive: set[str] = set()
@@ -293,7 +294,8 @@ class Incoming:
                 self._read_headers(study)
         if not same:
             if association not in study.brought:
-                if (row := self.queue.study(study.case_id)) is not None and row.runs:
+                row = self.queue.study(study.case_id)
+                if (row is not None and row.runs) or self._has_result(study.case_id):
                     self._late(study.case_id)
                 study.brought.add(association)
             study.folder.make()

@@ -39,14 +39,14 @@ def fetched(
     archive: Archive,
     query: StudyQuery,
     inputs: Sequence[Path] | None = None,
-    keep: Path | None = None,
+    keep_dicom: Path | None = None,
     *,
     pet_uid: str | None = None,
     ct_uid: str | None = None,
     audit: Path | None = None,
     key_file: Path | None = None,
 ) -> Iterator[Inputs]:
-    """Yield the studies that fit, fetched into `keep`, or into a folder that is gone afterwards.
+    """Yield the studies that fit, fetched into `keep_dicom`, or into a folder that is gone afterwards.
 
     Parameters
     ----------
@@ -63,11 +63,11 @@ def fetched(
     if inputs:
         raise ParameterError("Give DICOM folders or --from-pacs, not both.")
     with tempfile.TemporaryDirectory(prefix="tmtv-pacs-") as temporary:
-        folder = Path(temporary) if keep is None else keep.absolute()
-        names = {str(folder): archive.address} if keep is None else {}
+        folder = Path(temporary) if keep_dicom is None else keep_dicom.absolute()
+        names = {str(folder): archive.address} if keep_dicom is None else {}
         wanted = Wanted(pet_uid=pet_uid, ct_uid=ct_uid)
         outcomes = pull(archive, query, folder, wanted, audit=audit, key_file=key_file)
-        print_pulled(outcomes, folder if keep is not None else None)
+        print_pulled(outcomes, folder if keep_dicom is not None else None)
         pulled: list[Pulled] = [one.value for one in outcomes if one.error is None and one.value.files]
         failed = tuple(one for one in outcomes if one.error is not None)
         if not pulled:
@@ -83,8 +83,9 @@ def fetched(
             raise type(error)(text) from error
 
 
-def given(inputs: Sequence[Path], of_archives: Sequence[object] = ()) -> Inputs:
-    """What the user named.
+@contextmanager
+def named(inputs: Sequence[Path] | None, **of_archives: object) -> Iterator[Inputs]:
+    """Yield what the user named.
 
     of_archives : values of options that belong to an archive; refused
 
@@ -93,7 +94,7 @@ def given(inputs: Sequence[Path], of_archives: Sequence[object] = ()) -> Inputs:
     ParameterError
         Nothing was named, or the studies of an archive that was not named.
     """
-    if any(value is not None for value in of_archives):
+    if any(value is not None for value in of_archives.values()):
         raise ParameterError(
             "--patient, --accession, --date, --study-uid and --keep-dicom need --from-pacs with an archive."
         )
@@ -101,7 +102,7 @@ def given(inputs: Sequence[Path], of_archives: Sequence[object] = ()) -> Inputs:
         raise ParameterError(
             "Which study? Give its DICOM folder or zip file, or --from-pacs with an archive."
         )
-    return Inputs(list(inputs))
+    yield Inputs(list(inputs))
 
 
 def sent(result: RunResult, archive: Archive, *, audit: Path | None = None) -> list[Outcome]:

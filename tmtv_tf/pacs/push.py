@@ -15,7 +15,7 @@ from petct.dicom.structure import ends_early, first_fault
 from petct.errors import ArchiveError, CaseError, ParameterError, TmtvError
 from petct.export.source import MANUFACTURER
 from petct.files import read_json
-from postprocess.results import RESULT_FILE, refuse_late
+from postprocess.results import RESULT_FILE, SOURCE_FILE, refuse_late
 from tmtv_tf.pacs.archive import Archive, StoreOutcome
 from tmtv_tf.pacs.landing import identity
 from tmtv_tf.pacs.log import Log
@@ -29,7 +29,6 @@ OBJECTS = {
     "pdf": "report.dcm",
     "probability": "probability.dcm",
 }
-SOURCE_FILE = "source.json"
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def push(
         Nothing to send, an unfinished result, files that are not whole DICOM objects, or an archive that cannot be
         reached.
     """
-    files = _files(source, objects, series)
+    files = _files(source, objects or None, series)
     named = _distinct(files)
     notes: list[str] = []
     try:

@@ -9,39 +9,36 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from typing import NoReturn
 
 from petct.dicom.quiet import quiet_pydicom
-from petct.errors import ParameterError, TmtvError
+from petct.errors import TmtvError
 from petct.files import locked, remove_leftovers, require_writable, sync_all
 from petct.parallel import Outcome, explain
 from petct.processes import WorkerProcess
 from postprocess.cohort import write_table
 from postprocess.results import mark_late, unmark_late
 from tmtv_tf.cases.pseudonym import load_key
-from tmtv_tf.pacs.archive import LOOPBACK, Archive, is_uid
-from tmtv_tf.pacs.arrived import Ended, Job, run_arrived
+from tmtv_tf.pacs.archive import is_uid
+from tmtv_tf.pacs.arrived import Ended, Job, run_arrived, was_made_of
 from tmtv_tf.pacs.audit import record
-from tmtv_tf.pacs.incoming import Incoming, Limits
-from tmtv_tf.pacs.push import OBJECTS
+from tmtv_tf.pacs.incoming import Incoming
+from tmtv_tf.pacs.options import ServeOptions
 from tmtv_tf.pacs.queue import SETTLED, Queue, Row
-from tmtv_tf.pacs.receiver import Caller, Receiver, connection_failed
+from tmtv_tf.pacs.receiver import Receiver, connection_failed
 from tmtv_tf.pacs.sender import Sender, pause_s
 from tmtv_tf.pacs.status import AUDIT_FILE, IMAGES_FOLDER, QUEUE_FILE, Page
-from tmtv_tf.pacs.tls import ServerTls
-from tmtv_tf.pipeline.options import RunOptions
 from tmtv_tf.pipeline.run import chosen_model
 
 log = logging.getLogger(__name__)
 
 FOLDER = "serve"
-PORT = 11112  # registered for DICOM
-PAGE_PORT = 11113
 TICK_S = 0.05
 COUNT_S = 1.0
 TIDY_S = 30.0
@@ -50,51 +47,6 @@ DAY_S = 86_400.0
 LOST_TRIES = 3
 # A worker is replaced after so many studies, so that what libraries leave behind cannot add up.
 STUDIES_A_WORKER = 20
-
-
-@dataclass(frozen=True)
-class ServeOptions:
-    """What the user of `tmtv serve` chooses.
-
-    Attributes
-    ----------
-    allowed : who may send; empty: anybody, which only a loopback address allows
-    tls : senders have to speak TLS; None: none of them can
-    model : file or name; None: the packaged one that fits each study
-    archive : where results are stored; None: they are kept here only
-    objects : which of them are stored (`push.OBJECTS`); None: all
-    keep_days : images are removed so many days (of service) after their study was done or refused
-    run_minutes : a run that takes longer is ended and refused
-    page_port : of the status page; None for none
-    """
-
-    out: Path
-    host: str = "127.0.0.1"
-    port: int = PORT
-    ae_title: str = "TMTV"
-    allowed: tuple[Caller, ...] = ()
-    tls: ServerTls | None = None
-    model: str | None = None
-    run: RunOptions = field(default_factory=RunOptions)
-    archive: Archive | None = None
-    objects: tuple[str, ...] | None = None
-    key_file: Path | None = None
-    limits: Limits = field(default_factory=Limits)
-    keep_days: float = 7.0
-    workers: int = 1
-    run_minutes: float = 60.0
-    page_port: int | None = PAGE_PORT
-
-    def __post_init__(self) -> None:
-        if self.host not in LOOPBACK and not self.allowed:
-            raise ParameterError(
-                f"With --host {self.host} other computers can send: say which, by --allow AE@ADDRESS (it repeats)."
-            )
-        for name in self.objects or ():
-            if name not in OBJECTS:
-                raise ParameterError(f"`object` is one of {', '.join(OBJECTS)}. Received: {name!r}.")
-        if not 1 <= len(self.ae_title.strip()) <= 16:
-            raise ParameterError(f"`ae_title` has 1 to 16 characters. Received: {self.ae_title!r}.")
 
 
 class Service:
@@ -138,8 +90,14 @@ class Service:
         close(self.queue.close)
         self.queue.recover()
         self.audit = partial(record, self.folder / AUDIT_FILE)
+        images = self.folder / IMAGES_FOLDER
         self.incoming = Incoming(
-            self.folder / IMAGES_FOLDER, self.queue, key, options.limits, late=self._mark_late
+            images,
+            self.queue,
+            key,
+            options.limits,
+            late=self._mark_late,
+            has_result=lambda case_id: was_made_of(self.out / case_id, images / case_id),
         )
         self.incoming.recover()
         self.sender = None
@@ -348,3 +306,14 @@ def serve(options: ServeOptions, stop: threading.Event) -> None:
         service.run(stop)
     finally:
         service.close()
+
+
+def serve_until_signalled(options: ServeOptions) -> NoReturn:
+    """Serve until SIGTERM or Ctrl-C, then leave at once."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    serve(options, stop)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # connections that were cut may still have threads, and nothing of theirs is wanted

@@ -16,8 +16,9 @@ from pynetdicom.association import Association
 from serving import wait_until
 
 from tmtv_tf.pacs import receiver
+from tmtv_tf.pacs.options import ServeOptions
 from tmtv_tf.pacs.receiver import _Reader
-from tmtv_tf.pacs.serve import ServeOptions, Service
+from tmtv_tf.pacs.serve import Service
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")

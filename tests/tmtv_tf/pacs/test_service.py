@@ -22,7 +22,8 @@ from petct.errors import TmtvError
 from tmtv_tf.pacs import arrived, audit, queue, sender, serve
 from tmtv_tf.pacs.arrived import Job
 from tmtv_tf.pacs.incoming import Limits
-from tmtv_tf.pacs.serve import ServeOptions, Service
+from tmtv_tf.pacs.options import ServeOptions
+from tmtv_tf.pacs.serve import Service
 from tmtv_tf.pipeline.options import RunOptions
 
 

@@ -14,7 +14,6 @@ PROVED_BY = {
     "petct": ("names alone", "errors version"),
     "tmtv_tf": ("every command starts in a process: test_imports", "cli"),
     "tmtv_tf/card": ("a card holds what each has found: test_card", "atlas claim facts relaince write"),
-    "tmtv_tf/evaluation": ("from folders to a report: test_evaluate_command", "command"),
     "tmtv_tf/evaluation/prognosis": ("the report holds every table: test_study_report", "report_tables"),
     "tmtv_tf/inference": ("the packaged networks: test_weights, test_package_model", "load openvino_file"),
     "tmtv_tf/input": ("batches that a network learns from: test_train_multitask", "multitask_dataset"),
@@ -23,10 +22,9 @@ PROVED_BY = {
         "densenet resnet zhou_vnet",
     ),
     "tmtv_tf/pacs": (
-        "both ends talk over sockets: test_transfer, test_refusals, test_garbage, test_pull_push, test_serve, "
-        "test_serve_tls, test_service, test_power_loss",
-        "answers arrived arriving association choose dicomweb dimse instance joined landing log pull push status tls "
-        "web_client",
+        "both ends talk over sockets: test_transfer, test_refusals, test_garbage, test_pull, test_push, test_serve, "
+        "test_service, test_power_loss",
+        "answers arrived arriving association choose dicomweb dimse instance landing log status web_client",
     ),
     "tmtv_tf/phantom": (
         "a whole patient, painted and read: test_phantom_cohort, test_phantom_run",
@@ -42,8 +40,8 @@ PROVED_BY = {
         "cases corrections images routes security snapshot splitting",
     ),
     "training": (
-        "a training is stopped, goes on and reports: test_train_vnet, test_train_multitask, test_cross_validate",
-        "callbacks fit multitask on_accelerator run state study study_report",
+        "a training is stopped, goes on and reports: test_train_vnet, test_train_multitask, test_study",
+        "callbacks fit multitask on_accelerator run state study_report",
     ),
 }
 

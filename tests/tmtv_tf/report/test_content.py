@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from report_page import page
 
 from petct.image import Image
+from petct.suv.factor import SuvFactor
 from tmtv_tf.evaluation.field_tables import MEASURES
-from tmtv_tf.report.content import LESIONS_SHOWN, METHOD_COLUMNS, method_name
+from tmtv_tf.report.content import LESIONS_SHOWN, METHOD_COLUMNS, method_name, suv_rows
 from tmtv_tf.report.html import write_html
 
 
@@ -30,3 +33,10 @@ def test_both_reports_give_a_measure_in_the_same_unit() -> None:
     pages = {key: name for key, name, _ in METHOD_COLUMNS}
     assert pages["tmtv_ml"] == MEASURES["tmtv"][0] == "TMTV, mL"
     assert pages["tlg"] == MEASURES["tlg"][0] == "TLG, g"  # mL x g/mL, as sr.dcm has it
+
+
+@pytest.mark.parametrize(("units", "wanted"), [("BQML", "1 g/Bq"), ("GML", "1"), ("CNTS", "1")])
+def test_only_a_factor_for_activity_has_the_unit_of_one(units: str, wanted: str) -> None:
+    # an image in g/mL is SUV already: its factor has no unit
+    exam = SimpleNamespace(suv=SuvFactor(1.0, "rule", values={"units": units}))
+    assert dict(suv_rows(exam))["Factor"] == wanted

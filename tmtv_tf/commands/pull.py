@@ -54,7 +54,8 @@ def pull(
     The same command goes on where it was stopped.
     """
     given = dict(locals())  # every option by its name
-    from tmtv_tf.pacs.pull import Wanted, print_pulled
+    from tmtv_tf.pacs.choose import Wanted
+    from tmtv_tf.pacs.pull import print_pulled
     from tmtv_tf.pacs.pull import pull as pull_studies
 
     wanted = call(Wanted, given)

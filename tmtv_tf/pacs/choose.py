@@ -34,28 +34,31 @@ class Choice:
         return [one.series_uid for one in self.series]
 
 
-def choose(
-    archive: Archive,
-    study: StudyFound,
-    *,
-    everything: bool = False,
-    rois: bool = False,
-    pet_uid: str | None = None,
-    ct_uid: str | None = None,
-) -> Choice:
+@dataclass(frozen=True)
+class Wanted:
+    """Which series of a study are fetched.
+
+    Attributes
+    ----------
+    everything : all of them; else the PET and the CT that would be used
+    rois : also readers' RTSTRUCT and SEG; what this software wrote is no reader's
+    pet_uid, ct_uid : SeriesInstanceUID of the PET and the CT to take
+    """
+
+    everything: bool = False
+    rois: bool = False
+    pet_uid: str | None = None
+    ct_uid: str | None = None
+
+
+def choose(archive: Archive, study: StudyFound, wanted: Wanted = Wanted()) -> Choice:
     """The PET and the CT that `petct` would take (`petct.dicom.selection`); the rules need headers, not pixels.
 
     Where the archive does not tell the headers, every PET and CT series of the study is taken, with a note.
-
-    Parameters
-    ----------
-    everything : all series of the study
-    rois : also readers' RTSTRUCT and SEG; what this software wrote is no reader's
-    pet_uid, ct_uid : the user's own choice
     """
-    if everything:
+    if wanted.everything:
         return Choice(study.series)
-    extra = tuple(one for one in study.series if rois and one.modality in ROIS and not one.ours)
+    extra = tuple(one for one in study.series if wanted.rois and one.modality in ROIS and not one.ours)
     images = [one for one in study.series if one.modality in IMAGES]
     if not any(one.modality == "PT" for one in images):
         kinds = ", ".join(sorted({one.modality or "no modality" for one in study.series})) or "no series"
@@ -76,7 +79,7 @@ def choose(
         )
         return Choice(many + extra, (note,))
     try:
-        (selection,) = select_studies(described, pet_uid=pet_uid, ct_uid=ct_uid)
+        (selection,) = select_studies(described, pet_uid=wanted.pet_uid, ct_uid=wanted.ct_uid)
     except DicomError as error:
         return Choice((), problem=str(error))
     if selection.pet is None:

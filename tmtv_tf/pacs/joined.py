@@ -58,7 +58,8 @@ def fetched(
     TmtvError
         The archive cannot be asked, or no study could be fetched.
     """
-    from tmtv_tf.pacs.pull import Wanted, print_pulled, pull
+    from tmtv_tf.pacs.choose import Wanted
+    from tmtv_tf.pacs.pull import print_pulled, pull
 
     if inputs:
         raise ParameterError("Give DICOM folders or --from-pacs, not both.")

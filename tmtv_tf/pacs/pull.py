@@ -9,29 +9,12 @@ from petct.errors import ArchiveError, TmtvError
 from petct.files import locked, remove, require_writable, write_text
 from petct.parallel import Outcome, progress
 from tmtv_tf.pacs.archive import Archive, StudyFound, StudyQuery
-from tmtv_tf.pacs.choose import Choice, choose
+from tmtv_tf.pacs.choose import Choice, Wanted, choose
 from tmtv_tf.pacs.landing import clear_leftovers
 from tmtv_tf.pacs.log import Log
 
 # In the folder of a pull that did not come to its end.
 UNFINISHED = ".unfinished"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which series of a study are fetched.
-
-    Attributes
-    ----------
-    everything : all of them; else the PET and the CT that would be used
-    rois : also readers' RTSTRUCT and SEG
-    pet_uid, ct_uid : SeriesInstanceUID of the PET and the CT to take
-    """
-
-    everything: bool = False
-    rois: bool = False
-    pet_uid: str | None = None
-    ct_uid: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +36,7 @@ def pull(
     archive: Archive,
     query: StudyQuery,
     out: Path,
-    wanted: Wanted | None = None,
+    wanted: Wanted = Wanted(),
     *,
     dry_run: bool = False,
     audit: Path | None = None,
@@ -80,7 +63,7 @@ def pull(
     TmtvError
         The archive cannot be asked, no PET study fits, or `out` cannot be written.
     """
-    wanted, log = wanted or Wanted(), Log(audit, key_file)
+    log = Log(audit, key_file)
     if not dry_run:
         require_writable(out)
     log.asked(archive.address, query)
@@ -122,14 +105,7 @@ def _pull(archive: Archive, studies: list[StudyFound], out: Path, wanted: Wanted
 def _chosen(archive: Archive, study: StudyFound, wanted: Wanted) -> Outcome:
     """A study with the series that would be fetched, or why none of it can be used."""
     try:
-        choice = choose(
-            archive,
-            study,
-            everything=wanted.everything,
-            rois=wanted.rois,
-            pet_uid=wanted.pet_uid,
-            ct_uid=wanted.ct_uid,
-        )
+        choice = choose(archive, study, wanted)
     except TmtvError as error:
         return Outcome(study.study_uid, error=str(error))
     if choice.problem is not None and not choice.no_pet:

@@ -22,14 +22,15 @@ from petct.parallel import progress
 from tmtv_tf.cases.case import load_case
 from tmtv_tf.cases.cohort import CohortRow
 from tmtv_tf.input.augmentation import Augmentation, Liu2022Augmentation
-from tmtv_tf.input.multitask_dataset import Example, image_batches
+from tmtv_tf.input.dataset import steps_per_epoch
+from tmtv_tf.input.multitask_dataset import Example, image_batches, training_batches, validation_batches
 from tmtv_tf.input.multitask_input import MultitaskArrays, MultitaskGrid, multitask_arrays, resized_geometry
 from tmtv_tf.models.file import save_model
 from tmtv_tf.models.multitask_losses import LAMBDA, class_weights, multitask_losses, prognosis_weights
 from tmtv_tf.models.multitask_metrics import EventAUC, LesionDice
 from tmtv_tf.models.study import STUDY_MODELS, build_model
 from training.config import FitConfig, LearningRateDrop, OptimizerConfig
-from training.fit import compile_model, dtype_policy
+from training.fit import Experiment, compile_model, dtype_policy
 from training.state import variables_of
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,38 @@ class Network:
         for variable, value in zip(variables_of(self.model), self._first, strict=True):
             variable.assign(value)
         return self.model
+
+    def experiment(
+        self,
+        examples: Sequence[Example],
+        validation: Sequence[Example] = (),
+        worker: tuple[int, int] = (0, 1),
+    ) -> Experiment:
+        """What is trained. Without validation no epoch is chosen, and no network is written on the way.
+
+        worker : (index, number) of this process among those of its job
+        """
+        config = self.config
+        return Experiment(
+            build=self.fresh,
+            compile_options=dict,
+            training_data=lambda epoch, step: training_batches(
+                examples,
+                self.outputs,
+                batch=config.batch,
+                seed=config.seed,
+                epochs=config.epochs,
+                first_epoch=epoch,
+                first_step=step,
+                augmentation=config.drawn,
+                worker=worker,
+            ),
+            steps_per_epoch=steps_per_epoch(len(examples), config.batch),
+            validation_data=validation_batches(validation, self.outputs, batch=config.batch)
+            if validation
+            else None,
+            save=self.save if validation else lambda path, model: None,
+        )
 
     def save(self, path: Path, model: keras.Model) -> None:
         """Write the network in float32, not compiled: it loads without this package."""

@@ -13,11 +13,9 @@ import tensorflow as tf
 from petct.errors import ParameterError
 from petct.files import write_csv
 from tmtv_tf.cases.cohort import CohortRow
-from tmtv_tf.input.dataset import steps_per_epoch
-from tmtv_tf.input.multitask_dataset import training_batches
 from tmtv_tf.input.multitask_input import read_truth
 from tmtv_tf.phantom.outcome import best_auc
-from training.fit import Experiment, run_fit
+from training.fit import run_fit
 from training.folds import make_folds, read_folds, read_outcomes, write_folds
 from training.multi_worker import is_multi_worker
 from training.multitask import (
@@ -134,26 +132,8 @@ def train_fold(study: Study, network: Network, fold: int, strategy: tf.distribut
     # which models are run, and in which order, does not change this one
     settings = config.model_copy(update={"models": (network.name,)})
     open_run(folder, settings, data, describe_devices(strategy))
-    experiment = Experiment(
-        build=network.fresh,
-        compile_options=dict,
-        training_data=lambda epoch, step: training_batches(
-            examples,
-            network.outputs,
-            batch=config.batch,
-            seed=config.seed,
-            epochs=config.epochs,
-            first_epoch=epoch,
-            first_step=step,
-            augmentation=config.drawn,
-        ),
-        steps_per_epoch=steps_per_epoch(len(examples), config.batch),
-        validation_data=None,
-        save=lambda path, model: (
-            None
-        ),  # state.npz is what a run goes on from; the network is written at the end
-    )
-    run_fit(experiment, config, folder, strategy)
+    # state.npz is what a run goes on from; the network is written at the end
+    run_fit(network.experiment(examples), config, folder, strategy)
 
 
 def evaluate_fold(study: Study, network: Network, fold: int) -> None:

@@ -12,9 +12,7 @@ app = script(multitask)
 def run(config, name: str, data: Path, out: Path) -> None:
     """Train as configured (`training.multitask.MultitaskFitConfig`)."""
     from petct.errors import CaseError
-    from tmtv_tf.input.dataset import steps_per_epoch
-    from tmtv_tf.input.multitask_dataset import training_batches, validation_batches
-    from training.fit import Experiment, conclusion, run_fit
+    from training.fit import conclusion, run_fit
     from training.folds import read_outcomes
     from training.multi_worker import chief_first, worker_of
     from training.multitask import Network, fingerprint, make_examples, prepare_inputs, training_weights
@@ -38,24 +36,7 @@ def run(config, name: str, data: Path, out: Path) -> None:
         open_run(out, config, {**made_of, "model": name}, describe_devices(strategy), writes=writes)
     seen = trained_on(data, [row["case_id"] for row in rows["train"]])
     network = Network(name, config, strategy, seen)
-    experiment = Experiment(
-        build=network.fresh,
-        compile_options=dict,
-        training_data=lambda epoch, step: training_batches(
-            parts["train"],
-            network.outputs,
-            batch=config.batch,
-            seed=config.seed,
-            epochs=config.epochs,
-            first_epoch=epoch,
-            first_step=step,
-            worker=worker_of(strategy),
-            augmentation=config.drawn,
-        ),
-        steps_per_epoch=steps_per_epoch(len(parts["train"]), config.batch),
-        validation_data=validation_batches(parts["validation"], network.outputs, batch=config.batch),
-        save=network.save,
-    )
+    experiment = network.experiment(parts["train"], parts["validation"], worker_of(strategy))
     if writes:
         print(
             f"{name} on {', '.join(describe_devices(strategy))}: {len(parts['train'])} training and "

@@ -40,7 +40,7 @@ MOVABLE = (
     T.RECTUM,
 )
 # Shares of patients.
-BROWN_FAT, INJECTION_SITE, HOT_JOINT = 0.07, 0.2, 0.15
+BROWN_FAT, INJECTION_SITE, HOT_JOINT = 0.2, 0.2, 0.15
 Map = Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]
 
 
@@ -103,15 +103,19 @@ def _arm(
 
 
 def _brown_fat(labels: Labels, anatomy: Anatomy, rng) -> None:
+    """Along the neck and over the clavicles; in most patients also in beads beside the spine."""
     z, y, x = anatomy.neck
-    size = rng.uniform(0.6, 1.4)
+    size = rng.uniform(0.5, 1.5)
+    beads = int(rng.integers(3, 10)) if rng.random() < 0.7 else 0
     for side in (1, -1):
+        own = size * rng.uniform(0.8, 1.25)
         line = [(z + 10, y + 4, x + side * 42), (z - 45, y, x + side * 58), (z - 75, y - 4, x + side * 112)]
-        paint_tube(labels, line, np.array([6, 12, 8]) * size, T.BROWN_FAT, over=(T.FAT, T.MUSCLE, T.CAVITY))
-        for k in range(7):
-            place = (z - 110 - 30 * k, y + 30, x + side * 26)
+        line = np.array(line) + rng.normal(0, 6, (3, 3))
+        paint_tube(labels, line, np.array([6, 12, 8]) * own, T.BROWN_FAT, over=(T.FAT, T.MUSCLE, T.CAVITY))
+        for k in range(beads):
+            place = np.array((z - 110 - 30 * k, y + 30, x + side * 26)) + rng.normal(0, 4, 3)
             paint_ellipsoid(
-                labels, place, np.array([8, 7, 6]) * size, T.BROWN_FAT, (T.MUSCLE, T.CAVITY, T.FAT, T.LUNG)
+                labels, place, np.array([8, 7, 6]) * own, T.BROWN_FAT, (T.MUSCLE, T.CAVITY, T.FAT, T.LUNG)
             )
 
 

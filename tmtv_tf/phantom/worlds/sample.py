@@ -140,7 +140,7 @@ def _field_of_view(pull_back: Callable, anatomy: Anatomy, labels, low, high, rng
     elif kind < 0.75:
         top = min(top, at(head + 230) + rng.uniform(0, 40))
     hips = head - 640 * (anatomy.trunk_mm[0] / 180) ** 0.3
-    if rng.random() < 0.75:
+    if rng.random() < 0.65:
         bottom = max(bottom, at(hips + rng.uniform(-200, 10)))
     margin = rng.uniform(4, 30, 2)
     lo = np.array([bottom, axes[1][first[1]] - margin[0], axes[2][first[2]] - margin[1]])

@@ -112,7 +112,7 @@ LEVELS: dict[Tissue, Level] = {
     T.EYE: Level(0.7, 0.3, 0.2, 2.0, 15),
     T.OESOPHAGUS: Level(1.7, 0.4, 0.7, 5.0, 35),
     T.BROWN_FAT: Level(4.5, 0.7, 1.0, 18.0, -85),
-    T.JOINT: Level(1.3, 0.5, 0.5, 5.0, 150, 60),
+    T.JOINT: Level(1.6, 0.5, 0.5, 6.0, 150, 60),
     T.ADRENAL: Level(1.5, 0.5, 0.6, 6.0, 25),
 }
 

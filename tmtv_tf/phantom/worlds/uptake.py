@@ -17,7 +17,8 @@ from tmtv_tf.phantom.worlds.posture import INJECTION_SITE
 from tmtv_tf.phantom.worlds.tissues import Tissue as T
 from tmtv_tf.phantom.worlds.tissues import draw_levels
 
-SYMMETRIC = 0.7  # share of patients whose muscles are active alike on both sides
+# Shares of patients: whose muscles are active alike on both sides; who take metformin, which makes the bowel glow.
+SYMMETRIC, METFORMIN = 0.85, 0.08
 
 
 def paint(
@@ -39,6 +40,7 @@ def paint(
     _gut(suv, hu, labels, fine, rng)
     _urine(suv, labels, coarse, rng)
     _marrow(suv, labels, fine, rng)
+    _joints(suv, labels, rng)
     _foci(suv, labels, arms, rng)
     _contrast_agent(hu, labels, rng)
     return suv, hu
@@ -77,16 +79,19 @@ def _heart(suv: Field, labels: Labels, table, coarse: Field, rng) -> None:
 
 
 def _muscle(suv: Field, labels: Labels, rng) -> None:
-    """Groups of muscles that were used."""
+    """Groups of muscles that were used: no hotter than muscle gets, so that a mass in a limb is told from them."""
     if rng.random() > 0.3:
         return
     group = smooth_noise(labels.shape, rng.uniform(50, 120), rng, mirrored=rng.random() < SYMMETRIC)
-    hot = np.clip((group - rng.uniform(0.6, 1.6)) / 0.2, 0, 1) * (labels == T.MUSCLE)
-    suv *= 1 + hot * rng.uniform(1, 6)
+    hot = np.clip((group - rng.uniform(0.6, 1.6)) / 0.3, 0, 1) * (labels == T.MUSCLE)
+    suv += hot * np.maximum(np.exp(rng.uniform(np.log(1.2), np.log(7))) - suv, 0)
 
 
 def _gut(suv: Field, hu: Field, labels: Labels, fine: Field, rng) -> None:
-    """Bowel that glows in segments, with folds and gas."""
+    """Bowel that glows in segments, with folds and gas; after metformin the whole colon, and part of the rest."""
+    if rng.random() < METFORMIN:
+        suv[np.isin(labels, (T.COLON, T.RECTUM))] *= rng.uniform(2, 6)
+        suv[labels == T.SMALL_BOWEL] *= rng.uniform(1, 3)
     for tissues in ((T.SMALL_BOWEL,), (T.COLON, T.RECTUM), (T.STOMACH, T.OESOPHAGUS)):
         mask = np.isin(labels, tissues)
         segments = smooth_noise(labels.shape, rng.uniform(35, 90), rng)
@@ -120,6 +125,13 @@ def _marrow(suv: Field, labels: Labels, fine: Field, rng) -> None:
         suv[mask & rows[:, None, None]] *= rng.uniform(0.3, 0.7)
 
 
+def _joints(suv: Field, labels: Labels, rng) -> None:
+    """Each worn joint has its own level, so that one may glow and its fellow not."""
+    where = labels == T.JOINT
+    if where.any():
+        suv[where] *= np.exp(0.7 * smooth_noise(labels.shape, rng.uniform(80, 160), rng)[where])
+
+
 def _foci(suv: Field, labels: Labels, arms, rng) -> None:
     """Injection site and vein; a healing rib, teeth, patches of inflamed lung: small, and mild but for the first."""
     if arms and rng.random() < INJECTION_SITE:
@@ -137,7 +149,7 @@ def _foci(suv: Field, labels: Labels, arms, rng) -> None:
     if rng.random() < 0.25:
         patch = smooth_noise(labels.shape, rng.uniform(20, 60), rng)
         lung = (labels == T.LUNG) & (patch > rng.uniform(1.2, 2.2))
-        suv[lung] = np.maximum(suv[lung], rng.uniform(0.8, 3.0))
+        suv[lung] = np.maximum(suv[lung], rng.uniform(0.8, 4.5))
 
 
 def _contrast_agent(hu: Field, labels: Labels, rng) -> None:

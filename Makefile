@@ -72,7 +72,7 @@ study-small: $(VENV)/.runtime
 	  --out $(STUDY)/result --phantom $(STUDY)/phantom
 	@echo 'Look at: $(STUDY)/result/report/index.html'
 
-# The packaged networks: samples of all worlds, then five parts of training; each goes on where it was stopped.
+# The packaged networks: samples of all worlds, then six parts of training; each goes on where it was stopped.
 model: $(VENV)/.runtime
 	$(BIN)/python -m benchmarks.worlds pool $(WORLDS)/pool --anatomies $(ANATOMIES) --count 100 --seed 1
 	$(BIN)/python -m training.train_worlds --config worlds_coarse.yaml --pool $(WORLDS)/pool --out $(WORLDS)/coarse
@@ -85,7 +85,9 @@ model: $(VENV)/.runtime
 	$(BIN)/python -m training.package_model $(WORLDS)/whole/last.keras $(WORLDS)/long/last.keras --midpoint 0.35 --out $(WORLDS)/mean
 	$(BIN)/python -m training.train_worlds --config worlds_masses.yaml --pool $(WORLDS)/pool --out $(WORLDS)/masses \
 	  --initial-weights $(WORLDS)/mean/synthetic-petct.keras
-	$(BIN)/python -m training.package_model $(WORLDS)/masses/last.keras --midpoint 0.4 --certain 0.55
+	$(BIN)/python -m training.train_worlds --config worlds_mimics.yaml --pool $(WORLDS)/pool --out $(WORLDS)/mimics \
+	  --initial-weights $(WORLDS)/masses/last.keras
+	$(BIN)/python -m training.package_model $(WORLDS)/mimics/last.keras --midpoint 0.4 --certain 0.55
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

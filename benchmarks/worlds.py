@@ -9,7 +9,8 @@
 cases, `tmtv prepare`) lesions are put into real images, their own tumour is left out of the score, and what
 is marked in the untouched image is counted too. No packaged model is trained or chosen on real images. `losses` takes
 the network's map without outlines, and gives its median Dice with one kind of error mended at a time. `table` writes
-one row a model and one column a world, with 95 % bootstrap intervals; a star marks a world that it was trained on.
+the median Dice of each model and world with 95 % bootstrap intervals (a star marks a world that it was trained on),
+and the other figures below.
 """
 
 from __future__ import annotations
@@ -103,9 +104,13 @@ def print_losses(model: Model, pool: Path, real: Path | None) -> None:
 
 
 def table(results: list[dict]) -> str:
-    """The matrix as Markdown."""
+    """The matrix of medians as Markdown, and below it the other figures, one row a model and world."""
     worlds = list(dict.fromkeys(world for r in results for world in r["worlds"]))
-    lines = ["| model | " + " | ".join(worlds) + " |", "|---" * (len(worlds) + 1) + "|"]
+    matrix = ["| model | " + " | ".join(worlds) + " |", "|---" * (len(worlds) + 1) + "|"]
+    rest = [
+        "| model | world | lesions found | components found | false components, mL | at most 20 mL in hot organs |",
+        "|---" * 6 + "|",
+    ]
     for r in results:
         cells = []
         for world in worlds:
@@ -115,13 +120,14 @@ def table(results: list[dict]) -> str:
                 continue
             low, high = s["median_dice_95"]
             star = "*" if world in r["trained_on"] else ""
-            found = f"{100 * s['drawn_found']:.0f} % of lesions ({100 * s['lesions_found']:.0f} % of components) found"
-            cells.append(
-                f"**{s['median_dice']:.2f}**{star} ({low:.2f} to {high:.2f}); {found}, "
-                f"{s['median_false_ml']:.0f} mL false, {100 * s['share_hot_at_most_20_ml']:.0f} %"
+            cells.append(f"**{s['median_dice']:.2f}**{star} ({low:.2f} to {high:.2f})")
+            shares = [f"{100 * s[key]:.0f} %" for key in ("drawn_found", "lesions_found")]
+            hot = f"{100 * s['share_hot_at_most_20_ml']:.0f} % of {s['cases']}"
+            rest.append(
+                "| " + " | ".join((r["model"], world, *shares, f"{s['median_false_ml']:.0f}", hot)) + " |"
             )
-        lines.append(f"| {r['model']} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        matrix.append(f"| {r['model']} | " + " | ".join(cells) + " |")
+    return "\n".join([*matrix, "", *rest]) + "\n"
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ PROVED_BY = {
     ),
     "tmtv_tf/phantom/worlds": (
         "a whole body is drawn: test_sample, test_worlds_anatomy, test_worlds_bench",
-        "filling landmarks painter posture primitives real scan segmented skeleton stations tissues uptake",
+        "filling landmarks painter posture primitives real scan segmented skeleton stations tissues",
     ),
     "tmtv_tf/pipeline": ("one study to everything: test_run", "outputs study study_case"),
     "tmtv_tf/review": (

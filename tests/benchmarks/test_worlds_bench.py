@@ -12,6 +12,7 @@ from tmtv_tf.phantom.worlds.sample import Sample
 
 def test_the_table_marks_what_a_model_was_trained_on():
     found = {
+        "cases": 12,
         "median_dice": 0.7,
         "median_dice_95": [0.6, 0.8],
         "lesions_found": 0.9,
@@ -29,8 +30,8 @@ def test_the_table_marks_what_a_model_was_trained_on():
         ]
     )
     assert "| model | male | female |" in text
-    assert "**0.70*** (0.60 to 0.80); 95 % of lesions (90 % of components) found, 4 mL false, 100 %" in text
-    assert "**0.50** (0.60" in text
+    assert "| m | **0.70*** (0.60 to 0.80) | **0.50** (0.60 to 0.80) |" in text
+    assert "| m | male | 95 % | 90 % | 4 | 100 % of 12 |" in text
 
 
 def test_lesions_are_added_away_from_the_tumour_and_the_rest_stays(tmp_path):

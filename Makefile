@@ -87,7 +87,7 @@ model: $(VENV)/.runtime
 	  --initial-weights $(WORLDS)/mean/synthetic-petct.keras
 	$(BIN)/python -m training.train_worlds --config worlds_mimics.yaml --pool $(WORLDS)/pool --out $(WORLDS)/mimics \
 	  --initial-weights $(WORLDS)/masses/last.keras
-	$(BIN)/python -m training.package_model $(WORLDS)/mimics/last.keras --midpoint 0.4 --certain 0.55
+	$(BIN)/python -m training.package_model $(WORLDS)/mimics/last.keras --midpoint 0.3 --certain 0.6
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)

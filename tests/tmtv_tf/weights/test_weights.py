@@ -1,18 +1,22 @@
 """The files that come with the package: small, of one network, said to be of synthetic images, and useful."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from petct.image import Geometry, Image
 from tmtv_tf.inference.load import load_model
+from tmtv_tf.models.file import read_content
 from tmtv_tf.phantom.worlds.sample import make_sample
 from tmtv_tf.phantom.worlds.score import score
 from tmtv_tf.weights import NAMES, PET, packaged_file
+from training.package_model import moved
 
 OPEN = """
 import sys
@@ -60,6 +64,15 @@ def test_they_say_what_they_were_trained_on():
         assert model.needs_ct == (name != PET)
         text = " ".join(model.description.warnings(name, on_phantom=False))
         assert "synthetic images only; not validated on patients" in text
+
+
+def test_make_model_packages_what_is_packaged():
+    text = (Path(__file__).parents[3] / "Makefile").read_text("utf-8")
+    midpoint, certain = map(float, re.findall(r"--midpoint (\S+) --certain (\S+)", text)[-1])
+    for name in NAMES:
+        content = read_content(packaged_file(name, ".keras"))
+        assert content["provenance"]["midpoint"] == midpoint
+        assert content["outlining"]["certain"] == pytest.approx(moved(certain, midpoint))
 
 
 def test_opening_one_tells_nobody(tmp_path):

@@ -238,7 +238,8 @@ def _run_cohort(jobs: Sequence[Job], out: Path, workers: int, scheduler: str | N
         typer.echo(f"WARNING: {warning}", err=True)
     if done:
         skipped = sum(result["skipped"] for result in done)
-        print(f"{len(done)} cases in {out} ({skipped} were finished before), table in {out / TABLE_FILE}")
+        cases = "1 case" if len(done) == 1 else f"{len(done)} cases"
+        print(f"{cases} in {out} ({skipped} were finished before), table in {out / TABLE_FILE}")
         _print_tmtv(done, jobs[0].methods)
     if stale := [case_id for case_id in failed if read_result(out / case_id) is not None]:
         typer.echo(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from petct.errors import CaseError, TmtvError
+from petct.errors import CaseError, ParameterError, TmtvError
 from petct.files import read_json, write_json
 from petct.image import write_image
 from petct.rois import RoiTarget
@@ -40,6 +41,11 @@ class Settings:
     roi_components : every 6-connected part of a ROI is a ROI of its own (one mask of all lesions)
     show_text : keep the readers' ROI names in rois.csv; they may name a patient
     strict : refuse a case with a ROI that cannot be a lesion, instead of warning
+
+    Raises
+    ------
+    ParameterError
+        `roi_pattern` is not a regular expression.
     """
 
     grid: ModelGrid | None = field(default_factory=ModelGrid)
@@ -47,6 +53,14 @@ class Settings:
     roi_components: bool = False
     show_text: bool = False
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.roi_pattern)
+        except re.error as error:
+            raise ParameterError(
+                f"--roi-pattern is not a regular expression ({error}): {self.roi_pattern!r}."
+            ) from error
 
 
 @dataclass(frozen=True)

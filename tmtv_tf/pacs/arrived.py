@@ -95,7 +95,8 @@ def was_made_of(result: Path, images: Path) -> bool:
         source = read_json(result / SOURCE_FILE)
     except TmtvError:
         return False
-    return isinstance(source, dict) and source.get("dicom_folder") == str(images.absolute())
+    folder = source.get("dicom_folder") if isinstance(source, dict) else None
+    return isinstance(folder, str) and Path(folder).resolve() == images.resolve()
 
 
 def _is_of_the_computer(error: BaseException | None) -> bool:

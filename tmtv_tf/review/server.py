@@ -42,7 +42,8 @@ def serve(
     with listening(port) as listener:
         port, token = listener.getsockname()[1], new_token()
         address = f"http://127.0.0.1:{port}/?token={token}"
-        print(f"Review of {len(review.case_ids)} cases: {address}", flush=True)
+        count = len(review.case_ids)
+        print(f"Review of {count} case{'s' * (count != 1)}: {address}", flush=True)
         print("Only programs of this computer reach it. Ctrl-C ends it.", file=sys.stderr, flush=True)
         if browser and _has_display():
             Timer(0.5, webbrowser.open, [address]).start()

@@ -61,6 +61,9 @@ def test_rois_by_name_pattern(tmp_path, capsys):
     assert row["name"] == "Lymph node of somebody"
     prepare(tmp_path / "in", "--out", tmp_path / "out2", "--roi-pattern", "liver", status=2)
     assert "none of its 1 ROIs has a name like 'liver'" in capsys.readouterr().err
+    prepare(tmp_path / "in", "--out", tmp_path / "out", "--roi-pattern", "[", status=2)
+    assert "--roi-pattern is not a regular expression" in capsys.readouterr().err
+    assert only_case(tmp_path / "out").tmtvprob.is_file()  # a wrong call takes no finished case out of use
 
 
 def test_rois_drawn_on_the_ct_count_only_without_others(tmp_path):

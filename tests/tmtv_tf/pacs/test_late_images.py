@@ -75,22 +75,24 @@ def test_while_a_study_is_run(service: Service) -> None:
     assert not (folder / LATE_FILE).exists()
 
 
-@pytest.mark.parametrize("by_hand", [False, True])
-def test_after_the_images_of_a_result_were_removed(service: Service, by_hand: bool) -> None:
+@pytest.mark.parametrize("made", ["here", "here by a link", "by hand"])
+def test_after_the_images_of_a_result_were_removed(service: Service, made: str, tmp_path: Path) -> None:
     """`source.json` says that the result was made here. One that `tmtv run` made of other files is none of ours."""
     (service.out / "word").write_text("go")
     arrive(service, 3)
     wait_until(lambda: state(service) == "done", 120)
     case_id = service.queue.studies()[0].case_id
     received, folder = service.incoming.folder / case_id, service.out / case_id
-    write_json(folder / SOURCE_FILE, {"dicom_folder": "/data/export" if by_hand else str(received)})
+    (tmp_path / "link").symlink_to(service.incoming.folder)
+    sources = {"here": received, "here by a link": tmp_path / "link" / case_id, "by hand": "/data/export"}
+    write_json(folder / SOURCE_FILE, {"dicom_folder": str(sources[made])})
     object.__setattr__(service.options, "keep_days", -1.0)
     service._remove_old()
     assert service.queue.studies() == []
     assert not received.exists()
     assert not (folder / LATE_FILE).exists()
     arrive(service, 1)
-    assert (folder / LATE_FILE).exists() != by_hand
+    assert (folder / LATE_FILE).exists() == (made != "by hand")
 
 
 def test_a_mark_that_is_made_while_the_table_is_written(

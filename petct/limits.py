@@ -12,7 +12,7 @@ def between(value: object, low: float, high: float) -> bool:
 
     A number of numpy's is compared as Python's: in single precision the limits themselves would be 0 and infinity.
     """
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes | bytearray):
         return False
     try:
         return low <= float(value) <= high  # type: ignore[arg-type]

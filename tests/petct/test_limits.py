@@ -15,7 +15,9 @@ def test_both_ends_are_within(value: float) -> None:
     assert between(value, 1, 2)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 0.999, 2.001, "1.5", None, [1]])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, 0.999, 2.001, "1.5", b"1.5", bytearray(b"1.5"), None, [1]]
+)
 def test_what_is_no_number_is_outside(value: object) -> None:
     assert not between(value, 1, 2)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.left_out import CERTAIN, MIDPOINT
 from petct.image import Geometry, Image
 from tmtv_tf.inference.load import load_model
 from tmtv_tf.models.file import read_content
@@ -69,6 +70,7 @@ def test_they_say_what_they_were_trained_on():
 def test_make_model_packages_what_is_packaged():
     text = (Path(__file__).parents[3] / "Makefile").read_text("utf-8")
     midpoint, certain = map(float, re.findall(r"--midpoint (\S+) --certain (\S+)", text)[-1])
+    assert (midpoint, certain) == (MIDPOINT, CERTAIN)  # with which the bench of left-out worlds tests
     for name in NAMES:
         content = read_content(packaged_file(name, ".keras"))
         assert content["provenance"]["midpoint"] == midpoint
